@@ -1,0 +1,1 @@
+//! Low-latency H.264.

@@ -1,0 +1,1 @@
+//! The NVIDIA drivers, loaded at run time.
