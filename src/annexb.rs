@@ -1,0 +1,137 @@
+//! NAL units of a byte stream (ITU-T H.264 annex B). Pure: no unsafe, no allocation.
+
+use std::ops::Range;
+
+/// The kinds of NAL unit that this crate's streams have (ITU-T H.264 table 7-1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NalKind {
+    /// 1: a slice of a picture that is not an IDR.
+    Slice,
+    /// 5: a slice of an IDR picture.
+    IdrSlice,
+    /// 6: supplemental enhancement information.
+    Sei,
+    /// 7: sequence parameter set.
+    Sps,
+    /// 8: picture parameter set.
+    Pps,
+    /// 9: access unit delimiter.
+    AccessUnitDelimiter,
+    /// 12: filler.
+    Filler,
+    /// Any other, with its number, 0 to 31.
+    Other(u8),
+}
+
+/// One NAL unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nal<'a> {
+    /// The unit without its start code; never empty.
+    bytes: &'a [u8],
+}
+
+impl<'a> Nal<'a> {
+    /// The unit without its start code, from the header byte on.
+    #[must_use]
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// What it holds.
+    #[must_use]
+    pub fn kind(&self) -> NalKind {
+        match self.header() & 0x1f {
+            1 => NalKind::Slice,
+            5 => NalKind::IdrSlice,
+            6 => NalKind::Sei,
+            7 => NalKind::Sps,
+            8 => NalKind::Pps,
+            9 => NalKind::AccessUnitDelimiter,
+            12 => NalKind::Filler,
+            other => NalKind::Other(other),
+        }
+    }
+
+    /// `nal_ref_idc`, 0 to 3: at 0 no other picture refers to it, so it may be dropped.
+    #[must_use]
+    pub fn ref_idc(&self) -> u8 {
+        self.header() >> 5 & 3
+    }
+
+    /// The unit at `range` of `stream`, start code included in the range; `None` when nothing is there.
+    fn at(stream: &'a [u8], range: Range<usize>) -> Option<Self> {
+        let bytes = strip_start_code(stream.get(range)?);
+        (!bytes.is_empty()).then_some(Self { bytes })
+    }
+
+    fn header(&self) -> u8 {
+        self.bytes.first().copied().unwrap_or(0)
+    }
+}
+
+/// The units of `stream` at known places.
+pub(crate) fn nals_at<'a>(stream: &'a [u8], ranges: &'a [Range<usize>]) -> impl Iterator<Item = Nal<'a>> {
+    ranges.iter().filter_map(move |range| Nal::at(stream, range.clone()))
+}
+
+/// Splits a byte stream into NAL units; start codes may have 3 or 4 bytes, and trailing zeros belong to no unit.
+/// Bytes before the first start code are passed over.
+pub fn nals(stream: &[u8]) -> impl Iterator<Item = Nal<'_>> {
+    let mut next = start_code(stream, 0);
+    std::iter::from_fn(move || {
+        loop {
+            let begin = next? + 3;
+            next = start_code(stream, begin);
+            let unit = trim_zeros(&stream[begin..next.unwrap_or(stream.len())]);
+            if !unit.is_empty() {
+                return Some(Nal { bytes: unit });
+            }
+        }
+    })
+}
+
+/// Where the next `00 00 01` begins, from `from` on.
+fn start_code(stream: &[u8], from: usize) -> Option<usize> {
+    stream.get(from..)?.windows(3).position(|w| w == [0, 0, 1]).map(|at| from + at)
+}
+
+fn strip_start_code(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(&[0, 0, 0, 1]).or_else(|| bytes.strip_prefix(&[0, 0, 1])).unwrap_or(bytes)
+}
+
+fn trim_zeros(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    &bytes[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_start_codes_split_and_trailing_zeros_belong_to_nobody() {
+        let stream = [9, 0, 0, 0, 1, 0x67, 1, 2, 0, 0, 1, 0x68, 3, 0, 0, 0, 1, 0x65, 4, 0, 0];
+        let found: Vec<_> = nals(&stream).map(|nal| (nal.kind(), nal.bytes().to_vec())).collect();
+        let expected = vec![
+            (NalKind::Sps, vec![0x67, 1, 2]),
+            (NalKind::Pps, vec![0x68, 3]),
+            (NalKind::IdrSlice, vec![0x65, 4]),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_stream_without_units_has_none() {
+        for stream in [&[][..], &[0, 0, 1], &[0, 0, 0, 1, 0, 0, 0], &[1, 2, 3]] {
+            assert_eq!(nals(stream).count(), 0, "{stream:?}");
+        }
+    }
+
+    #[test]
+    fn the_header_tells_kind_and_reference() {
+        let stream = [0, 0, 1, 0x01, 7, 0, 0, 1, 0x7f];
+        let found: Vec<_> = nals(&stream).map(|nal| (nal.kind(), nal.ref_idc())).collect();
+        assert_eq!(found, [(NalKind::Slice, 0), (NalKind::Other(31), 3)]);
+    }
+}

@@ -1,0 +1,152 @@
+//! What an encoder is opened with, and the only set of defaults.
+
+use std::num::{NonZeroU8, NonZeroU32};
+
+use crate::colour::Colour;
+use crate::error::ConfigError;
+use crate::units::{Bitrate, FrameRate, FrameSize, QpRange, SampleAspect};
+
+/// The H.264 profile, and with it the entropy coder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Profile {
+    /// Constrained baseline with CAVLC: what every browser and every hardware decoder takes.
+    #[default]
+    ConstrainedBaseline,
+    /// Main with CABAC: fewer bits for the same picture, some more time.
+    Main,
+    /// High with CABAC.
+    High,
+}
+
+/// Settings of an encoder, the same for every backend.
+///
+/// Size, frame rate and bitrate have no honest default and must be given; everything else is chained:
+///
+/// ```
+/// # fn main() -> Result<(), direct264::ConfigError> {
+/// use direct264::{Bitrate, EncoderConfig, FrameRate, FrameSize, Profile};
+/// let config = EncoderConfig::new(FrameSize::new(1920, 1080)?, FrameRate::hz(60)?, Bitrate::from_mbps(6)?)
+///     .profile(Profile::High);
+/// # let _ = config; Ok(()) }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncoderConfig {
+    pub(crate) size: FrameSize,
+    pub(crate) max_size: FrameSize,
+    pub(crate) frame_rate: FrameRate,
+    pub(crate) bitrate: Bitrate,
+    pub(crate) idr_period_frames: Option<NonZeroU32>,
+    pub(crate) profile: Profile,
+    pub(crate) colour: Colour,
+    pub(crate) sample_aspect: Option<SampleAspect>,
+    pub(crate) qp_range: QpRange,
+    pub(crate) slices: Option<NonZeroU8>,
+    pub(crate) threads: Option<NonZeroU8>,
+}
+
+impl EncoderConfig {
+    /// Settings for low latency: constrained baseline, BT.709 limited range, an IDR at the start and then only on
+    /// request, quantisers 10 to 51, slices and threads chosen by the backend for the size.
+    #[must_use]
+    pub const fn new(size: FrameSize, frame_rate: FrameRate, bitrate: Bitrate) -> Self {
+        Self {
+            size,
+            max_size: size,
+            frame_rate,
+            bitrate,
+            idr_period_frames: None,
+            profile: Profile::ConstrainedBaseline,
+            colour: Colour::BT709_LIMITED,
+            sample_aspect: None,
+            qp_range: QpRange::DEFAULT,
+            slices: None,
+            threads: None,
+        }
+    }
+
+    /// The largest size that [`Encoder::set_size`](crate::Encoder::set_size) will be asked for; the opening size
+    /// unless set. Within it a backend need not open a new session.
+    #[must_use]
+    pub const fn max_size(mut self, max_size: FrameSize) -> Self {
+        self.max_size = max_size;
+        self
+    }
+
+    /// An IDR every so many frames; `None` (the default) for none but the first and those asked for.
+    #[must_use]
+    pub const fn idr_period_frames(mut self, frames: Option<NonZeroU32>) -> Self {
+        self.idr_period_frames = frames;
+        self
+    }
+
+    /// The profile; [`Profile::ConstrainedBaseline`] unless set.
+    #[must_use]
+    pub const fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// The colour that YUV input is in, that RGB input is converted to, and that the stream says it has;
+    /// [`Colour::BT709_LIMITED`] unless set.
+    #[must_use]
+    pub const fn colour(mut self, colour: Colour) -> Self {
+        self.colour = colour;
+        self
+    }
+
+    /// The shape of a pixel; `None` (the default) says nothing of it, which players take for square.
+    #[must_use]
+    pub const fn sample_aspect(mut self, aspect: Option<SampleAspect>) -> Self {
+        self.sample_aspect = aspect;
+        self
+    }
+
+    /// The quantisers that rate control may use; [`QpRange::DEFAULT`] unless set.
+    #[must_use]
+    pub const fn qp_range(mut self, qp_range: QpRange) -> Self {
+        self.qp_range = qp_range;
+        self
+    }
+
+    /// Slices a picture; `None` (the default) leaves it to the backend. A slice is what one thread of the software
+    /// backend can work on, and what a receiver can decode by itself.
+    #[must_use]
+    pub const fn slices(mut self, slices: Option<NonZeroU8>) -> Self {
+        self.slices = slices;
+        self
+    }
+
+    /// Threads of the software backend; `None` (the default) leaves it to the backend. More threads than slices
+    /// are not used.
+    #[must_use]
+    pub const fn threads(mut self, threads: Option<NonZeroU8>) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// The opening size in pixels.
+    #[must_use]
+    pub const fn size(&self) -> FrameSize {
+        self.size
+    }
+
+    /// The opening frame rate.
+    #[must_use]
+    pub const fn frame_rate(&self) -> FrameRate {
+        self.frame_rate
+    }
+
+    /// The opening bitrate.
+    #[must_use]
+    pub const fn bitrate(&self) -> Bitrate {
+        self.bitrate
+    }
+
+    /// Whether the settings go together, whatever the backend.
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+        if self.size.width() > self.max_size.width() || self.size.height() > self.max_size.height() {
+            return Err(ConfigError::MaxSize { size: self.size, max_size: self.max_size });
+        }
+        Ok(())
+    }
+}

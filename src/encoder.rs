@@ -1,0 +1,209 @@
+//! The one contract that every backend keeps: a frame in, an access unit out.
+
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::annexb::{Nal, nals_at};
+use crate::error::{ConfigError, Error};
+use crate::event::Event;
+use crate::frame::Frame;
+use crate::units::{Bitrate, FrameRate, FrameSize, Timestamp};
+
+/// Who encodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Backend {
+    /// The encoder of an NVIDIA GPU.
+    Nvenc,
+    /// The openh264 library, on the CPU.
+    OpenH264,
+}
+
+impl Backend {
+    /// The word for it: `nvenc` or `openh264`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Nvenc => "nvenc",
+            Self::OpenH264 => "openh264",
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl FromStr for Backend {
+    type Err = ConfigError;
+
+    fn from_str(word: &str) -> Result<Self, ConfigError> {
+        [Self::Nvenc, Self::OpenH264]
+            .into_iter()
+            .find(|backend| backend.word() == word)
+            .ok_or_else(|| ConfigError::UnknownBackend { word: word.to_owned() })
+    }
+}
+
+/// What kind of picture the next frame becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Picture {
+    /// A P picture, or an IDR where one is due.
+    #[default]
+    Auto,
+    /// An IDR with SPS and PPS, whatever is due.
+    Idr,
+}
+
+/// Where the time of one `encode` call went. A stage that a backend does not have is zero; the sum of the stages
+/// is at most `total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct StageTimes {
+    /// Colour conversion, padding and de-interleaving on the CPU.
+    pub convert: Duration,
+    /// Bringing the pixels to the encoder's memory.
+    pub upload: Duration,
+    /// Handing the picture over. For software: the encoding itself.
+    pub submit: Duration,
+    /// Waiting for the access unit.
+    pub wait: Duration,
+    /// Copying the access unit out.
+    pub copy: Duration,
+    /// From the start of the call to its end.
+    pub total: Duration,
+}
+
+/// One coded picture, borrowed from the encoder until its next call.
+///
+/// The bytes are Annex B with 4-byte start codes; an IDR begins with SPS and PPS.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct AccessUnit<'e> {
+    /// The whole access unit.
+    pub bytes: &'e [u8],
+    /// Where each NAL unit lies in `bytes`, start code included, in order.
+    pub nal_ranges: &'e [Range<usize>],
+    /// Whether decoding can start here.
+    pub is_idr: bool,
+    /// The frame's timestamp, untouched.
+    pub timestamp: Timestamp,
+    /// The quantiser, 0 to 51, where the backend tells it: of the whole picture, or the mean.
+    pub qp: Option<u8>,
+    /// Where the time went.
+    pub times: StageTimes,
+    /// Who encoded it.
+    pub backend: Backend,
+}
+
+impl AccessUnit<'_> {
+    /// The NAL units, in order.
+    pub fn nals(&self) -> impl Iterator<Item = Nal<'_>> {
+        nals_at(self.bytes, self.nal_ranges)
+    }
+
+    /// A copy that outlives the encoder's next call.
+    #[must_use]
+    pub fn to_owned(&self) -> OwnedAccessUnit {
+        OwnedAccessUnit {
+            bytes: self.bytes.to_vec(),
+            nal_ranges: self.nal_ranges.to_vec(),
+            is_idr: self.is_idr,
+            timestamp: self.timestamp,
+            qp: self.qp,
+            times: self.times,
+            backend: self.backend,
+        }
+    }
+}
+
+/// An [`AccessUnit`] that owns its bytes.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct OwnedAccessUnit {
+    /// See [`AccessUnit::bytes`].
+    pub bytes: Vec<u8>,
+    /// See [`AccessUnit::nal_ranges`].
+    pub nal_ranges: Vec<Range<usize>>,
+    /// See [`AccessUnit::is_idr`].
+    pub is_idr: bool,
+    /// See [`AccessUnit::timestamp`].
+    pub timestamp: Timestamp,
+    /// See [`AccessUnit::qp`].
+    pub qp: Option<u8>,
+    /// See [`AccessUnit::times`].
+    pub times: StageTimes,
+    /// See [`AccessUnit::backend`].
+    pub backend: Backend,
+}
+
+impl OwnedAccessUnit {
+    /// The NAL units, in order.
+    pub fn nals(&self) -> impl Iterator<Item = Nal<'_>> {
+        nals_at(&self.bytes, &self.nal_ranges)
+    }
+}
+
+/// One H.264 stream: one frame in, one access unit out, in order.
+///
+/// There are no B frames, there is no lookahead, and no frame is skipped: every [`encode`](Encoder::encode) that
+/// returns `Ok` returns the access unit of the frame that went in.
+pub trait Encoder: Send + fmt::Debug {
+    /// Who encodes.
+    fn backend(&self) -> Backend;
+
+    /// The size that frames must have.
+    fn size(&self) -> FrameSize;
+
+    /// The size that a decoder shows: [`size`](Encoder::size) with odd sides padded to even, since 4:2:0 cannot
+    /// express them. The added column and row repeat the last one.
+    fn coded_size(&self) -> FrameSize {
+        self.size().padded_to_even()
+    }
+
+    /// Encodes one frame. The result borrows the encoder; [`AccessUnit::to_owned`] keeps it longer.
+    ///
+    /// # Errors
+    /// [`Error::Frame`] leaves the encoder usable; after [`Error::Driver`] every further call fails.
+    fn encode(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<AccessUnit<'_>, Error>;
+
+    /// Changes the target from the next frame on, without an IDR.
+    ///
+    /// # Errors
+    /// [`Error::Driver`] when the backend refuses; the encoder then keeps the old target.
+    fn set_bitrate(&mut self, bitrate: Bitrate) -> Result<(), Error>;
+
+    /// Changes the rate that shares out the bits, from the next frame on, without an IDR.
+    ///
+    /// # Errors
+    /// As [`set_bitrate`](Encoder::set_bitrate).
+    fn set_frame_rate(&mut self, frame_rate: FrameRate) -> Result<(), Error>;
+
+    /// Changes the quantisers that rate control may use, from the next frame on, without an IDR.
+    ///
+    /// # Errors
+    /// As [`set_bitrate`](Encoder::set_bitrate).
+    fn set_qp_range(&mut self, qp_range: crate::QpRange) -> Result<(), Error>;
+
+    /// Changes the size; the next frame must have it and becomes an IDR.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when the backend cannot take the size, which leaves the encoder as it was;
+    /// [`Error::Driver`] when it refuses.
+    fn set_size(&mut self, size: FrameSize) -> Result<(), Error>;
+
+    /// SPS and PPS as they will stand before the next IDR, Annex B. The same bytes are in every IDR; this is for
+    /// containers and signalling that want them apart.
+    ///
+    /// # Errors
+    /// [`Error::Driver`] when the backend refuses.
+    fn parameter_sets(&mut self) -> Result<Vec<u8>, Error>;
+
+    /// What happened since the last call that is worth telling: see [`Event`]. Empty, and without an allocation,
+    /// when nothing did.
+    fn take_events(&mut self) -> Vec<Event>;
+}

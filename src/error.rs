@@ -1,0 +1,334 @@
+//! What can go wrong, sorted by what the caller can do next.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::encoder::Backend;
+use crate::reason::Reason;
+use crate::units::FrameSize;
+
+/// Why a call failed. The variant says what to do: fix the settings, fix the frame, take another backend, or
+/// open another session.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The settings cannot work. No device was touched: fix the call.
+    Config(ConfigError),
+    /// This frame does not fit; the encoder is still good: fix the call.
+    Frame(FrameError),
+    /// No encoder of this kind here. Ordinary on most machines: try another backend.
+    Unavailable(Unavailable),
+    /// The driver or library refused a call. The session is spent: open another.
+    Driver(DriverError),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Config(_) => "the settings cannot work",
+            Self::Frame(_) => "the frame does not fit the encoder",
+            Self::Unavailable(_) => "no such encoder is available here",
+            Self::Driver(_) => "the encoder refused a call",
+        })
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(match self {
+            Self::Config(e) => e,
+            Self::Frame(e) => e,
+            Self::Unavailable(e) => e,
+            Self::Driver(e) => e,
+        })
+    }
+}
+
+impl From<ConfigError> for Error {
+    fn from(e: ConfigError) -> Self {
+        Self::Config(e)
+    }
+}
+
+impl From<FrameError> for Error {
+    fn from(e: FrameError) -> Self {
+        Self::Frame(e)
+    }
+}
+
+impl From<Unavailable> for Error {
+    fn from(e: Unavailable) -> Self {
+        Self::Unavailable(e)
+    }
+}
+
+impl From<DriverError> for Error {
+    fn from(e: DriverError) -> Self {
+        Self::Driver(e)
+    }
+}
+
+/// A setting outside its range, with the value and the limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A side of the picture is out of range.
+    Size {
+        /// Pixels in a row, as given.
+        width: u32,
+        /// Rows, as given.
+        height: u32,
+        /// The shortest side taken, in pixels.
+        min_side: u32,
+        /// The longest side taken, in pixels.
+        max_side: u32,
+    },
+    /// The picture has more macroblocks than the backend takes.
+    Area {
+        /// The size as given.
+        size: FrameSize,
+        /// Macroblocks of 16x16 in it.
+        macroblocks: u32,
+        /// The most that are taken.
+        max_macroblocks: u32,
+    },
+    /// The bitrate is out of range.
+    Bitrate {
+        /// Bits per second, as given.
+        bps: u64,
+        /// The lowest rate taken, in bits per second.
+        min: u32,
+        /// The highest rate taken, in bits per second.
+        max: u32,
+    },
+    /// The frame rate is out of range.
+    FrameRate {
+        /// The fraction's upper number, as given.
+        numerator: u32,
+        /// The fraction's lower number, as given.
+        denominator: u32,
+        /// The highest rate taken, in frames per second.
+        max_hz: u32,
+    },
+    /// The quantiser range is empty or beyond H.264's.
+    Qp {
+        /// The finest quantiser, as given.
+        min: u8,
+        /// The coarsest quantiser, as given.
+        max: u8,
+        /// The coarsest there is.
+        limit: u8,
+    },
+    /// A pixel without width or height.
+    SampleAspect {
+        /// The width, as given.
+        width: u16,
+        /// The height, as given.
+        height: u16,
+    },
+    /// The number of slices is out of range.
+    Slices {
+        /// Slices a picture, as given.
+        slices: u32,
+        /// The most that are taken for this size.
+        max: u32,
+    },
+    /// The number of threads is out of range.
+    Threads {
+        /// Threads, as given.
+        threads: u32,
+        /// The most that are taken.
+        max: u32,
+    },
+    /// `max_size` is smaller than the opening size.
+    MaxSize {
+        /// The opening size, or the size asked for.
+        size: FrameSize,
+        /// The maximum, as given.
+        max_size: FrameSize,
+    },
+    /// A word that names no backend.
+    UnknownBackend {
+        /// The word, as given.
+        word: String,
+    },
+    /// The list of backends to try is empty.
+    NoBackend,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Size { width, height, min_side, max_side } => {
+                write!(f, "size {width}x{height} has a side outside {min_side} to {max_side} pixels")
+            }
+            Self::Area { size, macroblocks, max_macroblocks } => {
+                write!(f, "size {size} has {macroblocks} macroblocks, more than {max_macroblocks}")
+            }
+            Self::Bitrate { bps, min, max } => write!(f, "bitrate {bps} is outside {min} to {max} bit/s"),
+            Self::FrameRate { numerator, denominator, max_hz } => {
+                write!(
+                    f,
+                    "frame rate {numerator}/{denominator} is outside 1/10 to {max_hz} frames per second"
+                )
+            }
+            Self::Qp { min, max, limit } => {
+                write!(f, "quantiser range {min} to {max} is empty or goes beyond {limit}")
+            }
+            Self::SampleAspect { width, height } => {
+                write!(f, "sample aspect {width}:{height} has a side of 0")
+            }
+            Self::Slices { slices, max } => write!(f, "{slices} slices a picture is outside 1 to {max}"),
+            Self::Threads { threads, max } => write!(f, "{threads} threads is outside 1 to {max}"),
+            Self::MaxSize { size, max_size } => {
+                write!(f, "size {size} does not fit within the maximum size {max_size}")
+            }
+            Self::UnknownBackend { word } => {
+                write!(f, "\"{word}\" is no backend: say auto, nvenc or openh264")
+            }
+            Self::NoBackend => f.write_str("the list of backends to try is empty"),
+        }
+    }
+}
+
+impl StdError for ConfigError {}
+
+/// A frame that does not fit, with the value and the limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// The stride is shorter than a row.
+    Stride {
+        /// Which plane: `"y"`, `"u"`, `"v"`, `"uv"` or `"rgb"`.
+        plane: &'static str,
+        /// Bytes between two rows, as given.
+        stride_bytes: usize,
+        /// Bytes in a row.
+        row_bytes: usize,
+    },
+    /// The plane ends before its last row does.
+    Plane {
+        /// Which plane: `"y"`, `"u"`, `"v"`, `"uv"` or `"rgb"`.
+        plane: &'static str,
+        /// Bytes given.
+        bytes: usize,
+        /// Bytes needed: every row but the last at its stride, and the last row's pixels.
+        needed: usize,
+    },
+    /// The stride is 2 GiB or more, or rows times stride is more than a `usize` holds.
+    Overflow {
+        /// Which plane: `"y"`, `"u"`, `"v"`, `"uv"` or `"rgb"`.
+        plane: &'static str,
+        /// Bytes between two rows, as given.
+        stride_bytes: usize,
+        /// Rows in the plane.
+        rows: usize,
+    },
+    /// The frame has another size than the encoder.
+    Size {
+        /// The frame's size.
+        frame: FrameSize,
+        /// The encoder's size.
+        encoder: FrameSize,
+    },
+    /// The contiguous buffer has another length than the frame.
+    Length {
+        /// Bytes given.
+        bytes: usize,
+        /// Bytes of one frame.
+        needed: usize,
+    },
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stride { plane, stride_bytes, row_bytes } => {
+                write!(
+                    f,
+                    "plane {plane}: stride of {stride_bytes} bytes is shorter than a row of {row_bytes}"
+                )
+            }
+            Self::Plane { plane, bytes, needed } => {
+                write!(f, "plane {plane}: {bytes} bytes given, {needed} needed")
+            }
+            Self::Overflow { plane, stride_bytes, rows } => {
+                write!(
+                    f,
+                    "plane {plane}: {rows} rows of {stride_bytes} bytes are beyond what can be addressed"
+                )
+            }
+            Self::Size { frame, encoder } => write!(f, "frame of {frame} for an encoder of {encoder}"),
+            Self::Length { bytes, needed } => write!(f, "{bytes} bytes given for a frame of {needed}"),
+        }
+    }
+}
+
+impl StdError for FrameError {}
+
+/// Why a backend cannot be had on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unavailable {
+    /// The backend asked for; the last one tried when every backend of a list failed.
+    pub backend: Backend,
+    /// The word for it, of a closed set.
+    pub reason: Reason,
+    /// What was seen: a library's name, two versions, a call and its status. May be empty.
+    pub detail: String,
+}
+
+impl Unavailable {
+    pub(crate) fn new(backend: Backend, reason: Reason, detail: impl Into<String>) -> Self {
+        Self { backend, reason, detail: detail.into() }
+    }
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.backend, self.reason.sentence())?;
+        if !self.detail.is_empty() {
+            write!(f, " ({})", self.detail)?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for Unavailable {}
+
+/// A call that the driver or library refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DriverError {
+    /// The backend whose call it was.
+    pub backend: Backend,
+    /// The function, by its C name.
+    pub call: &'static str,
+    /// What it returned.
+    pub status: i64,
+    /// What the library said of it, where it said anything.
+    pub detail: String,
+}
+
+impl DriverError {
+    pub(crate) fn new(
+        backend: Backend,
+        call: &'static str,
+        status: impl Into<i64>,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self { backend, call, status: status.into(), detail: detail.into() }
+    }
+}
+
+impl fmt::Display for DriverError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} returned {}", self.backend, self.call, self.status)?;
+        if !self.detail.is_empty() {
+            write!(f, " ({})", self.detail)?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for DriverError {}

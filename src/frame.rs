@@ -1,0 +1,320 @@
+//! Borrowed pixels, checked when a frame is made: an encoder never reads beyond a plane.
+
+use crate::error::FrameError;
+use crate::units::{FrameSize, Timestamp};
+
+/// One plane of pixels in host memory, borrowed from the caller.
+#[derive(Clone, Copy)]
+pub struct Plane<'a> {
+    bytes: &'a [u8],
+    stride_bytes: usize,
+}
+
+impl<'a> Plane<'a> {
+    /// `bytes` starts with the first row; each row starts `stride_bytes` after the one before. The last row need
+    /// not reach the stride. Whether a row fits is checked when a [`Frame`] is made of it.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8], stride_bytes: usize) -> Self {
+        Self { bytes, stride_bytes }
+    }
+
+    /// The plane's bytes, from the first row on.
+    #[must_use]
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Bytes from the start of a row to the start of the next.
+    #[must_use]
+    pub const fn stride_bytes(&self) -> usize {
+        self.stride_bytes
+    }
+
+    /// The first `row_bytes` bytes of row `row`; empty beyond the plane.
+    pub(crate) fn row(&self, row: usize, row_bytes: usize) -> &'a [u8] {
+        let start = row.saturating_mul(self.stride_bytes);
+        self.bytes.get(start..start.saturating_add(row_bytes)).unwrap_or_default()
+    }
+
+    fn check(&self, name: &'static str, row_bytes: usize, rows: usize) -> Result<(), FrameError> {
+        let stride_bytes = self.stride_bytes;
+        if stride_bytes < row_bytes {
+            return Err(FrameError::Stride { plane: name, stride_bytes, row_bytes });
+        }
+        let needed = i32::try_from(stride_bytes)
+            .ok()
+            .and_then(|_| stride_bytes.checked_mul(rows.saturating_sub(1)))
+            .and_then(|up_to_last_row| up_to_last_row.checked_add(row_bytes))
+            .ok_or(FrameError::Overflow { plane: name, stride_bytes, rows })?;
+        if self.bytes.len() < needed {
+            return Err(FrameError::Plane { plane: name, bytes: self.bytes.len(), needed });
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Plane<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plane")
+            .field("bytes", &self.bytes.len())
+            .field("stride_bytes", &self.stride_bytes)
+            .finish()
+    }
+}
+
+/// The order of the bytes of a packed RGB pixel, as they lie in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RgbOrder {
+    /// Red, green, blue: 3 bytes.
+    Rgb24,
+    /// Blue, green, red: 3 bytes.
+    Bgr24,
+    /// Red, green, blue, and a byte that is ignored: 4 bytes.
+    Rgba,
+    /// Blue, green, red, and a byte that is ignored: 4 bytes.
+    Bgra,
+}
+
+impl RgbOrder {
+    /// Bytes of one pixel: 3 or 4.
+    #[must_use]
+    pub const fn bytes_per_pixel(self) -> usize {
+        match self {
+            Self::Rgb24 | Self::Bgr24 => 3,
+            Self::Rgba | Self::Bgra => 4,
+        }
+    }
+}
+
+/// How the pixels of a frame lie in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PixelFormat {
+    /// Three planes: luma, then Cb and Cr at half width and height (rounded up).
+    I420,
+    /// Two planes: luma, then Cb and Cr interleaved at half width and height (rounded up).
+    Nv12,
+    /// One plane of packed pixels.
+    Rgb(RgbOrder),
+}
+
+impl PixelFormat {
+    /// Every format of frames in host memory, with the name that the command line knows it by.
+    pub const NAMED: [(&'static str, Self); 6] = [
+        ("i420", Self::I420),
+        ("nv12", Self::Nv12),
+        ("rgb24", Self::Rgb(RgbOrder::Rgb24)),
+        ("bgr24", Self::Rgb(RgbOrder::Bgr24)),
+        ("rgba", Self::Rgb(RgbOrder::Rgba)),
+        ("bgra", Self::Rgb(RgbOrder::Bgra)),
+    ];
+
+    /// Bytes of one frame without padding between rows or planes.
+    #[must_use]
+    pub const fn frame_bytes(self, size: FrameSize) -> usize {
+        let luma = size.width() as usize * size.height() as usize;
+        let (chroma_columns, chroma_rows) = size.chroma();
+        match self {
+            Self::I420 | Self::Nv12 => luma + 2 * chroma_columns as usize * chroma_rows as usize,
+            Self::Rgb(order) => luma * order.bytes_per_pixel(),
+        }
+    }
+}
+
+/// The planes of a frame.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Pixels<'a> {
+    /// Planar 4:2:0.
+    I420 {
+        /// Luma, one byte a pixel.
+        y: Plane<'a>,
+        /// Cb, half width and half height, rounded up.
+        u: Plane<'a>,
+        /// Cr, half width and half height, rounded up.
+        v: Plane<'a>,
+    },
+    /// Semi-planar 4:2:0.
+    Nv12 {
+        /// Luma, one byte a pixel.
+        y: Plane<'a>,
+        /// Cb and Cr by turns, half width and half height, rounded up.
+        uv: Plane<'a>,
+    },
+    /// Packed RGB.
+    Rgb {
+        /// The order of the bytes of a pixel.
+        order: RgbOrder,
+        /// The pixels.
+        plane: Plane<'a>,
+    },
+}
+
+/// A picture to encode: size, pixels and the caller's timestamp.
+///
+/// It borrows the pixels for the length of the call to [`Encoder::encode`](crate::Encoder::encode) and no longer.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    size: FrameSize,
+    timestamp: Timestamp,
+    pixels: Pixels<'a>,
+}
+
+impl<'a> Frame<'a> {
+    /// A planar 4:2:0 frame. Chroma planes have `size.chroma()` columns and rows.
+    ///
+    /// # Errors
+    /// [`FrameError`] when a stride is shorter than its row or a plane ends before its last row.
+    pub fn i420(
+        size: FrameSize,
+        y: Plane<'a>,
+        u: Plane<'a>,
+        v: Plane<'a>,
+        timestamp: Timestamp,
+    ) -> Result<Self, FrameError> {
+        let (columns, rows) = size.chroma();
+        y.check("y", size.width() as usize, size.height() as usize)?;
+        u.check("u", columns as usize, rows as usize)?;
+        v.check("v", columns as usize, rows as usize)?;
+        Ok(Self { size, timestamp, pixels: Pixels::I420 { y, u, v } })
+    }
+
+    /// A semi-planar 4:2:0 frame. A row of `uv` has `2 * size.chroma().0` bytes.
+    ///
+    /// # Errors
+    /// As [`Frame::i420`].
+    pub fn nv12(
+        size: FrameSize,
+        y: Plane<'a>,
+        uv: Plane<'a>,
+        timestamp: Timestamp,
+    ) -> Result<Self, FrameError> {
+        let (columns, rows) = size.chroma();
+        y.check("y", size.width() as usize, size.height() as usize)?;
+        uv.check("uv", 2 * columns as usize, rows as usize)?;
+        Ok(Self { size, timestamp, pixels: Pixels::Nv12 { y, uv } })
+    }
+
+    /// A frame of packed RGB pixels.
+    ///
+    /// # Errors
+    /// As [`Frame::i420`].
+    pub fn rgb(
+        size: FrameSize,
+        order: RgbOrder,
+        plane: Plane<'a>,
+        timestamp: Timestamp,
+    ) -> Result<Self, FrameError> {
+        plane.check("rgb", size.width() as usize * order.bytes_per_pixel(), size.height() as usize)?;
+        Ok(Self { size, timestamp, pixels: Pixels::Rgb { order, plane } })
+    }
+
+    /// A frame whose rows and planes follow each other without padding, as raw files have them.
+    ///
+    /// # Errors
+    /// [`FrameError::Length`] when `bytes` is not exactly one frame long.
+    pub fn contiguous(
+        size: FrameSize,
+        format: PixelFormat,
+        bytes: &'a [u8],
+        timestamp: Timestamp,
+    ) -> Result<Self, FrameError> {
+        let needed = format.frame_bytes(size);
+        if bytes.len() != needed {
+            return Err(FrameError::Length { bytes: bytes.len(), needed });
+        }
+        let width = size.width() as usize;
+        let (chroma_columns, chroma_rows) = size.chroma();
+        let (chroma_columns, chroma_rows) = (chroma_columns as usize, chroma_rows as usize);
+        match format {
+            PixelFormat::I420 => {
+                let (y, chroma) = bytes.split_at(width * size.height() as usize);
+                let (u, v) = chroma.split_at(chroma_columns * chroma_rows);
+                Self::i420(
+                    size,
+                    Plane::new(y, width),
+                    Plane::new(u, chroma_columns),
+                    Plane::new(v, chroma_columns),
+                    timestamp,
+                )
+            }
+            PixelFormat::Nv12 => {
+                let (y, uv) = bytes.split_at(width * size.height() as usize);
+                Self::nv12(size, Plane::new(y, width), Plane::new(uv, 2 * chroma_columns), timestamp)
+            }
+            PixelFormat::Rgb(order) => {
+                Self::rgb(size, order, Plane::new(bytes, width * order.bytes_per_pixel()), timestamp)
+            }
+        }
+    }
+
+    /// Width and height in pixels.
+    #[must_use]
+    pub const fn size(&self) -> FrameSize {
+        self.size
+    }
+
+    /// The caller's own mark.
+    #[must_use]
+    pub const fn timestamp(&self) -> Timestamp {
+        self.timestamp
+    }
+
+    /// The planes.
+    #[must_use]
+    pub const fn pixels(&self) -> &Pixels<'a> {
+        &self.pixels
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size(width: u32, height: u32) -> FrameSize {
+        FrameSize::new(width, height).unwrap()
+    }
+
+    #[test]
+    fn the_last_row_need_not_reach_the_stride() {
+        let bytes = [0; 8 * 3 + 5];
+        assert!(Frame::rgb(size(1, 4), RgbOrder::Rgb24, Plane::new(&bytes, 8), Timestamp(0)).is_ok());
+        let refused = Frame::rgb(size(2, 4), RgbOrder::Rgb24, Plane::new(&bytes, 8), Timestamp(0));
+        assert_eq!(refused.unwrap_err(), FrameError::Plane { plane: "rgb", bytes: 29, needed: 30 });
+    }
+
+    #[test]
+    fn a_stride_shorter_than_the_row_is_refused_with_both() {
+        let bytes = [0; 64];
+        let refused = Frame::rgb(size(3, 2), RgbOrder::Rgba, Plane::new(&bytes, 11), Timestamp(0));
+        assert_eq!(
+            refused.unwrap_err(),
+            FrameError::Stride { plane: "rgb", stride_bytes: 11, row_bytes: 12 }
+        );
+    }
+
+    #[test]
+    fn a_stride_that_overflows_is_refused() {
+        let bytes = [0; 64];
+        let refused =
+            Frame::rgb(size(1, 4), RgbOrder::Rgba, Plane::new(&bytes, usize::MAX / 2), Timestamp(0));
+        assert!(matches!(refused.unwrap_err(), FrameError::Overflow { plane: "rgb", .. }));
+    }
+
+    #[test]
+    fn odd_sizes_have_chroma_rounded_up() {
+        let bytes = [0; 15 + 2 * 3 * 2];
+        assert!(Frame::contiguous(size(5, 3), PixelFormat::I420, &bytes, Timestamp(0)).is_ok());
+        assert!(Frame::contiguous(size(5, 3), PixelFormat::Nv12, &bytes, Timestamp(0)).is_ok());
+        let refused = Frame::contiguous(size(5, 3), PixelFormat::I420, &bytes[1..], Timestamp(0));
+        assert_eq!(refused.unwrap_err(), FrameError::Length { bytes: 26, needed: 27 });
+    }
+
+    #[test]
+    fn a_row_beyond_the_plane_is_empty() {
+        let plane = Plane::new(&[1, 2, 3, 4], 2);
+        assert_eq!(plane.row(1, 2), [3, 4]);
+        assert!(plane.row(2, 2).is_empty());
+        assert!(plane.row(usize::MAX, 2).is_empty());
+    }
+}

@@ -1,0 +1,102 @@
+//! The H.264 level that a stream needs (ITU-T H.264 annex A, table A-1).
+
+use crate::config::Profile;
+use crate::units::{Bitrate, FrameRate, FrameSize};
+
+/// A level: what a decoder must be able to do to play the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Level(u8);
+
+/// `level_idc`, macroblocks a second, macroblocks a frame, kbit/s in the baseline and main profiles.
+const TABLE: [(u8, u32, u32, u32); 19] = [
+    (10, 1_485, 99, 64),
+    (11, 3_000, 396, 192),
+    (12, 6_000, 396, 384),
+    (13, 11_880, 396, 768),
+    (20, 11_880, 396, 2_000),
+    (21, 19_800, 792, 4_000),
+    (22, 20_250, 1_620, 4_000),
+    (30, 40_500, 1_620, 10_000),
+    (31, 108_000, 3_600, 14_000),
+    (32, 216_000, 5_120, 20_000),
+    (40, 245_760, 8_192, 20_000),
+    (41, 245_760, 8_192, 50_000),
+    (42, 522_240, 8_704, 50_000),
+    (50, 589_824, 22_080, 135_000),
+    (51, 983_040, 36_864, 240_000),
+    (52, 2_073_600, 36_864, 240_000),
+    (60, 4_177_920, 139_264, 240_000),
+    (61, 8_355_840, 139_264, 480_000),
+    (62, 16_711_680, 139_264, 800_000),
+];
+
+impl Level {
+    /// The highest level there is, 6.2.
+    pub const MAX: Self = Self(62);
+
+    /// The lowest level whose limits hold size, frame rate and bitrate; [`Level::MAX`] when none does.
+    #[must_use]
+    pub fn for_stream(profile: Profile, size: FrameSize, frame_rate: FrameRate, bitrate: Bitrate) -> Self {
+        let (columns, rows) = size.macroblocks();
+        let frame = u64::from(columns) * u64::from(rows);
+        let longest = u64::from(columns.max(rows));
+        let second =
+            (frame * u64::from(frame_rate.numerator())).div_ceil(u64::from(frame_rate.denominator()));
+        // A.3.1 and A.3.3: high may send 5/4 of the table's rate.
+        let (times, over) = if profile == Profile::High { (1_250, 1_000) } else { (1_000, 1_000) };
+        TABLE
+            .iter()
+            .find(|&&(_, max_second, max_frame, kbps)| {
+                second <= u64::from(max_second)
+                    && frame <= u64::from(max_frame)
+                    && longest * longest <= 8 * u64::from(max_frame)
+                    && u64::from(bitrate.bps()) * over <= u64::from(kbps) * 1_000 * times
+            })
+            .map_or(Self::MAX, |&(idc, ..)| Self(idc))
+    }
+
+    /// `level_idc`: ten times the level's name, so 42 for level 4.2.
+    #[must_use]
+    pub const fn idc(self) -> u8 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn level(width: u32, height: u32, hz: u32, kbps: u64) -> u8 {
+        let size = FrameSize::new(width, height).unwrap();
+        let rate = FrameRate::hz(hz).unwrap();
+        Level::for_stream(Profile::ConstrainedBaseline, size, rate, Bitrate::from_kbps(kbps).unwrap()).idc()
+    }
+
+    #[test]
+    fn well_known_streams_get_their_well_known_level() {
+        assert_eq!(level(1920, 1080, 30, 6_000), 40);
+        assert_eq!(level(1920, 1080, 60, 6_000), 42);
+        assert_eq!(level(1280, 720, 30, 2_000), 31);
+        assert_eq!(level(1280, 720, 60, 2_000), 32);
+        assert_eq!(level(640, 360, 30, 800), 30);
+        assert_eq!(level(3840, 2160, 60, 20_000), 52);
+        assert_eq!(level(176, 144, 15, 64), 10);
+    }
+
+    #[test]
+    fn bitrate_alone_raises_the_level() {
+        assert_eq!(level(640, 360, 30, 10_001), 31);
+        assert_eq!(level(1280, 720, 30, 30_000), 41);
+    }
+
+    #[test]
+    fn a_long_thin_picture_needs_a_level_for_its_longest_side() {
+        // 4096x16 has 256 macroblocks, and 256 squared is more than 8 * 396.
+        assert!(level(4096, 16, 5, 64) >= 40);
+    }
+
+    #[test]
+    fn what_no_level_holds_gets_the_highest() {
+        assert_eq!(level(16_384, 16_384, 300, 800_000), 62);
+    }
+}

@@ -1,0 +1,169 @@
+//! What a configuration means to openh264: pure, and exhaustive on purpose.
+
+use openh264_sys2::{
+    ASP_EXT_SAR, CAMERA_VIDEO_REAL_TIME, CONSTANT_ID, LOW_COMPLEXITY, PRO_BASELINE, PRO_HIGH, PRO_MAIN,
+    RC_OFF_MODE, SEncParamExt, SM_FIXEDSLCNUM_SLICE, SM_SINGLE_SLICE, VF_UNDEF,
+};
+
+use crate::colour::Range;
+use crate::config::{EncoderConfig, Profile};
+use crate::error::ConfigError;
+use crate::level::Level;
+use crate::units::FrameSize;
+
+/// The library's own limits.
+const MIN_SIDE: u32 = 16;
+const MAX_MACROBLOCKS: u32 = 36_864;
+const MAX_SLICES: u32 = 35;
+const MAX_THREADS: u32 = 4;
+/// Its highest level is 5.2.
+const MAX_LEVEL_IDC: u8 = 52;
+/// Below this many pixels one slice on one thread is the default: see `Slicing::choose`.
+const TWO_SLICES_FROM: u32 = 1280 * 720;
+
+/// Slices of a picture and the threads that work on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slicing {
+    slices: u32,
+    threads: u32,
+}
+
+impl Slicing {
+    /// What was asked for, or one slice below 720p and two from there on, each with a thread of its own where the
+    /// machine has the cores. The number of slices depends on nothing but the size, so that the same input gives
+    /// the same stream on every machine.
+    fn choose(config: &EncoderConfig, size: FrameSize, cores: u32) -> Result<Self, ConfigError> {
+        let rows = size.macroblocks().1;
+        let max = rows.min(MAX_SLICES);
+        let slices = match config.slices {
+            Some(slices) => u32::from(slices.get()),
+            None if size.width() * size.height() < TWO_SLICES_FROM => 1,
+            None => 2.min(max),
+        };
+        if slices > max {
+            return Err(ConfigError::Slices { slices, max });
+        }
+        let threads = match config.threads {
+            Some(threads) if u32::from(threads.get()) > MAX_THREADS => {
+                return Err(ConfigError::Threads { threads: u32::from(threads.get()), max: MAX_THREADS });
+            }
+            Some(threads) => u32::from(threads.get()),
+            None => cores.min(MAX_THREADS),
+        };
+        Ok(Self { slices, threads: threads.clamp(1, slices) })
+    }
+}
+
+/// The settings as the library takes them, for pictures of `size` (as coded: both sides even) at quantiser `qp`.
+///
+/// # Errors
+/// [`ConfigError`] for what the library cannot take.
+pub(super) fn params(
+    defaults: &SEncParamExt,
+    config: &EncoderConfig,
+    size: FrameSize,
+    qp: u8,
+    cores: u32,
+) -> Result<SEncParamExt, ConfigError> {
+    // Exhaustive on purpose: a new setting does not compile until its meaning here is decided.
+    let EncoderConfig {
+        size: _,       // the opening size; `size` is the one in force
+        max_size: _,   // the library takes any size at any time
+        frame_rate: _, // in `level_idc`, and kept by our own rate control
+        bitrate,
+        idr_period_frames: _, // counted by `OpenH264Encoder`, so that it can be told from a requested IDR
+        profile,
+        colour,
+        sample_aspect,
+        qp_range: _, // kept by our own rate control
+        slices: _,   // both in `Slicing`
+        threads: _,
+    } = config;
+    check_size(size)?;
+    let slicing = Slicing::choose(config, size, cores)?;
+    let (width, height) = (to_int(size.width()), to_int(size.height()));
+
+    let mut p = *defaults;
+    p.iUsageType = CAMERA_VIDEO_REAL_TIME;
+    p.iPicWidth = width;
+    p.iPicHeight = height;
+    // The library's rate control is off and ours sets the quantiser of each picture: see `rate.rs`.
+    p.iRCMode = RC_OFF_MODE;
+    p.bEnableFrameSkip = false;
+    p.iTargetBitrate = to_int(bitrate.bps());
+    // Read by nothing once rate control is off, but checked: the library takes 1 to 60.
+    p.fMaxFrameRate = 30.0;
+    p.iTemporalLayerNum = 1;
+    p.iSpatialLayerNum = 1;
+    p.iComplexityMode = LOW_COMPLEXITY;
+    p.uiIntraPeriod = 0;
+    p.iNumRefFrame = 1;
+    p.eSpsPpsIdStrategy = CONSTANT_ID;
+    p.iEntropyCodingModeFlag = i32::from(*profile != Profile::ConstrainedBaseline);
+    p.bEnableLongTermReference = false;
+    p.iMultipleThreadIdc = slicing.threads as u16;
+    // With it the slices move from run to run, and so does the stream.
+    p.bUseLoadBalancing = false;
+    p.bEnableDenoise = false;
+    p.bEnableBackgroundDetection = false;
+    p.bEnableAdaptiveQuant = false;
+    p.bEnableSceneChangeDetect = false;
+    p.bEnableFrameCroppingFlag = true;
+
+    let layer = &mut p.sSpatialLayers[0];
+    layer.iVideoWidth = width;
+    layer.iVideoHeight = height;
+    layer.fFrameRate = p.fMaxFrameRate;
+    layer.iSpatialBitrate = p.iTargetBitrate;
+    layer.iMaxSpatialBitrate = 0;
+    layer.uiProfileIdc = match profile {
+        Profile::ConstrainedBaseline => PRO_BASELINE,
+        Profile::Main => PRO_MAIN,
+        Profile::High => PRO_HIGH,
+    };
+    layer.uiLevelIdc = level_idc(config, size);
+    layer.iDLayerQp = i32::from(qp);
+    layer.sSliceArgument.uiSliceMode =
+        if slicing.slices == 1 { SM_SINGLE_SLICE } else { SM_FIXEDSLCNUM_SLICE };
+    layer.sSliceArgument.uiSliceNum = slicing.slices;
+    layer.bVideoSignalTypePresent = true;
+    layer.uiVideoFormat = VF_UNDEF as u8;
+    layer.bFullRange = colour.range == Range::Full;
+    layer.bColorDescriptionPresent = true;
+    layer.uiColorPrimaries = colour.matrix.code_point();
+    layer.uiTransferCharacteristics = colour.matrix.code_point();
+    layer.uiColorMatrix = colour.matrix.code_point();
+    if let Some(aspect) = sample_aspect {
+        layer.bAspectRatioPresent = true;
+        layer.eAspectRatio = ASP_EXT_SAR;
+        layer.sAspectRatioExtWidth = aspect.width();
+        layer.sAspectRatioExtHeight = aspect.height();
+    }
+    Ok(p)
+}
+
+/// The level that the stream needs, as far as the library goes.
+pub(super) fn level_idc(config: &EncoderConfig, size: FrameSize) -> i32 {
+    let level = Level::for_stream(config.profile, size, config.frame_rate, config.bitrate);
+    i32::from(level.idc().min(MAX_LEVEL_IDC))
+}
+
+fn check_size(size: FrameSize) -> Result<(), ConfigError> {
+    let (width, height) = (size.width(), size.height());
+    if width < MIN_SIDE || height < MIN_SIDE {
+        return Err(ConfigError::Size { width, height, min_side: MIN_SIDE, max_side: FrameSize::MAX_SIDE });
+    }
+    let (columns, rows) = size.macroblocks();
+    if columns * rows > MAX_MACROBLOCKS {
+        return Err(ConfigError::Area {
+            size,
+            macroblocks: columns * rows,
+            max_macroblocks: MAX_MACROBLOCKS,
+        });
+    }
+    Ok(())
+}
+
+fn to_int(value: u32) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
+}

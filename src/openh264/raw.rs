@@ -1,0 +1,303 @@
+//! The openh264 library behind a safe face: one C object, one owner, one `Drop`.
+
+#![expect(
+    unsafe_code,
+    reason = "the raw API is the only way to fixed slices, CABAC and a quantiser per picture"
+)]
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ops::Range;
+use std::ptr::NonNull;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use openh264_sys2::source::APILoader;
+use openh264_sys2::{
+    CONSTANT_ID, ENCODER_OPTION, ENCODER_OPTION_SVC_ENCODE_PARAM_EXT, ENCODER_OPTION_TRACE_CALLBACK,
+    ENCODER_OPTION_TRACE_CALLBACK_CONTEXT, ENCODER_OPTION_TRACE_LEVEL, ISVCEncoder, ISVCEncoderVtbl,
+    SEncParamExt, SFrameBSInfo, SSourcePicture, WELS_LOG_INFO, WELS_LOG_WARNING, videoFormatI420,
+    videoFrameTypeIDR,
+};
+
+use crate::convert::Planes;
+use crate::encoder::Backend;
+use crate::error::DriverError;
+use crate::units::FrameSize;
+
+/// The status of a function that the library's table lacks: no status of its own, all of which are small.
+const ABSENT: i64 = i64::MIN;
+
+/// One encoder of the library.
+pub(super) struct RawEncoder {
+    /// From `WelsCreateSVCEncoder`, owned here alone, destroyed in `drop`.
+    handle: NonNull<ISVCEncoder>,
+    /// Written by the library at each picture; 5 KiB, so boxed and kept.
+    info: Box<SFrameBSInfo>,
+}
+
+// SAFETY: the library ties an encoder to no thread (no thread-local state, its workers are its own), and every
+// call goes through `&mut self`, so that it is used by one thread at a time.
+unsafe impl Send for RawEncoder {}
+
+impl std::fmt::Debug for RawEncoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RawEncoder").finish_non_exhaustive()
+    }
+}
+
+/// What came of one picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Coded {
+    pub(super) is_idr: bool,
+}
+
+impl RawEncoder {
+    /// An encoder without settings, its messages sent to `tracing`.
+    pub(super) fn create() -> Result<Self, DriverError> {
+        let mut handle = std::ptr::null_mut();
+        // SAFETY: the out-parameter is a valid place for one pointer.
+        let status = unsafe { APILoader::WelsCreateSVCEncoder(&raw mut handle) };
+        let handle = NonNull::new(handle).ok_or_else(|| refused("WelsCreateSVCEncoder", status))?;
+        let mut encoder = Self { handle, info: Box::default() };
+        if status != 0 {
+            return Err(refused("WelsCreateSVCEncoder", status));
+        }
+        // Without a level of its own the library writes its warnings to stderr.
+        encoder.trace(WELS_LOG_WARNING, forward_trace, std::ptr::null_mut())?;
+        Ok(encoder)
+    }
+
+    /// The library's own defaults.
+    pub(super) fn default_params(&mut self) -> Result<SEncParamExt, DriverError> {
+        let function = self.function("GetDefaultParams", |table| table.GetDefaultParams)?;
+        let mut params = SEncParamExt::default();
+        // SAFETY: the handle is alive (owned by self) and the out-parameter is a whole struct of the right type.
+        let status = unsafe { function(self.handle.as_ptr(), &raw mut params) };
+        check("GetDefaultParams", status)?;
+        Ok(params)
+    }
+
+    /// Opens the stream.
+    pub(super) fn initialize(&mut self, params: &SEncParamExt) -> Result<(), DriverError> {
+        let function = self.function("InitializeExt", |table| table.InitializeExt)?;
+        // SAFETY: the handle is alive, and the library copies the struct before it returns.
+        let status = unsafe { function(self.handle.as_ptr(), &raw const *params) };
+        check("InitializeExt", status)
+    }
+
+    /// Changes the settings of an open stream. What needs an IDR (size, slices, a higher level) gets one.
+    pub(super) fn apply(&mut self, params: &SEncParamExt) -> Result<(), DriverError> {
+        let mut params = *params;
+        self.set_option(ENCODER_OPTION_SVC_ENCODE_PARAM_EXT, (&raw mut params).cast())
+    }
+
+    /// Makes the next picture an IDR.
+    pub(super) fn force_idr(&mut self) -> Result<(), DriverError> {
+        let function = self.function("ForceIntraFrame", |table| table.ForceIntraFrame)?;
+        // SAFETY: the handle is alive.
+        let status = unsafe { function(self.handle.as_ptr(), true) };
+        check("ForceIntraFrame", status)
+    }
+
+    /// Encodes one picture; the access unit replaces the contents of `out`, its NAL units those of `nals`.
+    pub(super) fn encode(
+        &mut self,
+        size: FrameSize,
+        planes: &Planes<'_>,
+        milliseconds: i64,
+    ) -> Result<Coded, DriverError> {
+        let function = self.function("EncodeFrame", |table| table.EncodeFrame)?;
+        let (width, height) = (size.width() as usize, size.height() as usize);
+        // `Planes` cannot be made shorter than this; the check stands beside the pointers that rely on it.
+        if !planes.hold(size) || width % 2 != 0 || height % 2 != 0 {
+            return Err(DriverError::new(
+                Backend::OpenH264,
+                "EncodeFrame",
+                ABSENT,
+                "planes shorter than the size",
+            ));
+        }
+        let mut picture = SSourcePicture::default();
+        picture.iColorFormat = videoFormatI420;
+        picture.iPicWidth = to_int(width);
+        picture.iPicHeight = to_int(height);
+        picture.iStride =
+            [to_int(planes.y_stride), to_int(planes.chroma_stride), to_int(planes.chroma_stride), 0];
+        picture.pData = [
+            planes.y.as_ptr().cast_mut(),
+            planes.u.as_ptr().cast_mut(),
+            planes.v.as_ptr().cast_mut(),
+            std::ptr::null_mut(),
+        ];
+        picture.uiTimeStamp = milliseconds;
+        // SAFETY: the handle is alive; the planes hold `size` at their strides (checked above) and stay borrowed
+        // during the call; the library copies the picture before it works on it, so it writes to none of them.
+        let status = unsafe { function(self.handle.as_ptr(), &raw const picture, &raw mut *self.info) };
+        check("EncodeFrame", status)?;
+        Ok(Coded { is_idr: self.info.eFrameType == videoFrameTypeIDR })
+    }
+
+    /// Copies what the last call coded to the end of `out`, and where each NAL unit lies to the end of `nals`.
+    pub(super) fn copy_coded(&mut self, out: &mut Vec<u8>, nals: &mut Vec<Range<usize>>) {
+        let layers = usize::try_from(self.info.iLayerNum).unwrap_or(0);
+        for layer in self.info.sLayerInfo.iter().take(layers) {
+            let count = usize::try_from(layer.iNalCount).unwrap_or(0);
+            if count == 0 || layer.pNalLengthInByte.is_null() || layer.pBsBuf.is_null() {
+                continue;
+            }
+            // SAFETY: the library filled in `iNalCount` lengths, in memory that it keeps until its next call,
+            // which the exclusive borrow of self holds off.
+            let lengths = unsafe { std::slice::from_raw_parts(layer.pNalLengthInByte, count) };
+            let bytes: usize = lengths.iter().map(|&length| usize::try_from(length).unwrap_or(0)).sum();
+            // SAFETY: the NAL units of a layer lie one after the other from `pBsBuf` on, in memory as above.
+            let layer_bytes = unsafe { std::slice::from_raw_parts(layer.pBsBuf, bytes) };
+            let mut start = out.len();
+            out.extend_from_slice(layer_bytes);
+            for &length in lengths {
+                let end = start + usize::try_from(length).unwrap_or(0);
+                nals.push(start..end);
+                start = end;
+            }
+        }
+    }
+
+    /// Has the library write SPS and PPS, to be fetched with [`RawEncoder::copy_coded`].
+    pub(super) fn encode_parameter_sets(&mut self) -> Result<(), DriverError> {
+        let function = self.function("EncodeParameterSets", |table| table.EncodeParameterSets)?;
+        // SAFETY: the handle is alive and the out-parameter a whole struct, owned by self.
+        let status = unsafe { function(self.handle.as_ptr(), &raw mut *self.info) };
+        check("EncodeParameterSets", status)
+    }
+
+    fn trace(
+        &mut self,
+        level: i32,
+        callback: TraceCallback,
+        context: *mut c_void,
+    ) -> Result<(), DriverError> {
+        let mut level: c_int = level;
+        let mut callback = callback;
+        let mut context = context;
+        self.set_option(ENCODER_OPTION_TRACE_LEVEL, (&raw mut level).cast())?;
+        self.set_option(ENCODER_OPTION_TRACE_CALLBACK_CONTEXT, (&raw mut context).cast())?;
+        self.set_option(ENCODER_OPTION_TRACE_CALLBACK, (&raw mut callback).cast())
+    }
+
+    /// `value` points at the type that the option is documented to have.
+    fn set_option(&mut self, option: ENCODER_OPTION, value: *mut c_void) -> Result<(), DriverError> {
+        let function = self.function("SetOption", |table| table.SetOption)?;
+        // SAFETY: the handle is alive; the callers in this file pass a live value of the option's type, which the
+        // library copies before it returns.
+        let status = unsafe { function(self.handle.as_ptr(), option, value) };
+        check("SetOption", status)
+    }
+
+    fn function<F>(
+        &self,
+        name: &'static str,
+        pick: impl FnOnce(&ISVCEncoderVtbl) -> Option<F>,
+    ) -> Result<F, DriverError> {
+        // SAFETY: a handle made by the library points at a pointer to its table, which lives as long.
+        let table = unsafe { *self.handle.as_ptr() };
+        // SAFETY: as above; the table is not written to after the encoder was made.
+        let table = unsafe { table.as_ref() };
+        table.and_then(pick).ok_or_else(|| {
+            DriverError::new(Backend::OpenH264, name, ABSENT, "the library has no such function")
+        })
+    }
+}
+
+impl Drop for RawEncoder {
+    fn drop(&mut self) {
+        if let Ok(function) = self.function("Uninitialize", |table| table.Uninitialize) {
+            // SAFETY: the handle is alive; on a stream that was never opened this does nothing. The status tells
+            // nothing that a destructor could act on.
+            let _ = unsafe { function(self.handle.as_ptr()) };
+        }
+        // SAFETY: made by `WelsCreateSVCEncoder`, owned by self alone, and not used after this.
+        unsafe { APILoader::WelsDestroySVCEncoder(self.handle.as_ptr()) };
+    }
+}
+
+/// The library's version, such as `2.6.0`.
+pub(super) fn version() -> String {
+    // SAFETY: the function takes nothing and returns a struct of integers by value.
+    let version = unsafe { APILoader::WelsGetCodecVersion() };
+    format!("{}.{}.{}", version.uMajor, version.uMinor, version.uRevision)
+}
+
+/// The CPU features that the library found for its SIMD code, as its own bit set; 0 when it was built without, or
+/// `None` when it does not say. Asked of the library itself, once: what was meant at build time may not be what
+/// was built.
+pub(super) fn cpu_features() -> Option<u32> {
+    static FOUND: OnceLock<Option<u32>> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        // The library tells its features in one line of its log at opening.
+        let seen = AtomicU32::new(NOT_SEEN);
+        let mut encoder = RawEncoder::create().ok()?;
+        let mut params = encoder.default_params().ok()?;
+        (params.iPicWidth, params.iPicHeight, params.iTargetBitrate) = (16, 16, 100_000);
+        params.eSpsPpsIdStrategy = CONSTANT_ID;
+        params.sSpatialLayers[0].iVideoWidth = 16;
+        params.sSpatialLayers[0].iVideoHeight = 16;
+        params.sSpatialLayers[0].iSpatialBitrate = 100_000;
+        params.sSpatialLayers[0].fFrameRate = params.fMaxFrameRate;
+        encoder.trace(WELS_LOG_INFO, note_cpu_features, (&raw const seen).cast_mut().cast()).ok()?;
+        encoder.initialize(&params).ok()?;
+        // Dropped first: it may log until it is gone, and the context of its log is `seen`.
+        drop(encoder);
+        let seen = seen.into_inner();
+        (seen != NOT_SEEN).then_some(seen)
+    })
+}
+
+type TraceCallback = extern "C" fn(*mut c_void, c_int, *const c_char);
+
+const NOT_SEEN: u32 = u32::MAX;
+
+/// Called by the library for each message at or above the level set.
+extern "C" fn forward_trace(_context: *mut c_void, _level: c_int, message: *const c_char) {
+    tracing::debug!(target: "direct264::openh264", message = %text(&message));
+}
+
+/// As [`forward_trace`], for the one line that holds `features/capacities (0x..)`.
+extern "C" fn note_cpu_features(context: *mut c_void, _level: c_int, message: *const c_char) {
+    let message = text(&message);
+    let Some((_, rest)) = message.split_once("features/capacities (0x") else { return };
+    let Some((digits, _)) = rest.split_once(')') else { return };
+    let Ok(features) = u32::from_str_radix(digits, 16) else { return };
+    // SAFETY: `cpu_features` passes a pointer to an atomic that outlives the encoder, and nothing else.
+    let seen = unsafe { context.cast::<AtomicU32>().as_ref() };
+    if let Some(seen) = seen {
+        seen.store(features, Ordering::Relaxed);
+    }
+}
+
+/// The message as text, borrowed for as long as the caller's pointer is.
+fn text(message: &*const c_char) -> std::borrow::Cow<'_, str> {
+    if message.is_null() {
+        return "".into();
+    }
+    // SAFETY: the library passes a NUL-terminated string that lives during the callback.
+    unsafe { CStr::from_ptr(*message) }.to_string_lossy()
+}
+
+fn to_int(value: usize) -> c_int {
+    c_int::try_from(value).unwrap_or(c_int::MAX)
+}
+
+fn check(call: &'static str, status: c_int) -> Result<(), DriverError> {
+    if status == 0 { Ok(()) } else { Err(refused(call, status)) }
+}
+
+fn refused(call: &'static str, status: c_int) -> DriverError {
+    let meaning = match status {
+        1 => "a parameter is invalid",
+        2 => "unknown reason",
+        3 => "out of memory",
+        4 => "not initialised",
+        5 => "unsupported data",
+        _ => "",
+    };
+    DriverError::new(Backend::OpenH264, call, status, meaning)
+}

@@ -1,0 +1,142 @@
+//! The closed set of words for why a backend was passed over or left, each with what to do about it.
+
+use std::fmt;
+
+/// Why a backend was passed over or left. [`Reason::word`] is stable; programs may match on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// libcuda cannot be loaded.
+    NoDriver,
+    /// The feature is not in this build.
+    NotBuilt,
+    /// libcuda loads, libnvidia-encode (or the libnvcuvid it needs) does not.
+    NoVideoCapability,
+    /// A library loads but lacks a function that is needed.
+    MissingSymbol,
+    /// The driver's API is below 11.0.
+    DriverTooOld,
+    /// `cuInit` fails or there is no device.
+    NoGpu,
+    /// CUDA works, but no NVENC session can be opened or H.264 is not among its codecs.
+    NoEncoderOnGpu,
+    /// Opening is refused because too many sessions are open.
+    SessionLimit,
+    /// An allocation was refused after a session was opened.
+    OutOfMemory,
+    /// The size is outside what the encoder takes.
+    UnsupportedSize,
+    /// A setting is outside what the encoder can do.
+    UnsupportedSetting,
+    /// The process was forked after CUDA was initialised.
+    Forked,
+    /// The wait for an access unit passed its limit.
+    TimedOut,
+    /// Any other refusal.
+    DriverError,
+    /// The caller or the environment chose otherwise.
+    ByRequest,
+}
+
+impl Reason {
+    /// Every reason there is.
+    pub const ALL: [Self; 15] = [
+        Self::NoDriver,
+        Self::NotBuilt,
+        Self::NoVideoCapability,
+        Self::MissingSymbol,
+        Self::DriverTooOld,
+        Self::NoGpu,
+        Self::NoEncoderOnGpu,
+        Self::SessionLimit,
+        Self::OutOfMemory,
+        Self::UnsupportedSize,
+        Self::UnsupportedSetting,
+        Self::Forked,
+        Self::TimedOut,
+        Self::DriverError,
+        Self::ByRequest,
+    ];
+
+    /// The word for programs, such as `no_driver`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::NoDriver => "no_driver",
+            Self::NotBuilt => "not_built",
+            Self::NoVideoCapability => "no_video_capability",
+            Self::MissingSymbol => "missing_symbol",
+            Self::DriverTooOld => "driver_too_old",
+            Self::NoGpu => "no_gpu",
+            Self::NoEncoderOnGpu => "no_encoder_on_gpu",
+            Self::SessionLimit => "session_limit",
+            Self::OutOfMemory => "out_of_memory",
+            Self::UnsupportedSize => "unsupported_size",
+            Self::UnsupportedSetting => "unsupported_setting",
+            Self::Forked => "forked",
+            Self::TimedOut => "timed_out",
+            Self::DriverError => "driver_error",
+            Self::ByRequest => "by_request",
+        }
+    }
+
+    /// One clause for people: what was found.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::NoDriver => "no NVIDIA driver is installed (libcuda cannot be loaded)",
+            Self::NotBuilt => "this build does not contain it",
+            Self::NoVideoCapability => "the NVIDIA driver is here, its encode library is not",
+            Self::MissingSymbol => "a driver library lacks a function that is needed",
+            Self::DriverTooOld => "the NVIDIA driver is too old: its encode API is below 11.0",
+            Self::NoGpu => "the NVIDIA driver finds no GPU that it can use",
+            Self::NoEncoderOnGpu => "the GPU has no H.264 encoder",
+            Self::SessionLimit => "every encode session that the driver allows is in use",
+            Self::OutOfMemory => "the GPU has no memory left for an encoder",
+            Self::UnsupportedSize => "the encoder does not take pictures of this size",
+            Self::UnsupportedSetting => "the encoder cannot do one of the settings",
+            Self::Forked => "this process was forked after CUDA was initialised, so CUDA is lost to it",
+            Self::TimedOut => "the encoder did not answer within the limit",
+            Self::DriverError => "the driver refused a call",
+            Self::ByRequest => "another backend was asked for",
+        }
+    }
+
+    /// What a person can do about it. Empty where nothing needs doing.
+    #[must_use]
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::NoDriver => "install the NVIDIA driver if this machine has an NVIDIA GPU",
+            Self::NotBuilt => "build with the feature of that name",
+            Self::NoVideoCapability => {
+                "in a container set NVIDIA_DRIVER_CAPABILITIES=compute,utility,video; else install libnvidia-encode1 and libnvcuvid1 of the driver's version"
+            }
+            Self::MissingSymbol => "install the driver's libraries anew, all of one version",
+            Self::DriverTooOld => "install driver 455.28 or newer",
+            Self::NoGpu => {
+                "check that nvidia-smi lists a GPU, and that the container was given one; after a driver update, reboot"
+            }
+            Self::NoEncoderOnGpu => {
+                "A100, A30, H100, H200, B200 and some laptop parts have none: take a GPU with NVENC, such as T4, L4, L40S or A10"
+            }
+            Self::SessionLimit => {
+                "close other encoders on this machine, or take a data-centre GPU, which has no limit"
+            }
+            Self::OutOfMemory => "free memory on the GPU, or open a smaller picture",
+            Self::UnsupportedSize => "scale the picture; `direct264 probe` lists the limits",
+            Self::UnsupportedSetting => "leave the setting out, or take another backend",
+            Self::Forked => "start encoders after the fork, or start workers by spawn and not by fork",
+            Self::TimedOut => "look for a hung GPU in the kernel log; a longer limit is a setting",
+            Self::DriverError => {
+                "the call and its status are in the detail; look for GPU errors in the kernel log"
+            }
+            Self::ByRequest => "",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}

@@ -1,0 +1,257 @@
+//! Values with a unit: sizes in pixels, rates in bits and frames per second, timestamps, quantisers.
+//!
+//! Each is checked when it is made, so that later code may assume it.
+
+use std::fmt;
+
+use crate::error::ConfigError;
+
+/// Width and height of a picture, in luma pixels: 1 to [`FrameSize::MAX_SIDE`] each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FrameSize {
+    width: u32,
+    height: u32,
+}
+
+impl FrameSize {
+    /// The longest side that any H.264 level has room for, rounded down to a power of two (level 6.2,
+    /// ITU-T H.264 table A-1 and A.3.1: `PicWidthInMbs` at most `sqrt(8 * MaxFS)`).
+    pub const MAX_SIDE: u32 = 16_384;
+
+    /// A size of `width` by `height` pixels.
+    ///
+    /// # Errors
+    /// [`ConfigError::Size`] when a side is 0 or more than [`FrameSize::MAX_SIDE`].
+    pub const fn new(width: u32, height: u32) -> Result<Self, ConfigError> {
+        if width == 0 || height == 0 || width > Self::MAX_SIDE || height > Self::MAX_SIDE {
+            return Err(ConfigError::Size { width, height, min_side: 1, max_side: Self::MAX_SIDE });
+        }
+        Ok(Self { width, height })
+    }
+
+    /// Pixels in a row.
+    #[must_use]
+    pub const fn width(self) -> u32 {
+        self.width
+    }
+
+    /// Rows of pixels.
+    #[must_use]
+    pub const fn height(self) -> u32 {
+        self.height
+    }
+
+    /// This size with odd sides rounded up to even: what an odd picture is coded as, since 4:2:0 cannot express it.
+    #[must_use]
+    pub const fn padded_to_even(self) -> Self {
+        Self { width: self.width.next_multiple_of(2), height: self.height.next_multiple_of(2) }
+    }
+
+    /// Columns and rows of one 4:2:0 chroma plane: half the luma, rounded up.
+    #[must_use]
+    pub const fn chroma(self) -> (u32, u32) {
+        (self.width.div_ceil(2), self.height.div_ceil(2))
+    }
+
+    /// Macroblocks (16x16) in a row and in a column, rounded up.
+    #[must_use]
+    pub const fn macroblocks(self) -> (u32, u32) {
+        (self.width.div_ceil(16), self.height.div_ceil(16))
+    }
+}
+
+impl fmt::Display for FrameSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.width, self.height)
+    }
+}
+
+/// Bits per second, [`Bitrate::MIN`] to [`Bitrate::MAX`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bitrate(u32);
+
+impl Bitrate {
+    /// 1 kbit/s: below this not even the slice headers of a few frames fit.
+    pub const MIN: Self = Self(1_000);
+    /// 800 Mbit/s, the most that any level allows (ITU-T H.264 table A-1, level 6.2).
+    pub const MAX: Self = Self(800_000_000);
+
+    /// A rate in bits per second.
+    ///
+    /// # Errors
+    /// [`ConfigError::Bitrate`] outside [`Bitrate::MIN`] to [`Bitrate::MAX`].
+    pub const fn from_bps(bps: u64) -> Result<Self, ConfigError> {
+        if bps < Self::MIN.0 as u64 || bps > Self::MAX.0 as u64 {
+            return Err(ConfigError::Bitrate { bps, min: Self::MIN.0, max: Self::MAX.0 });
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "at most Self::MAX, which is a u32")]
+        Ok(Self(bps as u32))
+    }
+
+    /// A rate in units of 1000 bits per second.
+    ///
+    /// # Errors
+    /// As [`Bitrate::from_bps`].
+    pub const fn from_kbps(kbps: u64) -> Result<Self, ConfigError> {
+        Self::from_bps(kbps.saturating_mul(1_000))
+    }
+
+    /// A rate in units of 1,000,000 bits per second.
+    ///
+    /// # Errors
+    /// As [`Bitrate::from_bps`].
+    pub const fn from_mbps(mbps: u64) -> Result<Self, ConfigError> {
+        Self::from_bps(mbps.saturating_mul(1_000_000))
+    }
+
+    /// Bits per second.
+    #[must_use]
+    pub const fn bps(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Bitrate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bit/s", self.0)
+    }
+}
+
+/// Frames per second as a fraction, 1/10 to [`FrameRate::MAX_HZ`].
+///
+/// It shares the bits out among the frames and is written into nothing else: every frame is encoded, and
+/// timestamps are opaque.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FrameRate {
+    numerator: u32,
+    denominator: u32,
+}
+
+impl FrameRate {
+    /// The highest rate taken, in frames per second.
+    pub const MAX_HZ: u32 = 1_000;
+
+    /// `numerator / denominator` frames per second, such as `30000 / 1001`.
+    ///
+    /// # Errors
+    /// [`ConfigError::FrameRate`] when either is 0 or the rate lies outside 1/10 to [`FrameRate::MAX_HZ`].
+    pub const fn new(numerator: u32, denominator: u32) -> Result<Self, ConfigError> {
+        let too_slow = (numerator as u64) * 10 < denominator as u64;
+        let too_fast = numerator as u64 > (denominator as u64) * (Self::MAX_HZ as u64);
+        if numerator == 0 || denominator == 0 || too_slow || too_fast {
+            return Err(ConfigError::FrameRate { numerator, denominator, max_hz: Self::MAX_HZ });
+        }
+        Ok(Self { numerator, denominator })
+    }
+
+    /// A whole number of frames per second.
+    ///
+    /// # Errors
+    /// As [`FrameRate::new`].
+    pub const fn hz(hz: u32) -> Result<Self, ConfigError> {
+        Self::new(hz, 1)
+    }
+
+    /// The fraction's upper number.
+    #[must_use]
+    pub const fn numerator(self) -> u32 {
+        self.numerator
+    }
+
+    /// The fraction's lower number.
+    #[must_use]
+    pub const fn denominator(self) -> u32 {
+        self.denominator
+    }
+
+    /// Frames per second.
+    #[must_use]
+    pub fn as_f64(self) -> f64 {
+        f64::from(self.numerator) / f64::from(self.denominator)
+    }
+}
+
+impl fmt::Display for FrameRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.denominator == 1 {
+            write!(f, "{}", self.numerator)
+        } else {
+            write!(f, "{}/{}", self.numerator, self.denominator)
+        }
+    }
+}
+
+/// The caller's own mark on a frame, in whatever unit the caller counts: it comes back on the access unit
+/// untouched and is never read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub i64);
+
+/// The quantisers that rate control may use: 0 (finest) to 51 (coarsest), 10 to 51 unless set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct QpRange {
+    min: u8,
+    max: u8,
+}
+
+impl QpRange {
+    /// The coarsest quantiser of 8-bit H.264.
+    pub const MAX_QP: u8 = 51;
+    /// What [`EncoderConfig::new`](crate::EncoderConfig::new) starts with: below 10 the eye gains nothing, and one
+    /// frame could fill a link.
+    pub const DEFAULT: Self = Self { min: 10, max: Self::MAX_QP };
+
+    /// Quantisers `min` to `max`, both included.
+    ///
+    /// # Errors
+    /// [`ConfigError::Qp`] when `min` is above `max` or `max` above 51.
+    pub const fn new(min: u8, max: u8) -> Result<Self, ConfigError> {
+        if min > max || max > Self::MAX_QP {
+            return Err(ConfigError::Qp { min, max, limit: Self::MAX_QP });
+        }
+        Ok(Self { min, max })
+    }
+
+    /// The finest quantiser allowed.
+    #[must_use]
+    pub const fn min(self) -> u8 {
+        self.min
+    }
+
+    /// The coarsest quantiser allowed.
+    #[must_use]
+    pub const fn max(self) -> u8 {
+        self.max
+    }
+}
+
+/// The shape of a pixel, width to height, where it is not square: written into the VUI and read by players alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SampleAspect {
+    width: u16,
+    height: u16,
+}
+
+impl SampleAspect {
+    /// A pixel `width` wide and `height` high, in any unit.
+    ///
+    /// # Errors
+    /// [`ConfigError::SampleAspect`] when either is 0.
+    pub const fn new(width: u16, height: u16) -> Result<Self, ConfigError> {
+        if width == 0 || height == 0 {
+            return Err(ConfigError::SampleAspect { width, height });
+        }
+        Ok(Self { width, height })
+    }
+
+    /// The pixel's width, in the unit of its height.
+    #[must_use]
+    pub const fn width(self) -> u16 {
+        self.width
+    }
+
+    /// The pixel's height, in the unit of its width.
+    #[must_use]
+    pub const fn height(self) -> u16 {
+        self.height
+    }
+}
