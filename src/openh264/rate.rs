@@ -31,15 +31,15 @@ const MOTION_FLOOR: f32 = 0.05;
 /// texture of 1 at quantiser 24.
 const INTRA_SLOPE: f32 = 0.125;
 const INTRA_LOG_COST: f32 = -2.32;
-/// log2 of the bits a pixel of a P picture with a motion of 1 at quantiser 24, before any was seen.
-const FIRST_SCENE: f32 = -3.0;
 /// The quantiser that the costs above hold at.
 const MODEL_QP: f32 = 24.0;
 /// An IDR or a cut may take so many times the bits of a mean picture, but no more than this share of a second.
 const INTRA_BUDGET_PICTURES: f32 = 4.0;
 const INTRA_BUDGET_SECONDS: f32 = 0.2;
-/// A step of the quantiser down adds this share of an intra picture to the one picture that takes it.
-const REFINEMENT: f32 = 0.06;
+/// What one step finer than the reference adds to a picture, as a share of an intra picture, before it is learned.
+const FIRST_REFINEMENT: f32 = 0.06;
+/// Doublings that a picture is cheaper for each step that its reference is finer than itself.
+const FINER_REFERENCE: f32 = 0.2;
 /// Motion that differs by so many doublings from that of late is a cut or a repeated picture.
 const ODD_MOTION: f32 = 1.5;
 /// A cut has at least this motion: log2 of 4 levels.
@@ -47,7 +47,7 @@ const CUT_LOG_MOTION: f32 = 2.0;
 /// Steps of the quantiser up from one picture to the next, but for a cut.
 const MOST_STEPS_UP: f32 = 4.0;
 /// Debt is paid off over this many seconds.
-const PAYBACK_SECONDS: f32 = 0.33;
+const PAYBACK_SECONDS: f32 = 0.4;
 
 #[derive(Debug)]
 pub(super) struct RateControl {
@@ -68,28 +68,37 @@ pub(super) struct RateControl {
 /// What is known of the pictures since the last cut.
 #[derive(Debug)]
 struct Scene {
-    /// log2 of what a P picture costs in bits a pixel, at a motion of 1 and `MODEL_QP`.
-    cost: f32,
+    /// log2 of what a P picture costs in bits a pixel, at a motion of 1 and `MODEL_QP`, once one was seen.
+    cost: Option<f32>,
     /// log2 of the motion, of late.
     log_motion: f32,
     /// log2 of what an intra picture costs in bits, at `MODEL_QP`.
     intra_cost: f32,
     /// What intra pictures took beyond the model, in doublings.
     intra_bias: f32,
+    /// The quantiser whose detail the reference has: behind `qp` for a few pictures after a step down.
+    reference_qp: f32,
+    /// What one step finer than the reference adds to a picture, as a share of an intra picture.
+    refinement: f32,
     /// How many P pictures this was learned from.
     learned: u32,
+}
+
+impl Scene {
+    /// What a picture at `qp` takes beyond its own changes: the detail that its coarser reference left out. A first
+    /// step is mostly lost in the rounding, and the second pays for both.
+    fn refinement_bits(&self, qp: f32) -> f32 {
+        let lag = (self.reference_qp - qp).max(0.0);
+        let steps = if lag > 1.0 { 0.7 + 1.3 * (lag - 1.0) } else { 0.7 * lag };
+        self.refinement * steps * (self.intra_cost - INTRA_SLOPE * (qp - MODEL_QP)).exp2()
+    }
 }
 
 /// How a picture's cost was predicted, to learn from when it is known.
 #[derive(Debug, Clone, Copy)]
 enum Plan {
-    /// From the picture before.
-    Inter {
-        /// log2 of the motion.
-        log_motion: f32,
-        /// Steps of the quantiser from the picture before.
-        qp_step: i8,
-    },
+    /// From the picture before; log2 of its motion.
+    Inter { log_motion: f32 },
     /// From itself; log2 of the bits predicted.
     Intra { log_bits: f32 },
 }
@@ -104,7 +113,15 @@ impl RateControl {
             qp_range,
             activity: Activity::default(),
             qp,
-            scene: Scene { cost: FIRST_SCENE, log_motion: 0.0, intra_cost: 0.0, intra_bias: 0.0, learned: 0 },
+            scene: Scene {
+                cost: None,
+                log_motion: 0.0,
+                intra_cost: 0.0,
+                intra_bias: 0.0,
+                reference_qp: 0.0,
+                refinement: FIRST_REFINEMENT,
+                learned: 0,
+            },
             debt_bits: 0.0,
             plan: Plan::Intra { log_bits: 0.0 },
             window: Window::new(frame_rate, bitrate),
@@ -140,17 +157,13 @@ impl RateControl {
                     let (qp, plan) = self.plan_intra(planes);
                     (qp.max(last), plan)
                 } else {
-                    let qp = self.inter_qp(log_motion);
-                    (qp, Plan::Inter { log_motion, qp_step: 0 })
+                    (self.inter_qp(log_motion), Plan::Inter { log_motion })
                 }
             }
             _ => self.plan_intra(planes),
         };
         self.qp = wanted.clamp(self.qp_range.min(), self.qp_range.max());
         self.plan = plan;
-        if let Plan::Inter { qp_step, .. } = &mut self.plan {
-            *qp_step = (i16::from(self.qp) - i16::from(last)) as i8;
-        }
         self.qp
     }
 
@@ -161,12 +174,17 @@ impl RateControl {
         // A still picture needs few bits. What it leaves is not saved up for a burst.
         self.debt_bits = (self.debt_bits + bits - picture).max(-1.5 * picture);
         match self.plan {
-            Plan::Inter { log_motion, qp_step } => self.learn(bits, log_motion, qp_step),
+            Plan::Inter { log_motion } => self.learn(bits, log_motion),
             Plan::Intra { log_bits } => {
                 let missed = log2(bits) - log_bits;
                 self.scene.intra_bias = (self.scene.intra_bias + 0.5 * missed).clamp(-1.5, 1.5);
                 self.scene.intra_cost += missed;
+                if self.scene.cost.is_none() {
+                    // What the first picture of a stream takes is nobody's debt: there is no rate yet to keep.
+                    self.debt_bits = 0.0;
+                }
                 self.scene.learned = 0;
+                self.scene.reference_qp = f32::from(self.qp);
             }
         }
         self.window.push(bytes);
@@ -181,25 +199,30 @@ impl RateControl {
         (frames as f64 * 1_000.0 / self.frame_rate.as_f64()) as i64
     }
 
-    fn learn(&mut self, bits: f32, log_motion: f32, qp_step: i8) {
-        let steady = bits - self.refinement_bits(f32::from(self.qp), -f32::from(qp_step)).min(0.7 * bits);
-        let seen = log2(steady / self.pixels()) - MOTION_EXPONENT * log_motion
-            + INTER_SLOPE * (f32::from(self.qp) - MODEL_QP);
+    fn learn(&mut self, bits: f32, log_motion: f32) {
+        let qp = f32::from(self.qp);
+        let lag = self.scene.reference_qp - qp;
+        let refinement = self.scene.refinement_bits(qp);
+        let finer = (FINER_REFERENCE * lag.min(0.0)).max(-1.0).exp2();
+        let steady = (bits - refinement).max(0.3 * bits) / finer;
+        let seen = log2(steady / self.pixels()) - MOTION_EXPONENT * log_motion + INTER_SLOPE * (qp - MODEL_QP);
         let is_odd = (log_motion - self.scene.log_motion).abs() > ODD_MOTION;
         let gain = match self.scene.learned {
             0 => 1.0,
             _ if is_odd => 0.1,
-            _ if qp_step != 0 => 0.25,
-            _ => 0.5,
+            // The more of the picture was refinement, the less it tells of the rest.
+            _ => 0.35 * (1.0 - (refinement / bits).min(0.8)) * finer,
         };
-        self.scene.cost += gain * (seen - self.scene.cost);
+        let cost = self.scene.cost.unwrap_or(seen);
+        if refinement > 0.3 * bits && self.scene.cost.is_some() && !is_odd {
+            let expected = (cost + MOTION_EXPONENT * log_motion + log2(self.pixels()) - INTER_SLOPE * (qp - MODEL_QP)).exp2();
+            let ratio = ((bits - expected) / refinement).clamp(0.5, 2.0);
+            self.scene.refinement = (self.scene.refinement * (1.0 + 0.25 * (ratio - 1.0))).clamp(0.02, 0.2);
+        }
+        self.scene.cost = Some(cost + gain * (seen - cost));
         self.scene.log_motion += gain.max(0.2) * (log_motion - self.scene.log_motion);
         self.scene.learned = self.scene.learned.saturating_add(1);
-    }
-
-    /// What a step of the quantiser down adds to one picture: the detail that its coarser reference left out.
-    fn refinement_bits(&self, qp: f32, steps: f32) -> f32 {
-        REFINEMENT * steps.max(0.0) * (self.scene.intra_cost - INTRA_SLOPE * (qp - MODEL_QP)).exp2()
+        self.scene.reference_qp = qp + lag * if lag > 1.0 { 0.45 } else { 0.6 };
     }
 
     /// Whether the picture differs from the one before by far more than of late, so that it is best predicted from
@@ -214,27 +237,43 @@ impl RateControl {
     fn budget(&self) -> f32 {
         let picture = self.picture_bits();
         let payback_pictures = (PAYBACK_SECONDS * self.frame_rate.as_f64() as f32).max(3.0);
-        (picture - self.debt_bits / payback_pictures)
-            .clamp(0.5 * picture, 1.25 * picture)
+        // One picture's worth is let be, or the quantiser would never rest.
+        let debt = self.debt_bits - self.debt_bits.clamp(-picture, picture);
+        (picture - debt / payback_pictures)
+            .clamp(0.75 * picture, 1.2 * picture)
             .min(self.window.room_bits())
             .max(0.3 * picture)
     }
 
     fn inter_qp(&self, log_motion: f32) -> u8 {
+        let Some(scene_cost) = self.scene.cost else { return self.qp };
         let log_cost =
-            (self.scene.cost + MOTION_EXPONENT * log_motion + log2(self.pixels())).min(self.scene.intra_cost);
-        let cost_at = |qp: f32| (log_cost - INTER_SLOPE * (qp - MODEL_QP)).exp2();
+            (scene_cost + MOTION_EXPONENT * log_motion + log2(self.pixels())).min(self.scene.intra_cost);
+        let steady_at = |qp: f32| (log_cost - INTER_SLOPE * (qp - MODEL_QP)).exp2();
+        let whole_at = |qp: f32| {
+            let finer = (FINER_REFERENCE * (self.scene.reference_qp - qp).min(0.0)).max(-1.0).exp2();
+            steady_at(qp) * finer + self.scene.refinement_bits(qp)
+        };
+        let picture = self.picture_bits();
         let budget = self.budget();
         let last = f32::from(self.qp);
         let wanted = MODEL_QP + (log_cost - log2(budget)) / INTER_SLOPE;
+        let credit = (-self.debt_bits / picture).clamp(0.0, 1.5);
+        let mut limit = budget * (1.05 + 0.25 * credit);
+        let room = self.window.room_bits();
+        if room > 5.0 * picture {
+            limit = limit.max(self.intra_budget());
+        }
         let qp = if wanted > last + 0.6 {
-            wanted.round().min(last + MOST_STEPS_UP)
-        } else if wanted < last - 0.9 {
-            // A finer picture also pays for what its coarser reference left out: one step at a time, and only
-            // where there is room for it.
-            let whole = cost_at(last - 1.0) + self.refinement_bits(last - 1.0, 1.0);
-            let room = self.window.room_bits().min(self.intra_budget());
-            if whole < room { last - 1.0 } else { last }
+            let mut qp = last + 1.0;
+            while qp < last + MOST_STEPS_UP && whole_at(qp) > 1.06 * budget {
+                qp += 1.0;
+            }
+            qp
+        } else if wanted < last - 0.9 && whole_at(last - 1.0) < limit.min(room) {
+            last - 1.0
+        } else if whole_at(last) > limit * 1.1 {
+            last + 1.0
         } else {
             last
         };

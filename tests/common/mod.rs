@@ -1,0 +1,43 @@
+//! What the tests share: pictures to encode, decoders that are not ours, and a reader of what was coded.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, missing_docs)]
+
+pub mod decode;
+pub mod picture;
+pub mod sps;
+
+use direct264::openh264::OpenH264Encoder;
+use direct264::{
+    Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, OwnedAccessUnit, Picture, PixelFormat, Timestamp,
+};
+
+pub fn size(width: u32, height: u32) -> FrameSize {
+    FrameSize::new(width, height).unwrap()
+}
+
+pub fn config(size: FrameSize, hz: u32, kbps: u64) -> EncoderConfig {
+    EncoderConfig::new(size, FrameRate::hz(hz).unwrap(), Bitrate::from_kbps(kbps).unwrap())
+}
+
+/// Every backend that can run here, opened with `config`. The tests of the contract go through all of them.
+pub fn encoders(config: &EncoderConfig) -> Vec<Box<dyn Encoder>> {
+    vec![Box::new(OpenH264Encoder::new(config).unwrap())]
+}
+
+/// Encodes one contiguous I420 picture.
+pub fn encode(encoder: &mut dyn Encoder, pixels: &[u8], number: i64, picture: Picture) -> OwnedAccessUnit {
+    let frame =
+        Frame::contiguous(encoder.size(), PixelFormat::I420, pixels, Timestamp(number)).unwrap();
+    encoder.encode(&frame, picture).unwrap().to_owned()
+}
+
+/// Encodes `count` pictures of the camera, the first with number `from`.
+pub fn encode_run(encoder: &mut dyn Encoder, from: u32, count: u32) -> Vec<OwnedAccessUnit> {
+    let camera = picture::Camera::new(encoder.size());
+    (from..from + count)
+        .map(|number| encode(encoder, &camera.i420(number), i64::from(number), Picture::Auto))
+        .collect()
+}
+
+pub fn stream(units: &[OwnedAccessUnit]) -> Vec<u8> {
+    units.iter().flat_map(|unit| unit.bytes.iter().copied()).collect()
+}

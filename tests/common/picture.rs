@@ -1,0 +1,94 @@
+//! Pictures that move like a camera does: a texture of many scales that pans, an object that crosses it, and grain.
+
+use direct264::FrameSize;
+
+const TEXTURE: usize = 512;
+
+pub struct Camera {
+    size: FrameSize,
+    texture: Vec<u8>,
+}
+
+impl Camera {
+    pub fn new(size: FrameSize) -> Self {
+        Self { size, texture: texture() }
+    }
+
+    /// Picture `number` as contiguous I420.
+    pub fn i420(&self, number: u32) -> Vec<u8> {
+        let (width, height) = (self.size.width() as usize, self.size.height() as usize);
+        let (chroma_width, chroma_height) = self.size.chroma();
+        let (chroma_width, chroma_height) = (chroma_width as usize, chroma_height as usize);
+        let time = number as usize;
+        let mut pixels = Vec::with_capacity(width * height + 2 * chroma_width * chroma_height);
+        let mut grain = Grain(number.wrapping_mul(2_654_435_761) | 1);
+        let (ball_x, ball_y) = (time * 7 % (width + 1), height / 2);
+        let radius = (height / 6).max(2) as isize;
+        for row in 0..height {
+            for column in 0..width {
+                let (dx, dy) = (column as isize - ball_x as isize, row as isize - ball_y as isize);
+                let inside = dx * dx + dy * dy < radius * radius;
+                let level = if inside { 200 } else { self.at(column + 3 * time, row + time) };
+                pixels.push(level.saturating_add(grain.next() % 3));
+            }
+        }
+        for offset in [0, TEXTURE / 3] {
+            for row in 0..chroma_height {
+                for column in 0..chroma_width {
+                    let level = self.at(column / 2 + time + offset, row / 2 + time / 2);
+                    pixels.push(96 + level / 4);
+                }
+            }
+        }
+        pixels
+    }
+
+    fn at(&self, column: usize, row: usize) -> u8 {
+        self.texture[row % TEXTURE * TEXTURE + column % TEXTURE]
+    }
+}
+
+/// Noise of every sample its own: what no encoder can make small.
+pub fn noise(size: FrameSize, number: u32) -> Vec<u8> {
+    let mut grain = Grain(number.wrapping_mul(747_796_405) | 1);
+    let bytes = direct264::PixelFormat::I420.frame_bytes(size);
+    (0..bytes).map(|_| grain.next()).collect()
+}
+
+/// Mean squared error as a peak signal-to-noise ratio in dB; 100 for no error.
+pub fn psnr(a: &[u8], b: &[u8]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let sum: u64 = a.iter().zip(b).map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum();
+    if sum == 0 { 100.0 } else { 10.0 * (255.0 * 255.0 * a.len() as f64 / sum as f64).log10() }
+}
+
+/// A periodic texture: noise at five scales, smoothed, each half as strong as the one twice as coarse.
+fn texture() -> Vec<u8> {
+    let mut sum = vec![0f32; TEXTURE * TEXTURE];
+    let mut grain = Grain(12_345);
+    for (cell, strength) in [(64, 64.0), (32, 32.0), (16, 16.0), (8, 8.0), (4, 4.0)] {
+        let cells = TEXTURE / cell;
+        let lattice: Vec<f32> = (0..cells * cells).map(|_| f32::from(grain.next()) / 127.5 - 1.0).collect();
+        for (index, value) in sum.iter_mut().enumerate() {
+            let (x, y) = (index % TEXTURE, index / TEXTURE);
+            let (left, top) = (x / cell, y / cell);
+            let (fx, fy) = ((x % cell) as f32 / cell as f32, (y % cell) as f32 / cell as f32);
+            let corner = |dx: usize, dy: usize| lattice[(top + dy) % cells * cells + (left + dx) % cells];
+            let upper = corner(0, 0) * (1.0 - fx) + corner(1, 0) * fx;
+            let lower = corner(0, 1) * (1.0 - fx) + corner(1, 1) * fx;
+            *value += strength * (upper * (1.0 - fy) + lower * fy);
+        }
+    }
+    sum.iter().map(|value| (value + 120.0).clamp(16.0, 232.0) as u8).collect()
+}
+
+struct Grain(u32);
+
+impl Grain {
+    fn next(&mut self) -> u8 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 17;
+        self.0 ^= self.0 << 5;
+        (self.0 >> 11) as u8
+    }
+}
