@@ -1,1 +1,43 @@
-//! The NVIDIA drivers, loaded at run time.
+//! The NVIDIA drivers as direct264 needs them: `libcuda` and `libnvidia-encode`, opened at run time.
+//!
+//! This layer spells the C names and the numbers of the C headers, and has no opinion about encoding. What it
+//! promises:
+//!
+//! - **Nothing is linked.** [`cuda::load`] opens the driver's library by name, once per process, and never
+//!   closes it. A machine without them gets a [`LoadError`] that says which library or
+//!   which symbol, and what the loader said.
+//! - **Integers across the border.** A driver may write any number, so nothing that it writes is ever a Rust
+//!   enum, and every function returns its status as `u32`. Status codes become words in [`cuda::Status`], where an unknown code is a value like any other.
+//! - **Required and optional are different words.** A library that lacks a required function does not load;
+//!   an absent optional one is an [`Option`].
+//! - **No panics.** Whatever a driver answers is a value.
+//!
+//! What it does not do: free what you allocate, order your calls, or know what a setting means. Every driver
+//! function is `unsafe` to call, and its contract is the one in NVIDIA's documentation.
+//!
+//! # Example
+//!
+//! ```
+//! match direct264_sys::cuda::load() {
+//!     Ok(driver) => println!("cuInit: {:?}", driver.initialise()),
+//!     Err(why) => println!("no CUDA driver: {why}"),
+//! }
+//! ```
+
+#![expect(unsafe_code, reason = "this crate is the border to two C libraries")]
+// The C names are kept, so that a line here can be compared with a line of the header.
+#![expect(non_snake_case, reason = "C names are kept as the headers spell them")]
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("direct264-sys knows the 64-bit layouts of the NVIDIA driver interfaces and no others");
+
+pub mod cuda;
+
+#[cfg(test)]
+mod fake;
+mod load;
+mod status;
+mod structs;
+
+pub use load::{Library, LoadError, LoaderMessage};
+pub use status::StatusInfo;

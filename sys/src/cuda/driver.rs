@@ -1,0 +1,271 @@
+//! The CUDA driver once it is loaded: initialising it once, and the devices it has.
+
+use std::error::Error;
+use std::ffi::{CStr, c_char, c_void};
+use std::fmt;
+use std::ptr::NonNull;
+use std::sync::OnceLock;
+
+use super::{CUdevice, Functions, Status};
+use crate::load::{self, Library, LoadError, LoaderMessage};
+
+/// The CUDA driver.
+#[derive(Debug)]
+pub struct Driver {
+    functions: Functions,
+    /// What `cuInit` said, and in which process.
+    initialised: OnceLock<(u32, Status)>,
+    /// Never closed: the driver keeps threads that run its code.
+    _library: Option<libloading::Library>,
+}
+
+/// The CUDA driver of this process, opened on the first call and kept, as is a failure to open it. Opening
+/// does not initialise CUDA: see [`Driver::initialise`].
+///
+/// # Errors
+///
+/// [`LoadError::Library`] when it cannot be opened, which is the rule on machines without an NVIDIA driver;
+/// [`LoadError::Symbol`] when it lacks a function that is required.
+pub fn load() -> Result<&'static Driver, &'static LoadError> {
+    static DRIVER: OnceLock<Result<Driver, LoadError>> = OnceLock::new();
+    DRIVER.get_or_init(open).as_ref()
+}
+
+fn open() -> Result<Driver, LoadError> {
+    let library = load::open(Library::Cuda)?;
+    // SAFETY: a library of this name is the CUDA driver, and its functions have the signatures that NVIDIA
+    // documents; whoever puts another file of this name in the loader's path promises the same.
+    let driver = unsafe { Driver::from_symbols(|symbol| load::find(&library, symbol)) }?;
+    Ok(Driver { _library: Some(library), ..driver })
+}
+
+impl Driver {
+    /// A driver whose functions are found by `resolve`, in place of a loaded library.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::Symbol`] when `resolve` fails for a function that is required.
+    ///
+    /// # Safety
+    ///
+    /// Every address that `resolve` returns is that of a function with the signature and the behaviour that
+    /// NVIDIA documents for its name, and stays valid.
+    pub unsafe fn from_symbols(
+        resolve: impl FnMut(&'static CStr) -> Result<NonNull<c_void>, LoaderMessage>,
+    ) -> Result<Self, LoadError> {
+        let functions = Functions::find(resolve).map_err(|(symbol, said)| LoadError::Symbol {
+            library: Library::Cuda,
+            symbol,
+            said,
+        })?;
+        Ok(Self { functions, initialised: OnceLock::new(), _library: None })
+    }
+
+    /// The functions themselves. [`Driver::initialise`] comes before all but a few of them.
+    #[must_use]
+    pub const fn functions(&self) -> &Functions {
+        &self.functions
+    }
+
+    /// Initialises CUDA, once per process: what `cuInit` says the first time is kept, since each failing call
+    /// can leave files open and a thread behind. A failure is kept in forked processes too.
+    ///
+    /// # Errors
+    ///
+    /// [`InitError::Refused`] with what `cuInit` said, [`InitError::Forked`] in a process that was forked
+    /// after CUDA was initialised here.
+    pub fn initialise(&self) -> Result<(), InitError> {
+        self.initialise_in(std::process::id())
+    }
+
+    fn initialise_in(&self, process: u32) -> Result<(), InitError> {
+        let &(initialised_in, status) = self.initialised.get_or_init(|| {
+            // SAFETY: `cuInit` takes no pointer, and may be called by any thread at any time.
+            let code = unsafe { (self.functions.cuInit)(0) };
+            (process, Status(code))
+        });
+        status.ok().map_err(InitError::Refused)?;
+        if initialised_in == process { Ok(()) } else { Err(InitError::Forked { initialised_in }) }
+    }
+
+    /// The CUDA version of the driver, 1000 times the major and 10 times the minor: 12020 is 12.2. It needs
+    /// no [`Driver::initialise`], and says nothing about a GPU.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the driver refuses with.
+    pub fn cuda_version(&self) -> Result<i32, CallError> {
+        let mut version = 0;
+        // SAFETY: `version` lives through the call, which writes to it and keeps no pointer.
+        let code = unsafe { (self.functions.cuDriverGetVersion)(&raw mut version) };
+        CallError::check("cuDriverGetVersion", code)?;
+        Ok(version)
+    }
+
+    /// The devices that this process sees, in the driver's order. [`Driver::initialise`] comes first.
+    ///
+    /// # Errors
+    ///
+    /// The first call that the driver refuses.
+    pub fn devices(&self) -> Result<Vec<Device>, CallError> {
+        let mut count = 0;
+        // SAFETY: `count` lives through the call, which writes to it and keeps no pointer.
+        let code = unsafe { (self.functions.cuDeviceGetCount)(&raw mut count) };
+        CallError::check("cuDeviceGetCount", code)?;
+        (0..count).map(|index| self.device(index)).collect()
+    }
+
+    fn device(&self, index: i32) -> Result<Device, CallError> {
+        let mut handle = 0;
+        // SAFETY: `handle` lives through the call, which writes to it and keeps no pointer.
+        let code = unsafe { (self.functions.cuDeviceGet)(&raw mut handle, index) };
+        CallError::check("cuDeviceGet", code)?;
+        Ok(Device { index, handle, name: self.device_name(handle)?, uuid: self.device_uuid(handle)? })
+    }
+
+    fn device_name(&self, device: CUdevice) -> Result<String, CallError> {
+        const LENGTH: i32 = 256;
+        let mut name = [0_u8; LENGTH as usize];
+        // SAFETY: the driver writes at most `LENGTH` bytes to `name`, which lives through the call.
+        let code =
+            unsafe { (self.functions.cuDeviceGetName)(name.as_mut_ptr().cast::<c_char>(), LENGTH, device) };
+        CallError::check("cuDeviceGetName", code)?;
+        let text = name.split(|&byte| byte == 0).next().unwrap_or_default();
+        Ok(String::from_utf8_lossy(text).into_owned())
+    }
+
+    fn device_uuid(&self, device: CUdevice) -> Result<Option<Uuid>, CallError> {
+        let newest = self.functions.cuDeviceGetUuid_v2.map(|function| ("cuDeviceGetUuid_v2", function));
+        let older = self.functions.cuDeviceGetUuid.map(|function| ("cuDeviceGetUuid", function));
+        let Some((call, function)) = newest.or(older) else { return Ok(None) };
+        let mut bytes = [0; 16];
+        // SAFETY: the driver writes 16 bytes to `bytes`, which lives through the call.
+        let code = unsafe { function(&raw mut bytes, device) };
+        CallError::check(call, code)?;
+        Ok(Some(Uuid(bytes)))
+    }
+
+    /// The driver's own name for a status, which may know more codes than [`Status::info`] does.
+    #[must_use]
+    pub fn error_name(&self, status: Status) -> Option<String> {
+        self.error_text(self.functions.cuGetErrorName, status)
+    }
+
+    /// The driver's own text for a status.
+    #[must_use]
+    pub fn error_string(&self, status: Status) -> Option<String> {
+        self.error_text(self.functions.cuGetErrorString, status)
+    }
+
+    fn error_text(
+        &self,
+        function: unsafe extern "system" fn(u32, *mut *const c_char) -> u32,
+        status: Status,
+    ) -> Option<String> {
+        let mut text: *const c_char = std::ptr::null();
+        // SAFETY: `text` lives through the call, which writes a pointer to it.
+        let code = unsafe { function(status.0, &raw mut text) };
+        if code != 0 || text.is_null() {
+            return None;
+        }
+        // SAFETY: on success the driver hands out a text of its own that ends with a zero and is never freed.
+        let text = unsafe { CStr::from_ptr(text) };
+        Some(text.to_string_lossy().into_owned())
+    }
+}
+
+/// A CUDA device as the driver lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Device {
+    /// Its place in the driver's order, which `CUDA_VISIBLE_DEVICES` and others decide.
+    pub index: i32,
+    /// The driver's number for it.
+    pub handle: CUdevice,
+    /// Its name, such as `NVIDIA L4`.
+    pub name: String,
+    /// Its UUID, or that of the MIG instance that it is; `None` where the driver has no function for it.
+    pub uuid: Option<Uuid>,
+}
+
+/// The UUID of a device. Written as hexadecimal groups, without the `GPU-` or `MIG-` that NVIDIA's tools put
+/// in front.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Uuid(pub [u8; 16]);
+
+impl fmt::Display for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, byte) in self.0.iter().enumerate() {
+            let hyphen = if matches!(at, 4 | 6 | 8 | 10) { "-" } else { "" };
+            write!(f, "{hyphen}{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A call that the driver refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallError {
+    /// The function's name.
+    pub call: &'static str,
+    /// What it returned.
+    pub status: Status,
+}
+
+impl CallError {
+    fn check(call: &'static str, code: u32) -> Result<(), Self> {
+        Status(code).ok().map_err(|status| Self { call, status })
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} was refused", self.call)
+    }
+}
+
+impl Error for CallError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.status)
+    }
+}
+
+/// Why CUDA is not initialised in this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InitError {
+    /// `cuInit` was refused. Any status means that there is no CUDA here, not only the one that says so; and
+    /// [`super::CUDA_ERROR_NOT_INITIALIZED`] is what it says in a process that was forked after another
+    /// component had initialised CUDA.
+    Refused(Status),
+    /// CUDA was initialised here, and then this process was forked off: it cannot use CUDA.
+    Forked {
+        /// The id of the process that initialised CUDA.
+        initialised_in: u32,
+    },
+}
+
+impl fmt::Display for InitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(_) => f.write_str("cuInit was refused"),
+            Self::Forked { initialised_in } => {
+                write!(f, "this process was forked after process {initialised_in} had initialised CUDA")
+            }
+        }
+    }
+}
+
+impl Error for InitError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Refused(status) => Some(status),
+            Self::Forked { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "driver_tests.rs"]
+mod tests;

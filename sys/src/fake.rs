@@ -1,0 +1,27 @@
+//! What the fake drivers of the tests answer.
+
+use std::cell::Cell;
+
+thread_local! {
+    static CODE: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Runs `body` while every fake function of this thread answers with `code`.
+pub(crate) fn with_answer<T>(code: u32, body: impl FnOnce() -> T) -> T {
+    CODE.set(code);
+    let result = body();
+    CODE.set(0);
+    result
+}
+
+/// What a fake function can return.
+pub(crate) trait Answer {
+    /// The answer that is set for this thread.
+    fn given() -> Self;
+}
+
+impl Answer for u32 {
+    fn given() -> Self {
+        CODE.get()
+    }
+}

@@ -1,0 +1,207 @@
+//! Opening a driver library, and saying what went wrong when it does not open.
+
+use std::error::Error;
+use std::ffi::{CStr, c_void};
+use std::fmt;
+use std::ptr::NonNull;
+
+/// One of the two driver libraries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Library {
+    /// The CUDA driver.
+    Cuda,
+    /// The video encoder.
+    NvEncode,
+}
+
+impl Library {
+    /// The name that is given to the loader. Only these names are reliable inside containers: the names
+    /// without a version belong to development packages.
+    #[must_use]
+    pub const fn file_name(self) -> &'static str {
+        match self {
+            Self::Cuda if cfg!(windows) => "nvcuda.dll",
+            Self::Cuda => "libcuda.so.1",
+            Self::NvEncode if cfg!(windows) => "nvEncodeAPI64.dll",
+            Self::NvEncode => "libnvidia-encode.so.1",
+        }
+    }
+}
+
+impl fmt::Display for Library {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.file_name())
+    }
+}
+
+/// The dynamic loader's own words, such as `libcuda.so.1: cannot open shared object file: No such file or
+/// directory`. The wording is the system's and may be in its language.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoaderMessage(pub String);
+
+impl fmt::Display for LoaderMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for LoaderMessage {}
+
+/// Why a driver library cannot be used. What the loader said is the [`source`](Error::source).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The loader did not open the library.
+    Library {
+        /// The library that was asked for. The missing file can be another one: see
+        /// [`missing_file`](LoadError::missing_file).
+        library: Library,
+        /// What the loader said.
+        said: LoaderMessage,
+    },
+    /// The library opened and lacks a function that is required.
+    Symbol {
+        /// The library that opened.
+        library: Library,
+        /// The function it lacks.
+        symbol: &'static str,
+        /// What the loader said.
+        said: LoaderMessage,
+    },
+}
+
+impl LoadError {
+    /// The library that was asked for.
+    #[must_use]
+    pub fn library(&self) -> Library {
+        match self {
+            Self::Library { library, .. } | Self::Symbol { library, .. } => *library,
+        }
+    }
+
+    /// The function that is missing, if that was the trouble.
+    #[must_use]
+    pub fn symbol(&self) -> Option<&'static str> {
+        match self {
+            Self::Library { .. } => None,
+            Self::Symbol { symbol, .. } => Some(symbol),
+        }
+    }
+
+    /// The loader's own words.
+    #[must_use]
+    pub fn said(&self) -> &LoaderMessage {
+        match self {
+            Self::Library { said, .. } | Self::Symbol { said, .. } => said,
+        }
+    }
+
+    /// The file that the loader's message begins with, when it is another than the one asked for: the encode
+    /// library cannot be opened without `libnvcuvid.so.1`, and then the message names that file. A hint, read
+    /// from text: `None` where the message has another form.
+    #[must_use]
+    pub fn missing_file(&self) -> Option<&str> {
+        let Self::Library { library, said } = self else { return None };
+        let (file, _) = said.0.split_once(": ")?;
+        let looks_like_a_library = file.contains(".so") && !file.contains(char::is_whitespace);
+        (looks_like_a_library && !file.ends_with(library.file_name())).then_some(file)
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Library { library, .. } => write!(f, "the driver library {library} cannot be loaded"),
+            Self::Symbol { library, symbol, .. } => {
+                write!(f, "the driver library {library} has no function {symbol}")
+            }
+        }
+    }
+}
+
+impl Error for LoadError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.said())
+    }
+}
+
+/// A required function was not found: its name, and what the loader said.
+pub(crate) type Missing = (&'static str, LoaderMessage);
+
+/// Opens `library`. The handle closes the library when it is dropped, so it has to live in a static.
+pub(crate) fn open(library: Library) -> Result<libloading::Library, LoadError> {
+    // SAFETY: opening runs the library's initialisers. NVIDIA promises that its driver libraries may be
+    // opened by any thread at any time; whoever puts another file of this name in the loader's path promises
+    // the same.
+    unsafe { libloading::Library::new(library.file_name()) }
+        .map_err(|error| LoadError::Library { library, said: in_full(&error) })
+}
+
+/// The address of `symbol` in `library`.
+pub(crate) fn find(
+    library: &libloading::Library,
+    symbol: &'static CStr,
+) -> Result<NonNull<c_void>, LoaderMessage> {
+    // SAFETY: the address is taken as an opaque pointer; whoever makes a function of it answers for its type.
+    let found = unsafe { library.get::<*mut c_void>(symbol) }.map_err(|error| in_full(&error))?;
+    NonNull::new(*found).ok_or_else(|| LoaderMessage("the symbol's address is null".to_owned()))
+}
+
+/// The error with its causes: `libloading` keeps the system's text in the cause.
+fn in_full(error: &libloading::Error) -> LoaderMessage {
+    let mut deepest: &dyn Error = error;
+    while let Some(cause) = deepest.source() {
+        deepest = cause;
+    }
+    LoaderMessage(deepest.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn not_opened(said: &str) -> LoadError {
+        LoadError::Library { library: Library::NvEncode, said: LoaderMessage(said.to_owned()) }
+    }
+
+    #[test]
+    fn a_missing_dependency_is_told_from_the_library_itself() {
+        let nvcuvid = "libnvcuvid.so.1: cannot open shared object file: No such file or directory";
+        assert_eq!(not_opened(nvcuvid).missing_file(), Some("libnvcuvid.so.1"));
+        let itself = "libnvidia-encode.so.1: cannot open shared object file: No such file or directory";
+        assert_eq!(not_opened(itself).missing_file(), None);
+        assert_eq!(not_opened("/lib/libnvidia-encode.so.1: file too short").missing_file(), None);
+        assert_eq!(not_opened("something else went wrong: no idea").missing_file(), None);
+        assert_eq!(not_opened("").missing_file(), None);
+    }
+
+    #[test]
+    fn the_message_says_what_and_the_source_says_why() {
+        let error = not_opened("libnvcuvid.so.1: gone");
+        assert_eq!(error.to_string(), format!("the driver library {} cannot be loaded", Library::NvEncode));
+        assert_eq!(error.source().expect("a cause").to_string(), "libnvcuvid.so.1: gone");
+        let said = LoaderMessage("undefined symbol".to_owned());
+        let symbol = LoadError::Symbol { library: Library::Cuda, symbol: "cuInit", said };
+        assert_eq!(symbol.symbol(), Some("cuInit"));
+        assert!(symbol.to_string().ends_with("has no function cuInit"));
+    }
+
+    #[test]
+    fn a_library_that_is_not_there_is_an_error_with_the_loaders_words() {
+        // SAFETY: there is no such file, so nothing of it can run.
+        let error = unsafe { libloading::Library::new("libdirect264-no-such-library.so.1") };
+        let said = in_full(&error.expect_err("there is no such library"));
+        if cfg!(target_os = "linux") {
+            assert!(said.0.contains("libdirect264-no-such-library.so.1"), "{said}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_symbol_that_is_not_there_is_an_error_and_one_that_is_has_an_address() {
+        let this = libloading::os::unix::Library::this().into();
+        assert!(find(&this, c"malloc").is_ok());
+        let said = find(&this, c"direct264_no_such_function").expect_err("there is no such function");
+        assert!(said.0.contains("direct264_no_such_function"), "{said}");
+    }
+}
