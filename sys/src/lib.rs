@@ -7,9 +7,13 @@
 //!   closes it. A machine without them gets a [`LoadError`] that says which library or
 //!   which symbol, and what the loader said.
 //! - **Integers across the border.** A driver may write any number, so nothing that it writes is ever a Rust
-//!   enum, and every function returns its status as `u32`. Status codes become words in [`cuda::Status`], where an unknown code is a value like any other.
+//!   enum, and every function returns its status as `u32`. Status codes become words in [`nvenc::Status`] and
+//!   [`cuda::Status`], where an unknown code is a value like any other.
 //! - **Required and optional are different words.** A library that lacks a required function does not load;
 //!   an absent optional one is an [`Option`].
+//! - **One API version per session.** The structs have the layout of NVENC API 12.1, which serves 11.0, 11.1
+//!   and 12.0 as well as long as the fields they do not know stay zero; the word in front of each struct
+//!   comes from one table per version ([`nvenc::ApiVersion`]).
 //! - **No panics.** Whatever a driver answers is a value.
 //!
 //! What it does not do: free what you allocate, order your calls, or know what a setting means. Every driver
@@ -26,12 +30,18 @@
 
 #![expect(unsafe_code, reason = "this crate is the border to two C libraries")]
 // The C names are kept, so that a line here can be compared with a line of the header.
-#![expect(non_snake_case, reason = "C names are kept as the headers spell them")]
+#![expect(
+    non_camel_case_types,
+    non_snake_case,
+    non_upper_case_globals,
+    reason = "C names are kept as the headers spell them"
+)]
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("direct264-sys knows the 64-bit layouts of the NVIDIA driver interfaces and no others");
 
 pub mod cuda;
+pub mod nvenc;
 
 #[cfg(test)]
 mod fake;

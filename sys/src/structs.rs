@@ -1,5 +1,19 @@
 //! The macro behind every driver struct: the C name, the size, and each field's offset beside the field.
 
+use std::fmt;
+
+/// Bytes that this crate has no use for: reserved by the header, or belonging to a codec or feature that is
+/// not H.264. They are zero when a struct is made here, and stay so.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct Unused<T>(T);
+
+impl<T> fmt::Debug for Unused<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
+}
+
 /// Declares a struct as the driver lays it out on 64-bit machines. In front of each field stands its offset
 /// in bytes, which is checked at compile time, and what it is: `named` is a field of the C header under the
 /// same name, `bits` a word of C bit-fields, `unused` is private and stays zero.
@@ -37,6 +51,7 @@ macro_rules! driver_struct {
             #[cfg(test)]
             #[allow(dead_code, reason = "not every struct has a row in the layout table")]
             pub(crate) const LAYOUT: crate::structs::Layout = crate::structs::Layout {
+                name: stringify!($name),
                 size: $size,
                 fields: &[$((stringify!($kind), stringify!($field), $offset),)+],
             };
@@ -79,6 +94,21 @@ macro_rules! theirs {
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) use theirs;
 
+/// Declares the C bit-fields of a struct's `bits` word as masks, each under its C name. The first number is
+/// the lowest bit of the field, the second how many bits it has.
+macro_rules! bit_fields {
+    ($name:ident { $($(#[$doc:meta])* $bit:literal $width:literal $field:ident,)+ }) => {
+        impl $name {
+            $($(#[$doc])* pub const $field: u32 = (u32::MAX >> (32 - $width)) << $bit;)+
+
+            #[cfg(test)]
+            pub(crate) const BITS: &'static [(&'static str, u32, u32)] =
+                &[$((stringify!($field), $bit, $width),)+];
+        }
+    };
+}
+pub(crate) use bit_fields;
+
 /// Declares types that exist only behind a pointer.
 macro_rules! opaque {
     ($($(#[$doc:meta])* $name:ident;)+) => {
@@ -96,6 +126,7 @@ pub(crate) use opaque;
 /// What a struct declaration says of itself, for the tests that hold it against other sources.
 #[cfg(test)]
 pub(crate) struct Layout {
+    pub(crate) name: &'static str,
     pub(crate) size: usize,
     /// Kind, name and offset in bytes.
     pub(crate) fields: &'static [(&'static str, &'static str, usize)],

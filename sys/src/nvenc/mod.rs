@@ -1,0 +1,58 @@
+//! `libnvidia-encode`: the structs and numbers of NVENC.
+//!
+//! Each struct is made by its `versioned` function, which writes the struct word for the session's
+//! [`ApiVersion`], and goes through `zero_what_is_newer_than` where it has one before it is handed to the driver.
+
+mod buffers;
+mod config;
+mod constants;
+mod guid;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod layout_tests;
+mod older;
+mod picture;
+mod session;
+mod status;
+mod version;
+
+pub use buffers::*;
+pub use config::*;
+pub use constants::*;
+pub use guid::*;
+pub use picture::*;
+pub use session::*;
+pub use status::*;
+pub use version::{ApiVersion, DriverApi, StructWords, TooOld};
+
+crate::structs::opaque! {
+    /// An input of the driver: a buffer it made, or mapped memory.
+    NvEncInput;
+    /// An output buffer of the driver.
+    NvEncOutput;
+    /// A registration of the caller's memory.
+    NvEncRegistration;
+}
+
+/// The handle of an input.
+pub type NV_ENC_INPUT_PTR = *mut NvEncInput;
+/// The handle of an output buffer.
+pub type NV_ENC_OUTPUT_PTR = *mut NvEncOutput;
+/// The handle of a registration.
+pub type NV_ENC_REGISTERED_PTR = *mut NvEncRegistration;
+
+/// Gives structs a `versioned` function that writes the struct word and zeros.
+macro_rules! versioned {
+    ($($name:ident,)+) => {
+        $(impl $name {
+            /// Zeros, with the struct word of this API version.
+            #[must_use]
+            pub const fn versioned(api: ApiVersion) -> Self {
+                let mut made = Self::zeroed();
+                made.version = api.words().$name;
+                made
+            }
+        })+
+    };
+}
+use versioned;
