@@ -1,6 +1,7 @@
 //! What the fake drivers of the tests answer.
 
 use std::cell::Cell;
+use std::ffi::c_char;
 
 thread_local! {
     static CODE: Cell<u32> = const { Cell::new(0) };
@@ -18,10 +19,27 @@ pub(crate) fn with_answer<T>(code: u32, body: impl FnOnce() -> T) -> T {
 pub(crate) trait Answer {
     /// The answer that is set for this thread.
     fn given() -> Self;
+    /// The answer as a number.
+    fn widened(self) -> u64;
 }
 
 impl Answer for u32 {
     fn given() -> Self {
         CODE.get()
+    }
+
+    fn widened(self) -> u64 {
+        self.into()
+    }
+}
+
+/// A function that returns text returns none.
+impl Answer for *const c_char {
+    fn given() -> Self {
+        std::ptr::null()
+    }
+
+    fn widened(self) -> u64 {
+        self.addr() as u64
     }
 }

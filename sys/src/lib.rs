@@ -3,8 +3,8 @@
 //! This layer spells the C names and the numbers of the C headers, and has no opinion about encoding. What it
 //! promises:
 //!
-//! - **Nothing is linked.** [`cuda::load`] opens the driver's library by name, once per process, and never
-//!   closes it. A machine without them gets a [`LoadError`] that says which library or
+//! - **Nothing is linked.** [`cuda::load`] and [`nvenc::load`] open the driver's libraries by name, once per
+//!   process, and never close them. A machine without them gets a [`LoadError`] that says which library or
 //!   which symbol, and what the loader said.
 //! - **Integers across the border.** A driver may write any number, so nothing that it writes is ever a Rust
 //!   enum, and every function returns its status as `u32`. Status codes become words in [`nvenc::Status`] and
