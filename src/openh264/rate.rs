@@ -23,8 +23,8 @@ pub(super) enum PictureKind {
 }
 
 /// Doublings of the cost of a P picture a doubling of motion, and a step of the quantiser down.
-const MOTION_EXPONENT: f32 = 0.65;
-const INTER_SLOPE: f32 = 0.18;
+const MOTION_EXPONENT: f32 = 0.59;
+const INTER_SLOPE: f32 = 0.26;
 /// Motion below this many levels is noise to the model.
 const MOTION_FLOOR: f32 = 0.05;
 /// Doublings of the cost of an intra picture a step of the quantiser down, and log2 of its bits a pixel for a
@@ -37,17 +37,22 @@ const MODEL_QP: f32 = 24.0;
 const INTRA_BUDGET_PICTURES: f32 = 4.0;
 const INTRA_BUDGET_SECONDS: f32 = 0.2;
 /// What one step finer than the reference adds to a picture, as a share of an intra picture, before it is learned.
-const FIRST_REFINEMENT: f32 = 0.06;
+const FIRST_REFINEMENT: f32 = 0.065;
 /// Doublings that a picture is cheaper for each step that its reference is finer than itself.
-const FINER_REFERENCE: f32 = 0.2;
+const FINER_REFERENCE: f32 = 0.17;
 /// Motion that differs by so many doublings from that of late is a cut or a repeated picture.
 const ODD_MOTION: f32 = 1.5;
+/// Below this motion a picture is still: log2 of a tenth of a level.
+const STILL_LOG_MOTION: f32 = -2.7;
 /// A cut has at least this motion: log2 of 4 levels.
 const CUT_LOG_MOTION: f32 = 2.0;
 /// Steps of the quantiser up from one picture to the next, but for a cut.
 const MOST_STEPS_UP: f32 = 4.0;
+/// So many seconds' worth of debt or credit is left alone, and so much credit is kept at most.
+const LEFT_ALONE_SECONDS: f32 = 0.035;
+const MOST_CREDIT_SECONDS: f32 = 0.06;
 /// Debt is paid off over this many seconds.
-const PAYBACK_SECONDS: f32 = 0.4;
+const PAYBACK_SECONDS: f32 = 0.55;
 
 #[derive(Debug)]
 pub(super) struct RateControl {
@@ -89,7 +94,7 @@ impl Scene {
     /// step is mostly lost in the rounding, and the second pays for both.
     fn refinement_bits(&self, qp: f32) -> f32 {
         let lag = (self.reference_qp - qp).max(0.0);
-        let steps = if lag > 1.0 { 0.7 + 1.3 * (lag - 1.0) } else { 0.7 * lag };
+        let steps = if lag > 1.0 { 0.7 + 1.1 * (lag - 1.0) } else { 0.7 * lag };
         self.refinement * steps * (self.intra_cost - INTRA_SLOPE * (qp - MODEL_QP)).exp2()
     }
 }
@@ -172,7 +177,7 @@ impl RateControl {
         let bits = bytes as f32 * 8.0;
         let picture = self.picture_bits();
         // A still picture needs few bits. What it leaves is not saved up for a burst.
-        self.debt_bits = (self.debt_bits + bits - picture).max(-1.5 * picture);
+        self.debt_bits = (self.debt_bits + bits - picture).max(-MOST_CREDIT_SECONDS * self.bps());
         match self.plan {
             Plan::Inter { log_motion } => self.learn(bits, log_motion),
             Plan::Intra { log_bits } => {
@@ -211,7 +216,7 @@ impl RateControl {
             0 => 1.0,
             _ if is_odd => 0.1,
             // The more of the picture was refinement, the less it tells of the rest.
-            _ => 0.35 * (1.0 - (refinement / bits).min(0.8)) * finer,
+            _ => 0.3 * (1.0 - (refinement / bits).min(0.8)) * finer,
         };
         let cost = self.scene.cost.unwrap_or(seen);
         if refinement > 0.3 * bits && self.scene.cost.is_some() && !is_odd {
@@ -222,7 +227,7 @@ impl RateControl {
         self.scene.cost = Some(cost + gain * (seen - cost));
         self.scene.log_motion += gain.max(0.2) * (log_motion - self.scene.log_motion);
         self.scene.learned = self.scene.learned.saturating_add(1);
-        self.scene.reference_qp = qp + lag * if lag > 1.0 { 0.45 } else { 0.6 };
+        self.scene.reference_qp = qp + lag * if lag > 1.0 { 0.54 } else { 0.56 };
     }
 
     /// Whether the picture differs from the one before by far more than of late, so that it is best predicted from
@@ -237,8 +242,9 @@ impl RateControl {
     fn budget(&self) -> f32 {
         let picture = self.picture_bits();
         let payback_pictures = (PAYBACK_SECONDS * self.frame_rate.as_f64() as f32).max(3.0);
-        // One picture's worth is let be, or the quantiser would never rest.
-        let debt = self.debt_bits - self.debt_bits.clamp(-picture, picture);
+        // A little is let be, or the quantiser would never rest.
+        let little = LEFT_ALONE_SECONDS * self.bps();
+        let debt = self.debt_bits - self.debt_bits.clamp(-little, little);
         (picture - debt / payback_pictures)
             .clamp(0.75 * picture, 1.2 * picture)
             .min(self.window.room_bits())
@@ -258,19 +264,22 @@ impl RateControl {
         let budget = self.budget();
         let last = f32::from(self.qp);
         let wanted = MODEL_QP + (log_cost - log2(budget)) / INTER_SLOPE;
-        let credit = (-self.debt_bits / picture).clamp(0.0, 1.5);
-        let mut limit = budget * (1.05 + 0.25 * credit);
+        let credit = (-self.debt_bits / (MOST_CREDIT_SECONDS * self.bps())).max(0.0);
+        let mut limit = budget * (1.1 + 0.35 * credit);
         let room = self.window.room_bits();
         if room > 5.0 * picture {
             limit = limit.max(self.intra_budget());
         }
-        let qp = if wanted > last + 0.6 {
+        let qp = if log_motion < STILL_LOG_MOTION && whole_at(last) < room {
+            // Nothing new to code: a coarser quantiser would save nothing that is not saved already.
+            if wanted < last - 1.1 && whole_at(last - 1.0) < limit.min(room) { last - 1.0 } else { last }
+        } else if wanted > last + 0.8 {
             let mut qp = last + 1.0;
-            while qp < last + MOST_STEPS_UP && whole_at(qp) > 1.06 * budget {
+            while qp < last + MOST_STEPS_UP && whole_at(qp) > budget {
                 qp += 1.0;
             }
             qp
-        } else if wanted < last - 0.9 && whole_at(last - 1.0) < limit.min(room) {
+        } else if wanted < last - 1.1 && whole_at(last - 1.0) < limit.min(room) {
             last - 1.0
         } else if whole_at(last) > limit * 1.1 {
             last + 1.0
@@ -292,11 +301,15 @@ impl RateControl {
     /// Bits for an IDR or a cut.
     fn intra_budget(&self) -> f32 {
         let picture = self.picture_bits();
-        (picture * INTRA_BUDGET_PICTURES).min(picture + INTRA_BUDGET_SECONDS * self.bitrate.bps() as f32)
+        (picture * INTRA_BUDGET_PICTURES).min(picture + INTRA_BUDGET_SECONDS * self.bps())
+    }
+
+    fn bps(&self) -> f32 {
+        self.bitrate.bps() as f32
     }
 
     fn picture_bits(&self) -> f32 {
-        self.bitrate.bps() as f32 / self.frame_rate.as_f64() as f32
+        self.bps() / self.frame_rate.as_f64() as f32
     }
 
     fn pixels(&self) -> f32 {
