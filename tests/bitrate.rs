@@ -4,13 +4,14 @@
 mod common;
 
 use common::{config, decode, encode, encode_run, encoders, picture, size};
-use direct264::{
-    Bitrate, Encoder, EventKind, FrameRate, OwnedAccessUnit, Picture, Profile, QpRange,
-};
+use direct264::{Bitrate, EventKind, FrameRate, OwnedAccessUnit, Picture, Profile, QpRange};
 
 /// Bits per second in each window of one second, from `from` on.
 fn windows(units: &[OwnedAccessUnit], hz: usize, from: usize) -> Vec<f64> {
-    units[from..].windows(hz).map(|window| window.iter().map(|unit| unit.bytes.len() as f64 * 8.0).sum()).collect()
+    units[from..]
+        .windows(hz)
+        .map(|window| window.iter().map(|unit| unit.bytes.len() as f64 * 8.0).sum())
+        .collect()
 }
 
 fn assert_within(windows: &[f64], target: f64, low: f64, high: f64, what: &str) {
@@ -22,7 +23,8 @@ fn assert_within(windows: &[f64], target: f64, low: f64, high: f64, what: &str) 
 
 #[test]
 fn every_second_is_within_a_tenth_of_the_target() {
-    for (width, height, hz, kbps) in [(640, 360, 30, 800), (1280, 720, 30, 2_000), (640, 360, 60, 1_500), (320, 240, 10, 250)]
+    for (width, height, hz, kbps) in
+        [(640, 360, 30, 800), (1280, 720, 30, 2_000), (640, 360, 60, 1_500), (320, 240, 10, 250)]
     {
         for mut encoder in encoders(&config(size(width, height), hz, kbps)) {
             let units = encode_run(&mut *encoder, 0, 4 * hz);
@@ -117,7 +119,9 @@ fn a_starved_stream_loses_no_frame_and_says_what_it_reaches() {
     let size = size(320, 240);
     for mut encoder in encoders(&config(size, 30, 100)) {
         let units: Vec<_> = (0..90)
-            .map(|number| encode(&mut *encoder, &picture::noise(size, number), i64::from(number), Picture::Auto))
+            .map(|number| {
+                encode(&mut *encoder, &picture::noise(size, number), i64::from(number), Picture::Auto)
+            })
             .collect();
         assert!(units.iter().all(|unit| unit.bytes.len() > 100), "a frame was skipped");
         assert_eq!(decode::openh264(units.iter().map(|unit| &unit.bytes[..])).len(), 90);

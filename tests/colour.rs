@@ -5,7 +5,7 @@ mod common;
 
 use common::{config, decode, encoders, picture, size, sps};
 use direct264::{
-    Colour, Encoder, Frame, FrameSize, Matrix, Picture, PixelFormat, Plane, QpRange, Range, RgbOrder, SampleAspect,
+    Colour, Frame, FrameSize, Matrix, Picture, PixelFormat, Plane, QpRange, Range, RgbOrder, SampleAspect,
     Timestamp,
 };
 
@@ -46,7 +46,9 @@ fn yuv(rgb: [u8; 3], colour: Colour) -> [f64; 3] {
 fn fields(size: FrameSize, order: RgbOrder, stride_bytes: usize) -> Vec<u8> {
     let mut bytes = vec![0xa5; stride_bytes * size.height() as usize];
     for row in bytes.chunks_exact_mut(stride_bytes) {
-        for (column, pixel) in row.chunks_exact_mut(order.bytes_per_pixel()).take(size.width() as usize).enumerate() {
+        for (column, pixel) in
+            row.chunks_exact_mut(order.bytes_per_pixel()).take(size.width() as usize).enumerate()
+        {
             let [r, g, b] = COLOURS[column * 8 / size.width() as usize];
             let packed = match order {
                 RgbOrder::Rgb24 | RgbOrder::Rgba => [r, g, b],
@@ -73,9 +75,12 @@ fn every_order_matrix_and_range_comes_out_as_defined_and_is_signalled() {
                 let frame = Frame::rgb(size, order, plane, Timestamp(0)).unwrap();
                 let unit = encoder.encode(&frame, Picture::Auto).unwrap().to_owned();
                 let decoded = decode::openh264([&unit.bytes[..]].into_iter()).remove(0);
-                for (field, rgb) in COLOURS.into_iter().enumerate() {
-                    let luma = decoded[32 * 256 + field * 32 + 16];
-                    let chroma = 16 * 128 + field * 16 + 8;
+                let rows = [0, 32, 62, 63];
+                for ((field, rgb), row) in
+                    COLOURS.into_iter().enumerate().flat_map(|field| rows.map(|row| (field, row)))
+                {
+                    let luma = decoded[row * 256 + field * 32 + 16];
+                    let chroma = row / 2 * 128 + field * 16 + 8;
                     let got = [luma, decoded[256 * 64 + chroma], decoded[256 * 64 * 5 / 4 + chroma]];
                     for (got, expected) in got.into_iter().zip(yuv(rgb, colour)) {
                         assert!(
@@ -100,7 +105,7 @@ fn every_order_matrix_and_range_comes_out_as_defined_and_is_signalled() {
 
 #[test]
 fn odd_rgb_pictures_are_padded_too() {
-    for (width, height) in [(33, 17), (17, 34), (34, 17), (319, 179)] {
+    for (width, height) in [(33, 17), (17, 34), (34, 17), (319, 179), (321, 16), (17, 17)] {
         let size = size(width, height);
         for order in [RgbOrder::Rgb24, RgbOrder::Bgra] {
             let grey = vec![90; PixelFormat::Rgb(order).frame_bytes(size)];
@@ -109,7 +114,8 @@ fn odd_rgb_pictures_are_padded_too() {
                 let unit = encoder.encode(&frame, Picture::Auto).unwrap().to_owned();
                 let decoded = decode::openh264([&unit.bytes[..]].into_iter()).remove(0);
                 let expected = yuv([90; 3], Colour::BT709_LIMITED)[0];
-                let luma = &decoded[..(encoder.coded_size().width() * encoder.coded_size().height()) as usize];
+                let luma =
+                    &decoded[..(encoder.coded_size().width() * encoder.coded_size().height()) as usize];
                 assert!(luma.iter().all(|&y| (f64::from(y) - expected).abs() < 2.0), "{size} {order:?}");
             }
         }

@@ -9,7 +9,8 @@ use direct264::{ConfigError, Encoder, Error, EventKind, Frame, FrameSize, Pictur
 
 #[test]
 fn sizes_from_one_macroblock_up_are_coded_and_cropped_to_what_they_are() {
-    let sizes = [(16, 16), (18, 16), (16, 256), (64, 48), (176, 144), (130, 98), (642, 362), (854, 480), (1366, 768)];
+    let sizes =
+        [(16, 16), (18, 16), (16, 256), (64, 48), (176, 144), (130, 98), (642, 362), (854, 480), (1366, 768)];
     for (width, height) in sizes {
         let size = size(width, height);
         for mut encoder in encoders(&config(size, 30, 1_000)) {
@@ -38,12 +39,11 @@ fn the_largest_picture_that_a_level_holds_is_coded() {
 
 #[test]
 fn what_the_library_cannot_take_is_refused_with_the_limit_before_anything_is_opened() {
-    let refused = |width, height| {
-        match OpenH264Encoder::new(&config(size(width, height), 30, 1_000)).unwrap_err() {
+    let refused =
+        |width, height| match OpenH264Encoder::new(&config(size(width, height), 30, 1_000)).unwrap_err() {
             Error::Config(error) => error,
             error => panic!("{error:?}"),
-        }
-    };
+        };
     assert_eq!(
         refused(14, 64),
         ConfigError::Size { width: 14, height: 64, min_side: 16, max_side: FrameSize::MAX_SIDE }
@@ -68,7 +68,10 @@ fn an_odd_picture_is_padded_by_repeating_its_last_column_and_row() {
                 let pixels = if format == PixelFormat::Nv12 { to_nv12(size, &i420) } else { i420.clone() };
                 let frame = Frame::contiguous(size, format, &pixels, Timestamp(0)).unwrap();
                 let unit = encoder.encode(&frame, Picture::Auto).unwrap().to_owned();
-                assert_eq!(sps::first(&unit.bytes).pixel_dimensions().unwrap(), (coded.width(), coded.height()));
+                assert_eq!(
+                    sps::first(&unit.bytes).pixel_dimensions().unwrap(),
+                    (coded.width(), coded.height())
+                );
                 let Some(decoded) = decode::ffmpeg(&unit.bytes, coded) else { return };
                 let psnr = picture::psnr(&decoded[0], &padded(size, &i420));
                 assert!(psnr > 34.0, "{size} {format:?}: {psnr} dB");
@@ -79,7 +82,8 @@ fn an_odd_picture_is_padded_by_repeating_its_last_column_and_row() {
 
 #[test]
 fn a_change_of_size_starts_with_an_idr_of_the_new_size_and_nothing_is_lost() {
-    let sizes = [size(640, 360), size(1280, 720), size(320, 180), size(642, 362), size(321, 181), size(640, 360)];
+    let sizes =
+        [size(640, 360), size(1280, 720), size(320, 180), size(642, 362), size(321, 181), size(640, 360)];
     for mut encoder in encoders(&config(sizes[0], 30, 1_500).max_size(size(1280, 720))) {
         let mut first = 0;
         for &size in &sizes {
@@ -90,7 +94,10 @@ fn a_change_of_size_starts_with_an_idr_of_the_new_size_and_nothing_is_lost() {
             assert!(units[0].is_idr, "{size}");
             assert!(units[1..].iter().all(|unit| !unit.is_idr), "{size}");
             let coded = size.padded_to_even();
-            assert_eq!(sps::first(&units[0].bytes).pixel_dimensions().unwrap(), (coded.width(), coded.height()));
+            assert_eq!(
+                sps::first(&units[0].bytes).pixel_dimensions().unwrap(),
+                (coded.width(), coded.height())
+            );
             let Some(decoded) = decode::ffmpeg(&stream(&units), coded) else { return };
             assert_eq!(decoded.len(), 5, "{size}");
         }
@@ -103,7 +110,10 @@ fn a_change_of_size_starts_with_an_idr_of_the_new_size_and_nothing_is_lost() {
             })
             .collect();
         // The first `set_size` changed nothing.
-        assert_eq!(recreated, [(5, sizes[1]), (10, sizes[2]), (15, sizes[3]), (20, sizes[4]), (25, sizes[5])]);
+        assert_eq!(
+            recreated,
+            [(5, sizes[1]), (10, sizes[2]), (15, sizes[3]), (20, sizes[4]), (25, sizes[5])]
+        );
     }
 }
 
