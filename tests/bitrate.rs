@@ -37,7 +37,7 @@ fn every_second_is_within_a_tenth_of_the_target() {
 #[test]
 fn pictures_differ_little_in_size_with_one_slice_and_with_two() {
     for slices in [1, 2] {
-        let config = config(size(1280, 720), 30, 2_000).slices(std::num::NonZeroU8::new(slices));
+        let config = config(size(1280, 720), 30, 1_000).slices(std::num::NonZeroU8::new(slices));
         for mut encoder in encoders(&config) {
             let units = encode_run(&mut *encoder, 0, 120);
             let mut bytes: Vec<f64> = units[30..].iter().map(|unit| unit.bytes.len() as f64).collect();
@@ -61,7 +61,7 @@ fn a_new_target_is_met_within_half_a_second_without_an_idr_and_above_the_opening
             number += 75;
             assert!(units.iter().all(|unit| !unit.is_idr));
             let settled = windows(&units, hz as usize, hz as usize / 2);
-            assert_within(&settled, kbps as f64 * 1e3, 0.88, 1.1, &format!("{kbps} kbit/s"));
+            assert_within(&settled, kbps as f64 * 1e3, 0.9, 1.1, &format!("{kbps} kbit/s"));
         }
         let changes: Vec<_> = encoder
             .take_events()
@@ -82,7 +82,7 @@ fn a_new_frame_rate_shares_the_same_bits_among_other_frames_without_an_idr() {
         encoder.set_frame_rate(FrameRate::hz(15).unwrap()).unwrap();
         let units = encode_run(&mut *encoder, 60, 60);
         assert!(units.iter().all(|unit| !unit.is_idr));
-        assert_within(&windows(&units, 15, 8), 800e3, 0.88, 1.1, "15 frames a second");
+        assert_within(&windows(&units, 15, 8), 800e3, 0.9, 1.1, "15 frames a second");
     }
 }
 

@@ -1,6 +1,5 @@
 //! The software backend: the openh264 library, with a rate control of our own.
 
-mod activity;
 mod library;
 mod params;
 mod rate;
