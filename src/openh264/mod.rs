@@ -51,7 +51,7 @@ impl OpenH264Encoder {
         library::warn_without_simd();
         let rate = RateControl::new(config.size, config.frame_rate, config.bitrate, config.qp_range);
         let mut encoder = Self {
-            session: Session::open(config, rate.qp())?,
+            session: Session::open(config, config.size, rate.qp())?,
             config: config.clone(),
             size: config.size,
             converter: Converter::new(config.colour),
@@ -96,18 +96,27 @@ impl Encoder for OpenH264Encoder {
         if picture == Picture::Idr {
             self.note(EventKind::IdrRequested);
         }
-        let is_idr = self.idr_is_due(picture);
+        let mut is_idr = self.idr_is_due(picture);
 
         let (planes, was_converted) = self.converter.planes(frame);
         let converted = if was_converted { Instant::now() } else { start };
 
         let kind = if is_idr { PictureKind::Idr } else { PictureKind::P };
-        let qp = self.rate.plan(kind, &planes);
-        self.session.set_qp(qp)?;
+        self.session.set_qp(self.rate.plan(kind, &planes))?;
         if is_idr && !self.starts {
             self.session.force_idr(&self.config)?;
         }
-        self.session.encode(&planes, self.rate.milliseconds(self.frames), is_idr)?;
+        let milliseconds = self.rate.milliseconds(self.frames);
+        let mut coded = self.session.encode(&planes, milliseconds, is_idr);
+        while self.session.has_overflown()
+            && let Some(coarser) = self.rate.coarser()
+        {
+            // The frame is not lost: it starts a session of its own, coarser, whatever the range of quantisers.
+            self.session = Session::open(&self.config, self.size, coarser)?;
+            is_idr = true;
+            coded = self.session.encode(&planes, milliseconds, is_idr);
+        }
+        coded?;
         let encoded = Instant::now();
 
         self.session.take(&mut self.bytes, &mut self.nals)?;
@@ -132,7 +141,7 @@ impl Encoder for OpenH264Encoder {
             nal_ranges: &self.nals,
             is_idr,
             timestamp: frame.timestamp(),
-            qp: Some(qp),
+            qp: Some(self.rate.qp()),
             times,
             backend: Backend::OpenH264,
         })

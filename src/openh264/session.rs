@@ -12,6 +12,9 @@ use crate::encoder::Backend;
 use crate::error::{DriverError, Error};
 use crate::units::FrameSize;
 
+/// What `EncodeFrame` returns when the access unit outgrows its buffer.
+const OVERFLOW: i64 = 3;
+
 #[derive(Debug)]
 pub(super) struct Session {
     raw: RawEncoder,
@@ -25,10 +28,10 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Opens the library for `config`, the first picture at quantiser `qp`.
-    pub(super) fn open(config: &EncoderConfig, qp: u8) -> Result<Self, Error> {
+    /// Opens the library for pictures of `size`, the first one at quantiser `qp`.
+    pub(super) fn open(config: &EncoderConfig, size: FrameSize, qp: u8) -> Result<Self, Error> {
         let cores = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
-        let size = config.size.padded_to_even();
+        let size = size.padded_to_even();
         let mut raw = RawEncoder::create()?;
         let params = params::params(&raw.default_params()?, config, size, qp, cores)?;
         raw.initialize(&params)?;
@@ -41,6 +44,12 @@ impl Session {
             Some(error) => Err(error.clone().into()),
             None => Ok(()),
         }
+    }
+
+    /// Whether the session ended because a picture did not fit the library's output buffer, which is as large as the
+    /// picture: noise at a fine quantiser can be larger.
+    pub(super) fn has_overflown(&self) -> bool {
+        self.spent.as_ref().is_some_and(|error| error.call == "EncodeFrame" && error.status == OVERFLOW)
     }
 
     /// Sets up the stream for another size. The next picture is an IDR without being asked for.

@@ -37,6 +37,8 @@ const PATIENT_WITHIN: f32 = 0.04;
 const IMPATIENCE: f32 = 15.0;
 /// Steps of the quantiser up from one picture to the next, but for a cut and a new target.
 const MOST_STEPS_UP: f32 = 4.0;
+/// Steps of the quantiser up for a picture that was too large to be held: a quarter of its bits.
+const COARSER_BY: u8 = 16;
 /// A picture after a step down may have this share of its budget, and this much more with full credit.
 const STEP_DOWN_BUDGET: f32 = 1.1;
 const STEP_DOWN_CREDIT: f32 = 0.35;
@@ -123,6 +125,14 @@ impl RateControl {
         };
         self.qp = (wanted.clamp(0.0, 51.0) as u8).clamp(self.qp_range.min(), self.qp_range.max());
         self.qp
+    }
+
+    /// A quantiser for the picture planned last at which it has a quarter of the bits, for when it turned out too large
+    /// to be held at all; `None` when it is at the coarsest already.
+    pub(super) fn coarser(&mut self) -> Option<u8> {
+        let coarser = (self.qp + COARSER_BY).min(QpRange::MAX_QP);
+        self.motion = None;
+        (coarser > std::mem::replace(&mut self.qp, coarser)).then_some(coarser)
     }
 
     /// Takes in what the picture planned last came to. Tells when the target turns out not to be met.
