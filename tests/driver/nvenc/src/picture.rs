@@ -131,7 +131,9 @@ impl Session {
             return refuse(INVALID_PTR, "a picture has no input or no output buffer");
         }
         let config = self.config()?;
-        if (view.u32(4), view.u32(8)) != (config.width, config.height) {
+        // FFmpeg leaves both at zero for frames that lie on the GPU.
+        let size = (view.u32(4), view.u32(8));
+        if size != (config.width, config.height) && size != (0, 0) {
             return refuse(INVALID_PARAM, "inputWidth by inputHeight is not the session's size");
         }
         if view.u32(68) != 1 {
@@ -147,7 +149,8 @@ impl Session {
         }
         let (pixels, ticket) = self.take_pixels(view, input)?;
         let decided = self.config()?.decides_types;
-        let idr = flags & FORCE_IDR != 0 || (!decided && view.u32(72) == TYPE_IDR);
+        let asked = flags & FORCE_IDR != 0 || (!decided && view.u32(72) == TYPE_IDR);
+        let idr = std::mem::take(&mut self.idr_next) | asked;
         let latency = settings().latency_us;
         let busy_until = self.submitted.back().and_then(|picture| picture.ready);
         let ready = (latency > 0).then(|| {
@@ -158,7 +161,7 @@ impl Session {
             input,
             bitstream,
             pixels,
-            idr: idr || std::mem::take(&mut self.idr_next),
+            idr,
             headers: flags & OUTPUT_HEADERS != 0,
             messages: messages(view),
             timestamp: view.u64(24),
@@ -183,6 +186,7 @@ impl Session {
         const FUNCTION: Function = Function::nvEncEncodePicture;
         let refuse = |status: u32, rule: &str| Err(broke(FUNCTION, status, rule));
         let (pitch, format) = (view.u32(12) as usize, view.u32(64));
+        let (width, height) = self.config().map(|config| (config.width, config.height))?;
         let wanted = settings().encode_with == EncodeWith::OpenH264;
         let mut raw = wanted.then(|| self.spare.pop().unwrap_or_default());
         if let Some(buffer) = self.inputs.get(&input) {
@@ -192,10 +196,10 @@ impl Session {
             if buffer.was_touched() {
                 broke(FUNCTION, 0, "an input buffer was written to after it was unlocked");
             }
-            if format != buffer.format || (pitch != buffer.pitch && pitch != view.u32(4) as usize) {
+            if format != buffer.format || (pitch != buffer.pitch && pitch != width as usize) {
                 return refuse(INVALID_PARAM, "format or pitch are not those of the input buffer");
             }
-            if view.u32(4) > buffer.width || view.u32(8) > buffer.height {
+            if width > buffer.width || height > buffer.height {
                 return refuse(INVALID_PARAM, "the input buffer is smaller than the picture");
             }
             if let Some(raw) = &mut raw {
@@ -209,10 +213,10 @@ impl Session {
         else {
             return refuse(INVALID_PARAM, "the input is neither an input buffer nor a mapped resource");
         };
-        if format != found.format || (pitch != found.pitch && pitch != view.u32(4) as usize) {
+        if format != found.format || (pitch != found.pitch && pitch != width as usize) {
             return refuse(INVALID_PARAM, "format or pitch are not those of the mapped resource");
         }
-        if view.u32(4) > found.width || view.u32(8) > found.height {
+        if width > found.width || height > found.height {
             return refuse(INVALID_PARAM, "the mapped resource is smaller than the picture");
         }
         let mut to = 0;
@@ -282,7 +286,16 @@ impl Session {
         let config = self.config.as_ref()?;
         let coder = self.coder.as_mut()?;
         self.scratch.convert(raw, config.width as usize, config.height as usize);
-        let coded = coder.encode(&self.scratch, picture.idr)?;
+        let coded = match coder.encode(&self.scratch, picture.idr) {
+            Some(coded) => coded,
+            None => {
+                self.new_sequence = true;
+                [30, 45].into_iter().find_map(|least| {
+                    *coder = Coder::with_least_qp(config, least).ok()?;
+                    coder.encode(&self.scratch, true)
+                })?
+            }
+        };
         let due = coded.idr && !config.no_headers && (config.repeat_headers || self.new_sequence);
         let headers = picture.headers || due;
         let bytes = assemble(coder, config, &coded, headers, &picture.messages);

@@ -51,13 +51,18 @@ unsafe impl Send for Coder {}
 impl Coder {
     /// Starts an encoder; says which step openh264 refused.
     pub(crate) fn new(config: &Config) -> Result<Self, String> {
+        Self::with_least_qp(config, 0)
+    }
+
+    /// Starts an encoder that stays at or above a QP. openh264 gives up on a picture of noise at a low one.
+    pub(crate) fn with_least_qp(config: &Config, least: i32) -> Result<Self, String> {
         let mut encoder: *mut ISVCEncoder = std::ptr::null_mut();
         // SAFETY: writes an encoder, or leaves null.
         let status = unsafe { APILoader.WelsCreateSVCEncoder(&raw mut encoder) };
         let encoder = NonNull::new(encoder).filter(|_| status == 0).ok_or("openh264 makes no encoder")?;
         let mut coder =
             Self { encoder, sequence_header: Vec::new(), picture_header: Vec::new(), pictures: 0 };
-        coder.initialise(config)?;
+        coder.initialise(config, least)?;
         coder.take_headers(config)?;
         Ok(coder)
     }
@@ -69,7 +74,7 @@ impl Coder {
         unsafe { &*table }
     }
 
-    fn initialise(&mut self, config: &Config) -> Result<(), String> {
+    fn initialise(&mut self, config: &Config, least_qp: i32) -> Result<(), String> {
         let defaults = self.table().GetDefaultParams.ok_or("openh264 has no defaults")?;
         let initialise = self.table().InitializeExt.ok_or("openh264 cannot be initialised")?;
         let mut parameters = MaybeUninit::<SEncParamExt>::zeroed();
@@ -80,6 +85,11 @@ impl Coder {
         // SAFETY: filled in by the call above; before it they were zero, which these plain C fields allow.
         let mut parameters = unsafe { parameters.assume_init() };
         fill_in(&mut parameters, config);
+        if least_qp > 0 {
+            parameters.iMinQp = least_qp;
+            parameters.iMaxQp = 51;
+            parameters.sSpatialLayers[0].iDLayerQp = parameters.sSpatialLayers[0].iDLayerQp.max(least_qp);
+        }
         // SAFETY: the parameters are complete, and only read.
         let status = unsafe { initialise(self.encoder.as_ptr(), &raw const parameters) };
         if status == 0 { Ok(()) } else { Err(format!("openh264 refuses the parameters with {status}")) }
