@@ -142,17 +142,17 @@ impl Bytes {
     /// Whether all of them are zero.
     #[must_use]
     pub fn all_zero(self) -> bool {
-        let mut chunk = [0_u8; 256];
-        let mut done = 0;
-        while done < self.len {
-            let step = (self.len - done).min(chunk.len());
-            Self::new(self.address + done, step).read(&mut chunk[..step]);
-            if chunk[..step].iter().any(|byte| *byte != 0) {
+        let words = self.len / 8;
+        let mut word = 0;
+        while word < words {
+            let end = words.min(word + 16);
+            let seen = (word..end).fold(0, |seen, index| seen | peek::<u64>(self.address + index * 8));
+            if seen != 0 {
                 return false;
             }
-            done += step;
+            word = end;
         }
-        true
+        (words * 8..self.len).all(|index| peek::<u8>(self.address + index) == 0)
     }
 
     /// A number that changes, almost surely, when a byte does.
@@ -211,3 +211,34 @@ macro_rules! integers {
 }
 
 integers! { u8 i8 u16 u32 i32 u64 usize }
+
+#[cfg(test)]
+mod tests {
+    use super::Bytes;
+
+    #[test]
+    fn one_byte_that_is_not_zero_is_found_wherever_it_is() {
+        let mut bytes = [0_u8; 301];
+        let of =
+            |bytes: &[u8], start: usize| Bytes::new(bytes.as_ptr() as usize + start, bytes.len() - start);
+        assert!(of(&bytes, 0).all_zero() && of(&bytes, 3).all_zero());
+        for place in 3..bytes.len() {
+            bytes[place] = 1;
+            assert!(!of(&bytes, 0).all_zero() && !of(&bytes, 3).all_zero());
+            bytes[place] = 0;
+        }
+    }
+
+    #[test]
+    fn a_hash_changes_with_any_byte() {
+        let mut bytes = [7_u8; 41];
+        let hash = |bytes: &[u8]| Bytes::new(bytes.as_ptr() as usize, bytes.len()).hash();
+        let before = hash(&bytes);
+        for place in 0..bytes.len() {
+            bytes[place] ^= 1;
+            assert_ne!(hash(&bytes), before);
+            bytes[place] ^= 1;
+        }
+        assert_eq!(hash(&bytes), before);
+    }
+}

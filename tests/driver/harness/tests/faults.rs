@@ -163,34 +163,31 @@ fn an_encode_can_cost_nothing() {
 }
 
 #[test]
-fn the_rate_changes_without_an_idr_and_the_size_with_one() {
+fn many_sessions_live_side_by_side() {
     let client = Client::new(API_12_1);
-    let mut ready = client.ready();
-    let memory = client.device_memory(SURFACE_BYTES);
-    let mut idrs = Vec::new();
-    for timestamp in 0..9_u32 {
-        if timestamp == 3 || timestamp == 6 {
-            let (width, rate) = if timestamp == 3 { (320, 500_000) } else { (160, 500_000) };
-            let (_config, init) = client.settings(width, 192, rate);
-            let mut change = client.struct_of(Kind::Reconfigure);
-            for offset in (0..1808).step_by(4) {
-                change.put(8 + offset, init.get(offset));
-            }
-            change.put(1816, if width == 160 { 2 } else { 0 });
-            assert_eq!(client.nv(slot::RECONFIGURE, &[ready.session.handle, change.at()]), 0);
-            ready.session.init.put(36, width);
+    std::thread::scope(|threads| {
+        for _ in 0..8 {
+            threads.spawn(|| {
+                assert_eq!(client.cu("cuCtxPushCurrent_v2", &[client.context]), 0);
+                let sessions: Vec<_> = (0..4).map(|_| client.ready()).collect();
+                for timestamp in 0..10 {
+                    for ready in &sessions {
+                        assert_eq!(client.submit(ready, 0, timestamp), 0);
+                    }
+                    for ready in &sessions {
+                        assert!(client.take(&ready.session, ready.output).is_ok());
+                    }
+                }
+                for ready in sessions {
+                    client.put_away(ready);
+                }
+                let mut popped = 0_usize;
+                assert_eq!(client.cu("cuCtxPopCurrent_v2", &[&raw mut popped as usize]), 0);
+            });
         }
-        assert_eq!(client.submit(&ready, 0, timestamp.into()), 0);
-        let kind = client.take(&ready.session, ready.output).map(|(lock, _)| lock.get(64));
-        if kind == Ok(3) {
-            idrs.push(timestamp);
-        }
-    }
-    assert_eq!(idrs, [0, 6]);
-    assert_eq!(client.cu("cuMemFree_v2", &[memory]), 0);
-    client.put_away(ready);
+    });
     client.finish();
-    client.stage.report().assert_clean("a client that changes its mind");
+    client.stage.report().assert_clean("eight threads with four sessions each");
 }
 
 #[test]
