@@ -2,19 +2,20 @@
 //!
 //! The two are separate shared libraries, so only C types cross.
 
+use crate::Function;
 use crate::fault::Action;
 
 /// The exported function of the CUDA half that returns the table.
 pub const SYMBOL: &std::ffi::CStr = c"d264_double_bridge";
 
 /// Changes with every change of the table, so that halves of different builds refuse each other.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What to do with a call that was just counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct Verdict {
-    /// 0 go on, 1 answer `value`, 2 an empty access unit, 3 a garbage one.
+    /// 0 go on, 1 answer `value` instead, 2 an empty access unit, 3 a garbage one, 4 go on and then answer `value`.
     pub kind: u32,
     /// The answer.
     pub value: u32,
@@ -24,11 +25,22 @@ impl Verdict {
     /// Nothing is wrong with this call.
     pub const GO_ON: Self = Self { kind: 0, value: 0 };
 
+    /// The answer that it asks for, if any, and whether the call's work is done before.
+    #[must_use]
+    pub fn answer(self, function: Function) -> Option<(u32, bool)> {
+        match self.kind {
+            1 => Some((self.value, function.releases())),
+            4 => Some((self.value, true)),
+            _ => None,
+        }
+    }
+
     /// The verdict that an action comes to, once any waiting is over.
     #[must_use]
     pub const fn of(action: Action) -> Self {
         match action {
             Action::Answer(value) => Self { kind: 1, value },
+            Action::AnswerAfter(value) => Self { kind: 4, value },
             Action::Empty => Self { kind: 2, value: 0 },
             Action::Garbage => Self { kind: 3, value: 0 },
             Action::Hang | Action::Delay(_) => Self::GO_ON,

@@ -5,7 +5,8 @@
 //! | `3` | the third call | | `20` | answer that number, do nothing |
 //! | `3-5` | calls 3, 4 and 5 | | `hang` | never return (until the rule is taken back) |
 //! | `3+` | from the third on | | `hang250` | wait 250 ms, then do the call |
-//! | `*` | always | | `empty`, `garbage` | of `nvEncLockBitstream`: an access unit of no bytes, or of noise |
+//! | `*` | always | | `20!` | do the call, then answer that number all the same |
+//! | | | | `empty`, `garbage` | of `nvEncLockBitstream`: an access unit of no bytes, or of noise |
 //!
 //! A call is counted from the moment its rule is set, so that a rule set in a running process means "the next one".
 
@@ -16,6 +17,8 @@ use crate::Function;
 pub enum Action {
     /// Answers this number and does nothing else.
     Answer(u32),
+    /// Does its work, then answers this number all the same.
+    AnswerAfter(u32),
     /// Does not return while the rule stands.
     Hang,
     /// Waits this many milliseconds, then does the call.
@@ -78,7 +81,10 @@ fn parse_action(text: &str) -> Option<Action> {
         "garbage" => Some(Action::Garbage),
         _ => match text.strip_prefix("hang") {
             Some(millis) => millis.parse().ok().map(Action::Delay),
-            None => text.parse().ok().map(Action::Answer),
+            None => match text.strip_suffix('!') {
+                Some(number) => number.parse().ok().map(Action::AnswerAfter),
+                None => text.parse().ok().map(Action::Answer),
+            },
         },
     }
 }
@@ -104,6 +110,7 @@ mod tests {
         );
         assert_eq!(parse("cuInit:*=hang250").unwrap()[0].action, Action::Delay(250));
         assert_eq!(parse("cuInit:2-4=1").unwrap()[0].last, 4);
+        assert_eq!(parse("cuInit=1!").unwrap()[0].action, Action::AnswerAfter(1));
         assert_eq!(parse("").unwrap(), []);
     }
 

@@ -11,14 +11,14 @@ use crate::{error, world};
 pub(crate) fn call(function: Function, body: impl FnOnce() -> Result<(), u32>) -> u32 {
     let answer = catch_unwind(AssertUnwindSafe(|| {
         let verdict = LEDGER.enter(function);
-        if verdict.kind == 1 {
-            if error::is_sticky(verdict.value) {
-                world::world().kill_current(verdict.value);
-            }
-            if function.releases() {
+        if let Some((status, work_first)) = verdict.answer(function) {
+            if work_first {
                 let _ = body();
             }
-            return verdict.value;
+            if error::is_sticky(status) {
+                world::world().kill_current(status);
+            }
+            return status;
         }
         let answer = body().err().unwrap_or(0);
         world::run_callbacks();

@@ -30,6 +30,20 @@ fn the_call_that_was_named_fails_and_no_other() {
 }
 
 #[test]
+fn a_session_that_is_refused_may_yet_have_a_handle() {
+    let client = Client::new(API_12_1);
+    client.stage.set("FAULT=nvEncOpenEncodeSessionEx:1=10!");
+    let mut open = client.struct_of(Kind::Open);
+    open.put(4, 1).put_long(8, client.context as u64).put(24, 0x0100_000c);
+    let mut handle = 0_usize;
+    assert_eq!(client.nv(slot::OPEN, &[open.at(), &raw mut handle as usize]), 10);
+    assert_ne!(handle, 0);
+    assert_eq!(client.nv(slot::DESTROY, &[handle]), 0);
+    client.finish();
+    client.stage.report().assert_clean("a client that destroys what it was given");
+}
+
+#[test]
 fn what_is_given_back_is_gone_even_if_that_call_fails() {
     let client = Client::new(API_12_1);
     let ready = client.ready();

@@ -20,7 +20,12 @@ pub(crate) enum Spoiled {
 /// Runs a function that needs no session.
 pub(crate) fn call(function: Function, body: impl FnOnce() -> Result<(), u32>) -> u32 {
     guarded(function, |faulted, _| match faulted {
-        Some(status) => Err(status),
+        Some((status, work_first)) => {
+            if work_first {
+                let _ = body();
+            }
+            Err(status)
+        }
         None => body(),
     })
 }
@@ -42,15 +47,15 @@ pub(crate) fn shared_call(
 ) -> u32 {
     guarded(function, |faulted, spoiled| {
         if handle == 0 {
-            return Err(faulted.unwrap_or(INVALID_ENCODERDEVICE));
+            return Err(faulted.map_or(INVALID_ENCODERDEVICE, |(status, _)| status));
         }
         let Some(session) = session::find(handle) else {
             return Err(broke(function, INVALID_ENCODERDEVICE, "the encoder handle is of no open session"));
         };
         let result = match faulted {
             None => body(&session, spoiled),
-            Some(status) => {
-                if function.releases() {
+            Some((status, work_first)) => {
+                if work_first {
                     let _ = body(&session, spoiled);
                 }
                 Err(status)
@@ -63,7 +68,7 @@ pub(crate) fn shared_call(
     })
 }
 
-fn guarded(function: Function, body: impl FnOnce(Option<u32>, Spoiled) -> Result<(), u32>) -> u32 {
+fn guarded(function: Function, body: impl FnOnce(Option<(u32, bool)>, Spoiled) -> Result<(), u32>) -> u32 {
     let answer = catch_unwind(AssertUnwindSafe(|| {
         let verdict = enter(function);
         let spoiled = match verdict.kind {
@@ -71,7 +76,7 @@ fn guarded(function: Function, body: impl FnOnce(Option<u32>, Spoiled) -> Result
             3 => Spoiled::Garbage,
             _ => Spoiled::No,
         };
-        body((verdict.kind == 1).then_some(verdict.value), spoiled).err().unwrap_or(0)
+        body(verdict.answer(function), spoiled).err().unwrap_or(0)
     }));
     let answer = answer.unwrap_or_else(|_| broke(function, GENERIC, "the double itself panicked"));
     leave(function, answer);

@@ -303,10 +303,11 @@ impl Session {
         for (count, what) in live.iter().filter(|(count, _)| *count > 0) {
             broke(FUNCTION, 0, &format!("the encoder is destroyed with {count} {what} alive"));
         }
-        if !self.spent && !self.submitted.is_empty() {
+        let spent = self.spent || (self.bridge.dead)(self.context) != 0;
+        if !spent && !self.submitted.is_empty() {
             broke(FUNCTION, 0, "the encoder is destroyed with pictures in flight");
         }
-        if !self.spent && self.unfinished > 0 {
+        if !spent && self.unfinished > 0 {
             broke(FUNCTION, 0, "the encoder is destroyed without an end of stream after its last picture");
         }
     }
