@@ -167,3 +167,66 @@ fn refusals_reach_ffmpeg() {
         Report::read(&report).assert_clean(&format!("ffmpeg with {key}={value}"));
     }
 }
+
+/// When a call fails FFmpeg gives up and cleans up; it breaks no rule on that way, so nor may the double find one broken.
+#[test]
+fn a_failing_call_leaves_ffmpeg_in_good_order() {
+    if !ffmpeg_or_say_so("a_failing_call_leaves_ffmpeg_in_good_order") {
+        return;
+    }
+    let clip = Clip::make(&folder("faults"), (640, 360), 20);
+    for (fault, before, filter) in [
+        ("nvEncEncodePicture:10=20", "", "null"),
+        ("nvEncEncodePicture:10=18", "", "null"),
+        ("nvEncLockBitstream:5=20", "", "null"),
+        ("nvEncLockInputBuffer:4=20", "", "null"),
+        ("nvEncUnlockBitstream:4=20", "", "null"),
+        ("nvEncCreateInputBuffer:1=10", "", "null"),
+        ("nvEncInitializeEncoder:1=10", "", "null"),
+        ("cuCtxPushCurrent:20=700", "", "null"),
+        ("cuCtxCreate:1=2", "", "null"),
+        ("nvEncMapInputResource:3=16", UPLOAD, "format=nv12,hwupload"),
+        ("nvEncRegisterResource:2=23", UPLOAD, "format=nv12,hwupload"),
+    ] {
+        let report = folder("faults").join("report.json");
+        let output = Double::get()
+            .command("ffmpeg")
+            .args(["-v", "error", "-nostdin"])
+            .args(before.split_whitespace())
+            .args(clip.input())
+            .args(["-vf", filter, "-c:v", "h264_nvenc", "-f", "null", "-"])
+            .env("D264_DOUBLE_FAULT", fault)
+            .env("D264_DOUBLE_REPORT", &report)
+            .output()
+            .unwrap();
+        let report = Report::read(&report);
+        assert_eq!(report.violations(), [], "{fault}: {}", String::from_utf8_lossy(&output.stderr));
+        // The program itself leaves the context that it made for uploads.
+        let leaks = report.leaks();
+        assert!(leaks.iter().all(|(what, _)| !before.is_empty() && what == "contexts"), "{fault}: {leaks:?}");
+    }
+}
+
+/// The one mistake of FFmpeg's own that the double found: an output buffer that cannot be made has the input buffer of
+/// the same surface destroyed twice. Drivers follow handles unchecked, so the rule stays.
+#[test]
+fn ffmpeg_destroys_an_input_buffer_twice() {
+    if !ffmpeg_or_say_so("ffmpeg_destroys_an_input_buffer_twice") {
+        return;
+    }
+    let clip = Clip::make(&folder("twice"), (640, 360), 2);
+    let report = folder("twice").join("report.json");
+    let output = Double::get()
+        .command("ffmpeg")
+        .args(["-v", "error", "-nostdin"])
+        .args(clip.input())
+        .args(["-c:v", "h264_nvenc", "-f", "null", "-"])
+        .env("D264_DOUBLE_FAULT", "nvEncCreateBitstreamBuffer:2=10")
+        .env("D264_DOUBLE_REPORT", &report)
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let report = Report::read(&report);
+    report.assert_violation("nvEncDestroyInputBuffer", "does not exist");
+    assert_eq!((report.violations().len(), report.leaks()), (1, Vec::new()));
+}

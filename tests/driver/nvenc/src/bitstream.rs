@@ -9,7 +9,7 @@ use crate::driver::broke;
 use crate::gate::Spoiled;
 use crate::layout::Struct;
 use crate::session::{Session, lock, new_handle};
-use crate::status::{INVALID_CALL, INVALID_PARAM, LOCK_BUSY, NOT_ENOUGH_BUFFER};
+use crate::status::{INVALID_CALL, INVALID_PARAM, INVALID_PTR, LOCK_BUSY, NOT_ENOUGH_BUFFER};
 use crate::view::{Address, View};
 
 /// An output buffer.
@@ -98,6 +98,9 @@ impl Session {
     pub(crate) fn destroy_bitstream(&mut self, handle: u64) -> Result<(), u32> {
         const FUNCTION: Function = Function::nvEncDestroyBitstreamBuffer;
         let _ = self.require_context(FUNCTION);
+        if handle == 0 {
+            return Err(INVALID_PTR);
+        }
         match self.bitstreams.get(&handle).map(|found| &found.state) {
             None => {
                 return Err(broke(
@@ -173,7 +176,7 @@ impl Session {
         let headers =
             crate::h264::annex_b([coder.sequence_header.as_slice(), coder.picture_header.as_slice()]);
         if view.pointer(16) == 0 || view.pointer(24) == 0 {
-            return Err(broke(FUNCTION, crate::status::INVALID_PTR, "there is no place for the headers"));
+            return Err(broke(FUNCTION, INVALID_PTR, "there is no place for the headers"));
         }
         if (view.u32(4) as usize) < headers.len() {
             return Err(NOT_ENOUGH_BUFFER);

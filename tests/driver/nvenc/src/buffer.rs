@@ -7,7 +7,7 @@ use crate::driver::{broke, settings};
 use crate::layout::Struct;
 use crate::pixels::{FORMATS, row_bytes, span};
 use crate::session::{Session, new_handle};
-use crate::status::{INVALID_CALL, INVALID_PARAM, LOCK_BUSY, UNSUPPORTED_PARAM};
+use crate::status::{INVALID_CALL, INVALID_PARAM, INVALID_PTR, LOCK_BUSY, UNSUPPORTED_PARAM};
 use crate::view::Address;
 
 /// Rows start this many bytes apart, or a multiple: rarely what the width is.
@@ -75,6 +75,10 @@ impl Session {
     pub(crate) fn destroy_input(&mut self, handle: u64) -> Result<(), u32> {
         const FUNCTION: Function = Function::nvEncDestroyInputBuffer;
         let _ = self.require_context(FUNCTION);
+        // FFmpeg gives back whole lists of buffers of which it made only some.
+        if handle == 0 {
+            return Err(INVALID_PTR);
+        }
         let Some(buffer) = self.inputs.get(&handle) else {
             return Err(broke(FUNCTION, INVALID_PARAM, "an input buffer is destroyed that does not exist"));
         };

@@ -119,6 +119,8 @@ impl Session {
             let rule = "an end of stream comes with a picture";
             return Err(broke(Function::nvEncEncodePicture, INVALID_PARAM, rule));
         }
+        // The encoder finishes what it has: from here on nothing reads an input any more.
+        self.encode_all();
         self.unfinished = 0;
         Ok(())
     }

@@ -283,9 +283,10 @@ impl Session {
         Ok(())
     }
 
-    /// A coded picture is thrown away. After a failure that is all a client can do.
+    /// A coded picture is thrown away. After a failure or an end of stream that is a client's right.
     pub(crate) fn check_abandoned(&self, function: Function) {
-        if !self.spent {
+        let spent = self.spent || (self.bridge.dead)(self.context) != 0;
+        if !spent && self.unfinished > 0 {
             broke(function, 0, "an output buffer is destroyed with a picture that nobody took");
         }
     }
