@@ -2,6 +2,10 @@
 
 #[expect(dead_code, reason = "the subcommands that fail come next")]
 mod failure;
+#[expect(dead_code, reason = "the subcommands that read come next")]
+mod raw;
+#[expect(dead_code, reason = "the subcommands that read come next")]
+mod y4m;
 
 use std::process::ExitCode;
 
