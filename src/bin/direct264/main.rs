@@ -1,7 +1,10 @@
 //! The command `direct264`: probe, encode and bench.
 
-#[expect(dead_code, reason = "the subcommands that fail come next")]
+mod args;
+#[expect(dead_code, reason = "the subcommand that has the option comes next")]
+mod backend;
 mod failure;
+mod probe;
 #[expect(dead_code, reason = "the subcommands that read come next")]
 mod raw;
 #[expect(dead_code, reason = "the subcommands that read come next")]
@@ -9,6 +12,19 @@ mod y4m;
 
 use std::process::ExitCode;
 
+use args::Command;
+use failure::Failure;
+
 fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    match args::parse()? {
+        None => Ok(()),
+        Some(Command::Probe(args)) => probe::run(&args),
+    }
 }
