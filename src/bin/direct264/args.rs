@@ -6,7 +6,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::failure::Failure;
-use crate::probe;
+use crate::{encode, probe};
 
 /// Turns frames into low-latency H.264, on the GPU where there is an encoder and on the CPU everywhere else.
 #[derive(Debug, Parser)]
@@ -21,11 +21,16 @@ struct Cli {
 pub(crate) enum Command {
     /// Says what this machine encodes with, and what keeps it from better
     Probe(probe::Args),
+    /// Encodes y4m or raw video to H.264
+    Encode(encode::Args),
 }
 
 const EXAMPLES: &str = "\
 Examples:
   direct264 probe               what there is on this machine
+  direct264 encode clip.y4m     writes clip.h264
+  ffmpeg -i film.mp4 -pix_fmt yuv420p -f yuv4mpegpipe - |
+    direct264 encode - -o film.h264
 
 Exit codes:
   0    done
@@ -75,8 +80,33 @@ fn one_line(error: &clap::Error, first: &str) -> String {
 mod tests {
     use super::*;
 
+    fn refused(args: &[&str]) -> String {
+        let error = Cli::command().try_get_matches_from(args).unwrap_err();
+        one_line(&error, args.get(1).copied().unwrap_or_default())
+    }
+
     #[test]
     fn the_command_line_holds_together() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_clap_says_is_one_line_with_the_way_to_help() {
+        let line = refused(&["direct264", "encode", "a.y4m", "--bitrate", "6Q"]);
+        assert!(line.contains("--bitrate") && line.contains("6Q"), "{line}");
+        assert!(line.ends_with("(see direct264 encode --help)"), "{line}");
+        assert!(refused(&["direct264", "encode"]).contains("<INPUT>"));
+        assert!(refused(&["direct264"]).starts_with("say what to do: probe or encode"));
+        assert!(
+            refused(&["direct264", "enc"])
+                .ends_with("a similar subcommand exists: 'encode' (see direct264 --help)")
+        );
+    }
+
+    #[test]
+    fn a_slip_of_the_finger_is_answered_with_what_was_meant() {
+        let line = refused(&["direct264", "encode", "a", "--bitrat", "3"]);
+        assert!(line.contains("'--bitrat' found; a similar argument exists: '--bitrate'"), "{line}");
+        assert!(!refused(&["direct264", "encode", "a", "--zzz"]).contains("as a value"));
     }
 }

@@ -1,13 +1,13 @@
 //! The command `direct264`: probe, encode and bench.
 
 mod args;
-#[expect(dead_code, reason = "the subcommand that has the option comes next")]
 mod backend;
+mod encode;
 mod failure;
 mod probe;
-#[expect(dead_code, reason = "the subcommands that read come next")]
 mod raw;
-#[expect(dead_code, reason = "the subcommands that read come next")]
+mod stats;
+mod values;
 mod y4m;
 
 use std::process::ExitCode;
@@ -26,5 +26,6 @@ fn run() -> Result<(), Failure> {
     match args::parse()? {
         None => Ok(()),
         Some(Command::Probe(args)) => probe::run(&args),
+        Some(Command::Encode(args)) => encode::run(&args),
     }
 }
