@@ -99,3 +99,18 @@ fn a_rate_that_cannot_be_met_is_told() {
     assert_eq!(unmet["detail"]["target"], 2_000);
     assert!(unmet["detail"]["reached"].as_u64().is_some_and(|reached| reached > 2_000));
 }
+
+#[test]
+fn the_summary_has_the_figures_of_the_lines() {
+    let scratch = Scratch::new("stats_summary");
+    // Large enough to take milliseconds, which is where a histogram might run out of room.
+    let input = scratch.file("clip.y4m", &moving_y4m(1920, 1080, 5));
+    let outcome = run(&["encode", &input, "-o", "/dev/null", "--stats", "-"]);
+    let said = outcome.succeeded();
+    let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    let longest = lines(&text).iter().filter_map(|line| line["us"]["total"].as_u64()).max().expect("frames");
+    let told = said.split("max ").nth(1).and_then(|rest| rest.split(' ').next()).expect("max");
+    let told: f64 = told.parse().expect("a number of milliseconds");
+    let longest = longest as f64 / 1e3;
+    assert!((told - longest).abs() < 0.01 + longest / 500.0, "{told} ms told, {longest} ms measured");
+}

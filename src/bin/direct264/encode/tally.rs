@@ -113,11 +113,29 @@ impl Tally {
 
 fn record(histogram: &mut Option<Histogram<u64>>, time: Duration) {
     if let Some(histogram) = histogram {
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        histogram.saturating_record(micros);
+        // `record` grows the histogram; `saturating_record` would cut at the room there is, two milliseconds at first.
+        // It fails where a value cannot be represented: beyond half a million years.
+        let _ = histogram.record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
     }
 }
 
 fn quantile(histogram: Option<&Histogram<u64>>, share: f64) -> f64 {
     histogram.map_or(0.0, |histogram| histogram.value_at_quantile(share) as f64 / 1e3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_times_are_kept_as_well_as_short_ones() {
+        let mut histogram = Histogram::new(DIGITS).ok();
+        for micros in [0, 500, 9_000, 70_000, 3_000_000] {
+            record(&mut histogram, Duration::from_micros(micros));
+        }
+        let quantile = |share| quantile(histogram.as_ref(), share);
+        assert_eq!(quantile(0.4), 0.5);
+        assert!((8.99..9.02).contains(&quantile(0.5)), "{}", quantile(0.5));
+        assert!((2_998.0..3_003.0).contains(&quantile(1.0)), "{}", quantile(1.0));
+    }
 }
