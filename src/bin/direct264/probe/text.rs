@@ -62,7 +62,7 @@ fn write_openh264(text: &mut String, openh264: &OpenH264) -> fmt::Result {
     }
     let version = openh264.version.as_deref().unwrap_or("of unknown version");
     let simd = match (openh264.simd, openh264.avx2) {
-        (Some(true), true) => "with SIMD",
+        (Some(true), true) => "with SIMD, its AVX2 part included",
         (Some(true), false) if cfg!(target_arch = "x86_64") => WITHOUT_AVX2,
         (Some(true), false) => "with SIMD",
         (Some(false), _) => WITHOUT_SIMD,
