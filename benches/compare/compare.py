@@ -100,13 +100,19 @@ def run(contender, clip, bitrate, work, result):
 def tell(clip, bitrate, rounds, results, reference):
     print(f"\n{clip.name}, {clip.width}x{clip.height}, {len(clip.pictures)} frames, {bitrate / 1e6:g} Mbit/s at "
           f"{clips.FPS} fps, median of {rounds} rounds")
-    print(f"  {'':<40} {'p50 ms':>8} {'p99 ms':>8} {'CPU ms':>8} {'PSNR-Y':>7} {'kbit/s':>7}  p50 to that of the first")
-    base = results.get(reference, {}).get("p50", [])
+    print(f"  {'':<40} {'p50 ms':>8} {'p99 ms':>8} {'CPU ms':>8} {'PSNR-Y':>7} {'kbit/s':>7}  "
+          f"{'p50 / first':<21} {'CPU / first':<21}")
     for name, result in results.items():
-        ratios = [theirs / ours for theirs, ours in zip(result["p50"], base)]
-        spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})" if ratios else "-"
+        ratios = [spread(result[key], results.get(reference, {}).get(key, [])) for key in ("p50", "cpu")]
         p50, p99, cpu, kbps = (statistics.median(result[key]) for key in ("p50", "p99", "cpu", "kbps"))
-        print(f"  {name:<40} {p50:>8.2f} {p99:>8.2f} {cpu:>8.2f} {result['psnr']:>7.2f} {kbps:>7.0f}  {spread}")
+        print(f"  {name:<40} {p50:>8.2f} {p99:>8.2f} {cpu:>8.2f} {result['psnr']:>7.2f} {kbps:>7.0f}  "
+              f"{ratios[0]:<21} {ratios[1]:<21}", flush=True)
+
+
+def spread(theirs, ours):
+    """The median of the ratios within each round, and the lowest and the highest."""
+    ratios = [a / b for a, b in zip(theirs, ours)]
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})" if ratios else "-"
 
 
 if __name__ == "__main__":

@@ -115,3 +115,70 @@ fn footer(page: &mut String, results: &Results) {
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use direct264::{Backend, Bitrate, FrameRate, FrameSize};
+
+    use super::*;
+    use crate::bench::machine::Machine;
+    use crate::bench::results::Settings;
+    use crate::bench::stats::{FrameRecord, Rate, Steady};
+
+    fn result(backend: Backend, ms: u64, settings: &Settings) -> BackendResult {
+        let record = |index: usize| FrameRecord {
+            is_idr: index == 0,
+            bytes: 20_000 + index * 10,
+            qp: Some(30),
+            // One frame that would flatten all others.
+            times: [Duration::from_millis(if index == 50 { 40 * ms } else { ms }); 6],
+            cpu: Duration::from_millis(ms),
+            is_steady: index > 9,
+            psnr_db: None,
+        };
+        let records: Vec<_> = (0..settings.frames).map(record).collect();
+        BackendResult {
+            backend,
+            open: Duration::from_millis(5),
+            first: Some(records[0].times[TOTAL]),
+            steady: Steady::of(&records),
+            rate: Rate::of(&records, settings.frame_rate, settings.bitrate),
+            psnr_db: None,
+            rate_unmet: 0,
+            late: 0,
+            records,
+        }
+    }
+
+    #[test]
+    fn two_backends_have_two_colours_a_key_and_a_mark_for_what_lies_beyond_the_edge() {
+        let settings = Settings {
+            size: FrameSize::new(64, 64).unwrap(),
+            frame_rate: FrameRate::hz(30).unwrap(),
+            bitrate: Bitrate::from_mbps(5).unwrap(),
+            frames: 1500,
+            pictures: 1500,
+            pace: None,
+            input: Some("<b>&.y4m".to_owned()),
+        };
+        let backends =
+            [(Backend::Nvenc, 2), (Backend::OpenH264, 9)].map(|(which, ms)| result(which, ms, &settings));
+        let backends = Vec::from(backends);
+        let machine = Machine::here();
+        let page = render(&Results { settings, machine, passed_over: Vec::new(), backends, is_whole: true });
+
+        for part in
+            ["line s0", "line s1", "dot s0", "dot s1", "</i>nvenc", "</i>openh264", "2 frames took longer"]
+        {
+            assert!(page.contains(part), "{part} is missing");
+        }
+        assert!(page.contains("slowest of 3 frames"), "1500 frames are too many points");
+        assert!(page.contains("&lt;b&gt;&amp;.y4m") && !page.contains("<b>&.y4m"));
+        assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
+        if let Some(folder) = std::env::var_os("DIRECT264_REPORT") {
+            std::fs::write(folder, &page).unwrap();
+        }
+    }
+}
