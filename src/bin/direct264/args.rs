@@ -6,7 +6,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::failure::Failure;
-use crate::{encode, probe};
+use crate::{bench, encode, probe};
 
 /// Turns frames into low-latency H.264, on the GPU where there is an encoder and on the CPU everywhere else.
 #[derive(Debug, Parser)]
@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Probe(probe::Args),
     /// Encodes y4m or raw video to H.264
     Encode(encode::Args),
+    /// Measures the encode time of a frame on each backend, in one interleaved run
+    Bench(bench::Args),
 }
 
 const EXAMPLES: &str = "\
@@ -31,6 +33,7 @@ Examples:
   direct264 encode clip.y4m     writes clip.h264
   ffmpeg -i film.mp4 -pix_fmt yuv420p -f yuv4mpegpipe - |
     direct264 encode - -o film.h264
+  direct264 bench               how long a frame takes on this machine
 
 Exit codes:
   0    done

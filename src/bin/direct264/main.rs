@@ -2,6 +2,7 @@
 
 mod args;
 mod backend;
+mod bench;
 mod encode;
 mod failure;
 mod probe;
@@ -27,5 +28,6 @@ fn run() -> Result<(), Failure> {
         None => Ok(()),
         Some(Command::Probe(args)) => probe::run(&args),
         Some(Command::Encode(args)) => encode::run(&args),
+        Some(Command::Bench(args)) => bench::run(&args),
     }
 }
