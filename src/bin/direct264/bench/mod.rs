@@ -12,7 +12,6 @@ mod results;
 mod source;
 mod stats;
 mod table;
-mod values;
 mod y4m;
 
 use std::error::Error;
@@ -24,6 +23,7 @@ use direct264::{Backend, Bitrate, EncoderConfig, FrameRate, FrameSize, Unavailab
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::failure::Failure;
+use crate::values;
 use clip::{BuiltInSource, Clip, FrameSource};
 use contender::Contender;
 use machine::Machine;
