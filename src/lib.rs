@@ -68,3 +68,8 @@ pub use level::Level;
 pub use reason::Reason;
 pub use select::{Opened, Order, open};
 pub use units::{Bitrate, FrameRate, FrameSize, QpRange, SampleAspect, Timestamp};
+
+/// The README's code, compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
