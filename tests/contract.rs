@@ -110,7 +110,10 @@ fn timestamps_come_back_untouched_whatever_they_are() {
     for mut encoder in encoders(&config(size, 30, 200)) {
         let pixels = picture::Camera::new(size).i420(0);
         for timestamp in [0, 5, 5, -3, i64::MAX, i64::MIN, 1] {
-            assert_eq!(encode(&mut *encoder, &pixels, timestamp, Picture::Auto).timestamp, Timestamp(timestamp));
+            assert_eq!(
+                encode(&mut *encoder, &pixels, timestamp, Picture::Auto).timestamp,
+                Timestamp(timestamp)
+            );
         }
     }
 }
@@ -163,7 +166,8 @@ fn parameter_sets_on_request_are_those_of_the_idr_and_cost_the_stream_nothing() 
         let mut units = encode_run(&mut *encoder, 0, 3);
         let between = encoder.parameter_sets().unwrap();
         units.extend(encode_run(&mut *encoder, 3, 3));
-        let first: Vec<u8> = units[0].nal_ranges[..2].iter().flat_map(|r| units[0].bytes[r.clone()].to_vec()).collect();
+        let first: Vec<u8> =
+            units[0].nal_ranges[..2].iter().flat_map(|r| units[0].bytes[r.clone()].to_vec()).collect();
         assert_eq!(before, first);
         assert_eq!(between, first);
         assert_eq!(units.iter().filter(|unit| unit.is_idr).count(), 1);

@@ -205,7 +205,8 @@ impl RateControl {
         let refinement = self.scene.refinement_bits(qp);
         let finer = (FINER_REFERENCE * lag.min(0.0)).max(-1.0).exp2();
         let steady = (bits - refinement).max(0.3 * bits) / finer;
-        let seen = log2(steady / self.pixels()) - MOTION_EXPONENT * log_motion + INTER_SLOPE * (qp - MODEL_QP);
+        let seen =
+            log2(steady / self.pixels()) - MOTION_EXPONENT * log_motion + INTER_SLOPE * (qp - MODEL_QP);
         let is_odd = (log_motion - self.scene.log_motion).abs() > ODD_MOTION;
         let gain = match self.scene.learned {
             0 => 1.0,
@@ -215,7 +216,9 @@ impl RateControl {
         };
         let cost = self.scene.cost.unwrap_or(seen);
         if refinement > 0.3 * bits && self.scene.cost.is_some() && !is_odd {
-            let expected = (cost + MOTION_EXPONENT * log_motion + log2(self.pixels()) - INTER_SLOPE * (qp - MODEL_QP)).exp2();
+            let expected = (cost + MOTION_EXPONENT * log_motion + log2(self.pixels())
+                - INTER_SLOPE * (qp - MODEL_QP))
+                .exp2();
             let ratio = ((bits - expected) / refinement).clamp(0.5, 2.0);
             self.scene.refinement = (self.scene.refinement * (1.0 + 0.25 * (ratio - 1.0))).clamp(0.02, 0.2);
         }

@@ -1,5 +1,12 @@
 //! What the tests share: pictures to encode, decoders that are not ours, and a reader of what was coded.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, missing_docs)]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    missing_docs
+)]
 
 pub mod decode;
 pub mod picture;
@@ -7,7 +14,8 @@ pub mod sps;
 
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
-    Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, OwnedAccessUnit, Picture, PixelFormat, Timestamp,
+    Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, OwnedAccessUnit, Picture, PixelFormat,
+    Timestamp,
 };
 
 pub fn size(width: u32, height: u32) -> FrameSize {
@@ -25,8 +33,7 @@ pub fn encoders(config: &EncoderConfig) -> Vec<Box<dyn Encoder>> {
 
 /// Encodes one contiguous I420 picture.
 pub fn encode(encoder: &mut dyn Encoder, pixels: &[u8], number: i64, picture: Picture) -> OwnedAccessUnit {
-    let frame =
-        Frame::contiguous(encoder.size(), PixelFormat::I420, pixels, Timestamp(number)).unwrap();
+    let frame = Frame::contiguous(encoder.size(), PixelFormat::I420, pixels, Timestamp(number)).unwrap();
     encoder.encode(&frame, picture).unwrap().to_owned()
 }
 
