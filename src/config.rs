@@ -109,7 +109,8 @@ impl EncoderConfig {
         self
     }
 
-    /// The quantisers that rate control may use; [`QpRange::DEFAULT`] unless set.
+    /// The quantisers that rate control may use; [`QpRange::DEFAULT`] unless set. A picture that no buffer holds at
+    /// them (noise at 0) is coded coarser all the same: no frame is lost.
     #[must_use]
     pub const fn qp_range(mut self, qp_range: QpRange) -> Self {
         self.qp_range = qp_range;

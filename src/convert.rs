@@ -40,11 +40,13 @@ pub(crate) struct Converter {
     y: Vec<u8>,
     u: Vec<u8>,
     v: Vec<u8>,
+    /// The last rows of packed pixels, where they do not reach their stride.
+    tail: Vec<u8>,
 }
 
 impl Converter {
     pub(crate) const fn new(colour: Colour) -> Self {
-        Self { colour, y: Vec::new(), u: Vec::new(), v: Vec::new() }
+        Self { colour, y: Vec::new(), u: Vec::new(), v: Vec::new(), tail: Vec::new() }
     }
 
     /// Gives the room back, for when the size changes.
@@ -88,7 +90,7 @@ impl Converter {
                 self.y.resize(luma_bytes, 0);
                 self.u.resize(chroma_bytes, 0);
                 self.v.resize(chroma_bytes, 0);
-                self.convert_rgb(size, order, plane, width, chroma_width);
+                self.convert_rgb(size, order, plane, padded);
                 pad_luma(&mut self.y, size, width);
             }
         }
@@ -108,14 +110,41 @@ impl Converter {
         (Planes { y, u: &self.u, v: &self.v, y_stride, chroma_stride: chroma_width }, true)
     }
 
-    fn convert_rgb(
+    /// Converts `size` pixels of `plane` into the luma and chroma buffers, whose strides are the coded widths.
+    fn convert_rgb(&mut self, size: FrameSize, order: RgbOrder, plane: Plane<'_>, coded: FrameSize) {
+        let (rows, stride) = (size.height() as usize, plane.stride_bytes());
+        if let Some(whole) = plane.bytes().get(..stride * rows) {
+            self.convert_rows(size, order, whole, stride, coded, 0);
+            return;
+        }
+        // The last row does not reach the stride, which the crate would leave out together with its pair: the last
+        // rows go through a copy.
+        let row_bytes = size.width() as usize * order.bytes_per_pixel();
+        let first = (rows - 1) / 2 * 2;
+        if let Some(whole) = plane.bytes().get(..stride * first) {
+            self.convert_rows(size, order, whole, stride, coded, 0);
+        }
+        let mut tail = std::mem::take(&mut self.tail);
+        tail.clear();
+        (first..rows).for_each(|row| tail.extend_from_slice(plane.row(row, row_bytes)));
+        self.convert_rows(size, order, &tail, row_bytes, coded, first);
+        self.tail = tail;
+    }
+
+    /// Converts whole rows, the first of which becomes luma row `first`, an even number.
+    fn convert_rows(
         &mut self,
         size: FrameSize,
         order: RgbOrder,
-        plane: Plane<'_>,
-        y_stride: usize,
-        chroma_stride: usize,
+        bytes: &[u8],
+        stride: usize,
+        coded: FrameSize,
+        first: usize,
     ) {
+        let rows = bytes.len() / stride;
+        if rows == 0 {
+            return;
+        }
         let matrix = match self.colour.matrix {
             Matrix::Bt709 => YuvStandardMatrix::Bt709,
             Matrix::Bt601 => YuvStandardMatrix::Bt601,
@@ -130,18 +159,22 @@ impl Converter {
             RgbOrder::Rgba => yuv::rgba_to_yuv420,
             RgbOrder::Bgra => yuv::bgra_to_yuv420,
         };
+        // The crate finds a last odd row by what is left over: every slice must hold these rows and no more.
+        let y_stride = coded.width() as usize;
+        let chroma_stride = coded.chroma().0 as usize;
+        let luma = y_stride * first..y_stride * (first + rows);
+        let chroma = chroma_stride * (first / 2)..chroma_stride * (first + rows).div_ceil(2);
         let mut image = YuvPlanarImageMut {
-            y_plane: BufferStoreMut::Borrowed(&mut self.y),
+            y_plane: BufferStoreMut::Borrowed(&mut self.y[luma]),
             y_stride: y_stride as u32,
-            u_plane: BufferStoreMut::Borrowed(&mut self.u),
+            u_plane: BufferStoreMut::Borrowed(&mut self.u[chroma.clone()]),
             u_stride: chroma_stride as u32,
-            v_plane: BufferStoreMut::Borrowed(&mut self.v),
+            v_plane: BufferStoreMut::Borrowed(&mut self.v[chroma]),
             v_stride: chroma_stride as u32,
             width: size.width(),
-            height: size.height(),
+            height: rows as u32,
         };
-        let stride = u32::try_from(plane.stride_bytes()).unwrap_or(u32::MAX);
-        let done = convert(&mut image, plane.bytes(), stride, range, matrix, YuvConversionMode::Balanced);
+        let done = convert(&mut image, bytes, stride as u32, range, matrix, YuvConversionMode::Balanced);
         // `Frame` was checked when it was made and the planes above have its size, which is all that can fail.
         debug_assert!(done.is_ok(), "{done:?}");
     }

@@ -1,4 +1,45 @@
-//! Low-latency H.264.
+//! Low-latency H.264 for services that count microseconds: NVENC driven directly, openh264 behind the same trait.
+//!
+//! > One frame in, one access unit out, in order. Every [`Encoder::encode`] that returns `Ok` returns the access unit
+//! > of the frame that went in.
+//!
+//! There are no B frames and there is no lookahead, so nothing waits for a frame that has not come; and no frame is
+//! skipped, so nothing has to be told that one is missing. What cannot be met is said as an [`Event`], never paid
+//! with a frame.
+//!
+//! ```
+//! use direct264::{Bitrate, EncoderConfig, Frame, FrameRate, FrameSize, Order, Picture, PixelFormat, Timestamp};
+//!
+//! # fn main() -> Result<(), direct264::Error> {
+//! let size = FrameSize::new(1280, 720)?;
+//! let config = EncoderConfig::new(size, FrameRate::hz(60)?, Bitrate::from_mbps(4)?);
+//! let mut opened = direct264::open(&config, &Order::auto())?;
+//! for why in &opened.passed_over {
+//!     eprintln!("{why}: {}", why.reason.advice());
+//! }
+//! let pixels = vec![128; PixelFormat::Nv12.frame_bytes(size)];
+//! let frame = Frame::contiguous(size, PixelFormat::Nv12, &pixels, Timestamp(0))?;
+//! let unit = opened.encoder.encode(&frame, Picture::Auto)?;
+//! assert!(unit.is_idr && unit.bytes.starts_with(&[0, 0, 0, 1]));
+//! # Ok(()) }
+//! ```
+//!
+//! # Backends
+//! [`open`] takes the first backend of an [`Order`] that this machine has and tells why each better one was passed
+//! over, as a [`Reason`] with a sentence for people. Whatever encodes, the stream keeps the same promises: Annex B
+//! with 4-byte start codes, SPS and PPS before every IDR, constrained baseline unless asked otherwise, colour and the
+//! absence of reordering told in the VUI.
+//!
+//! # Memory and threads
+//! Frames are borrowed for the length of a call, access units until the next one; at a steady state nothing is
+//! allocated for a frame. An encoder is `Send` and takes `&mut self`: there is no lock in it.
+//!
+//! # Errors and panics
+//! [`Error`] is sorted by what the caller can do next. The library panics on nothing that a caller, a driver or a
+//! file gives it, and prints nothing; its log is `tracing`.
+//!
+//! # Features
+//! `nvenc` and `openh264` are the backends, both on by default; `cli` builds the command `direct264`.
 
 pub mod annexb;
 mod colour;

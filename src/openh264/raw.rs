@@ -99,7 +99,7 @@ impl RawEncoder {
         check("ForceIntraFrame", status)
     }
 
-    /// Encodes one picture; the access unit replaces the contents of `out`, its NAL units those of `nals`.
+    /// Encodes one picture, to be fetched with [`RawEncoder::copy_coded`].
     pub(super) fn encode(
         &mut self,
         size: FrameSize,
@@ -117,19 +117,21 @@ impl RawEncoder {
                 "planes shorter than the size",
             ));
         }
-        let mut picture = SSourcePicture::default();
-        picture.iColorFormat = videoFormatI420;
-        picture.iPicWidth = to_int(width);
-        picture.iPicHeight = to_int(height);
-        picture.iStride =
-            [to_int(planes.y_stride), to_int(planes.chroma_stride), to_int(planes.chroma_stride), 0];
-        picture.pData = [
-            planes.y.as_ptr().cast_mut(),
-            planes.u.as_ptr().cast_mut(),
-            planes.v.as_ptr().cast_mut(),
-            std::ptr::null_mut(),
-        ];
-        picture.uiTimeStamp = milliseconds;
+        let chroma_stride = to_int(planes.chroma_stride);
+        let picture = SSourcePicture {
+            iColorFormat: videoFormatI420,
+            iPicWidth: to_int(width),
+            iPicHeight: to_int(height),
+            iStride: [to_int(planes.y_stride), chroma_stride, chroma_stride, 0],
+            pData: [
+                planes.y.as_ptr().cast_mut(),
+                planes.u.as_ptr().cast_mut(),
+                planes.v.as_ptr().cast_mut(),
+                std::ptr::null_mut(),
+            ],
+            uiTimeStamp: milliseconds,
+            ..SSourcePicture::default()
+        };
         // SAFETY: the handle is alive; the planes hold `size` at their strides (checked above) and stay borrowed
         // during the call; the library copies the picture before it works on it, so it writes to none of them.
         let status = unsafe { function(self.handle.as_ptr(), &raw const picture, &raw mut *self.info) };

@@ -1,4 +1,5 @@
-//! Pictures that move like a camera does: a texture of many scales that pans, an object that crosses it, and grain.
+//! Pictures that move like a camera does: a texture of many scales that pans by parts of a pixel, an object that
+//! crosses it, and grain.
 
 use direct264::FrameSize;
 
@@ -28,14 +29,15 @@ impl Camera {
             for column in 0..width {
                 let (dx, dy) = (column as isize - ball_x as isize, row as isize - ball_y as isize);
                 let inside = dx * dx + dy * dy < radius * radius;
-                let level = if inside { 200 } else { self.at(column + 3 * time, row + time) };
-                pixels.push(level.saturating_add(grain.next() % 3));
+                let level =
+                    if inside { 200 } else { self.at(column * 64 + 149 * time, row * 67 + 43 * time) };
+                pixels.push(level.saturating_add(grain.next() % 3 + grain.next() % 3));
             }
         }
-        for offset in [0, TEXTURE / 3] {
+        for offset in [0, TEXTURE * 64 / 3] {
             for row in 0..chroma_height {
                 for column in 0..chroma_width {
-                    let level = self.at(column / 2 + time + offset, row / 2 + time / 2);
+                    let level = self.at(column * 32 + 75 * time + offset, row * 33 + 21 * time);
                     pixels.push(96 + level / 4);
                 }
             }
@@ -43,8 +45,15 @@ impl Camera {
         pixels
     }
 
-    fn at(&self, column: usize, row: usize) -> u8 {
-        self.texture[row % TEXTURE * TEXTURE + column % TEXTURE]
+    /// The texture at a place given in 64ths of a texel, so that the camera moves by parts of a pixel.
+    fn at(&self, x: usize, y: usize) -> u8 {
+        let texel = |dx: usize, dy: usize| {
+            usize::from(self.texture[(y / 64 + dy) % TEXTURE * TEXTURE + (x / 64 + dx) % TEXTURE])
+        };
+        let (fx, fy) = (x % 64, y % 64);
+        let upper = texel(0, 0) * (64 - fx) + texel(1, 0) * fx;
+        let lower = texel(0, 1) * (64 - fx) + texel(1, 1) * fx;
+        ((upper * (64 - fy) + lower * fy) / 4096) as u8
     }
 }
 
@@ -62,11 +71,11 @@ pub fn psnr(a: &[u8], b: &[u8]) -> f64 {
     if sum == 0 { 100.0 } else { 10.0 * (255.0 * 255.0 * a.len() as f64 / sum as f64).log10() }
 }
 
-/// A periodic texture: noise at five scales, smoothed, each half as strong as the one twice as coarse.
+/// A periodic texture: noise at six scales, smoothed, the finer the weaker.
 fn texture() -> Vec<u8> {
     let mut sum = vec![0f32; TEXTURE * TEXTURE];
     let mut grain = Grain(12_345);
-    for (cell, strength) in [(64, 64.0), (32, 32.0), (16, 16.0), (8, 8.0), (4, 4.0)] {
+    for (cell, strength) in [(64, 48.0), (32, 32.0), (16, 20.0), (8, 14.0), (4, 10.0), (2, 8.0)] {
         let cells = TEXTURE / cell;
         let lattice: Vec<f32> = (0..cells * cells).map(|_| f32::from(grain.next()) / 127.5 - 1.0).collect();
         for (index, value) in sum.iter_mut().enumerate() {

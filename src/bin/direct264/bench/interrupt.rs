@@ -1,0 +1,31 @@
+//! Ctrl-C: noticed between frames, so that what was measured until then is still told.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::failure::Failure;
+
+static CAME: AtomicBool = AtomicBool::new(false);
+
+/// Begins to listen. A process that listens already goes on as it does.
+pub(crate) fn listen() {
+    // The one error is a second listener, which is no reason to stop.
+    let _ = ctrlc::set_handler(|| CAME.store(true, Ordering::Relaxed));
+}
+
+/// Whether Ctrl-C was pressed.
+pub(crate) fn came() -> bool {
+    CAME.load(Ordering::Relaxed)
+}
+
+/// How the command ends then: silently, with the exit code that shells know.
+pub(crate) fn failure() -> Failure {
+    Failure { message: String::new(), code: 130 }
+}
+
+/// Stops here if Ctrl-C was pressed.
+///
+/// # Errors
+/// [`failure`].
+pub(crate) fn check() -> Result<(), Failure> {
+    if came() { Err(failure()) } else { Ok(()) }
+}

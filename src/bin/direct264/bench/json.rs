@@ -1,0 +1,105 @@
+//! The run as JSON. Frames are told as `encode --stats` tells them.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::measure::{BLOCK_FRAMES, SETTLE_FRAMES, WARM_UP_FRAMES};
+use super::results::{BackendResult, Results};
+use super::stats::{FrameRecord, STAGES, Spread, Steady};
+
+/// One object, with a line feed at its end.
+pub(crate) fn render(results: &Results) -> String {
+    let Results { settings, machine, passed_over, backends, is_whole } = results;
+    let object = json!({
+        "type": "bench",
+        "version": env!("CARGO_PKG_VERSION"),
+        "whole": is_whole,
+        "settings": {
+            "width": settings.size.width(),
+            "height": settings.size.height(),
+            "fps": settings.frame_rate.as_f64(),
+            "bitrate_bps": settings.bitrate.bps(),
+            "frames": settings.frames,
+            "pictures": settings.pictures,
+            "pace_fps": settings.pace.map(|pace| pace.as_f64()),
+            "input": settings.input,
+            "block_frames": BLOCK_FRAMES,
+            "warm_up_frames": WARM_UP_FRAMES,
+            "settle_frames": if backends.len() > 1 { SETTLE_FRAMES } else { 0 },
+        },
+        "machine": {
+            "cpu": machine.cpu,
+            "cores": machine.cores,
+            "simd": machine.simd,
+            "system": machine.system,
+            "load": machine.load,
+            "openh264": machine.openh264.as_ref().map(|library| json!({
+                "version": library.version,
+                "build": library.build,
+            })),
+        },
+        "passed_over": passed_over.iter().map(|why| json!({
+            "backend": why.backend.word(),
+            "reason": why.reason.word(),
+            "detail": why.detail,
+        })).collect::<Vec<_>>(),
+        "backends": backends.iter().map(backend).collect::<Vec<_>>(),
+    });
+    format!("{object:#}\n")
+}
+
+fn backend(result: &BackendResult) -> Value {
+    json!({
+        "backend": result.backend.word(),
+        "open_us": us(result.open),
+        "first_frame_us": result.first.map(us),
+        "steady": result.steady.as_ref().map(steady),
+        "rate": {
+            "target_bps": result.rate.target_bps.round(),
+            "reached_bps": result.rate.reached_bps.round(),
+            "lowest_second_bps": result.rate.seconds.map(|(low, _)| low.round()),
+            "highest_second_bps": result.rate.seconds.map(|(_, high)| high.round()),
+            "unmet_events": result.rate_unmet,
+        },
+        "psnr_y_db": result.psnr_db,
+        "late_frames": result.late,
+        "frames": result.records.iter().enumerate().map(|(index, record)| frame(result, index, record))
+            .collect::<Vec<_>>(),
+    })
+}
+
+fn steady(steady: &Steady) -> Value {
+    let stages = STAGES.into_iter().zip(&steady.stages);
+    json!({
+        "frames": steady.frames,
+        "us": stages.map(|(name, of)| (name.to_owned(), spread(of))).collect::<serde_json::Map<_, _>>(),
+        "cpu_us": spread(&steady.cpu),
+    })
+}
+
+fn spread(spread: &Spread) -> Value {
+    let Spread { p50, p90, p99, max, mean } = *spread;
+    json!({ "p50": us(p50), "p90": us(p90), "p99": us(p99), "max": us(max), "mean": us(mean) })
+}
+
+fn frame(result: &BackendResult, index: usize, record: &FrameRecord) -> Value {
+    let stages = STAGES.into_iter().zip(&record.times);
+    json!({
+        "type": "frame",
+        "frame": index,
+        "backend": result.backend.word(),
+        "idr": record.is_idr,
+        "bytes": record.bytes,
+        "qp": record.qp,
+        "steady": record.is_steady,
+        "cpu_us": us(record.cpu),
+        "psnr_y_db": record.psnr_db,
+        "us": stages.map(|(name, time)| (name.to_owned(), json!(us(*time)))).collect::<serde_json::Map<_, _>>(),
+    })
+}
+
+/// Microseconds with one decimal: a copy takes less than one.
+fn us(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e7).round() / 10.0
+}

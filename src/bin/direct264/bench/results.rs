@@ -1,0 +1,84 @@
+//! Everything that a run found out, for the table, the JSON and the page alike.
+
+use std::time::Duration;
+
+use direct264::{Backend, Bitrate, FrameRate, FrameSize, Unavailable};
+
+use super::contender::Contender;
+use super::machine::Machine;
+use super::stats::{FrameRecord, Rate, Steady, TOTAL};
+
+/// One run.
+#[derive(Debug)]
+pub(crate) struct Results {
+    pub(crate) settings: Settings,
+    pub(crate) machine: Machine,
+    pub(crate) passed_over: Vec<Unavailable>,
+    pub(crate) backends: Vec<BackendResult>,
+    /// Whether every backend encoded every frame; not after Ctrl-C.
+    pub(crate) is_whole: bool,
+}
+
+/// What was asked for.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) size: FrameSize,
+    pub(crate) frame_rate: FrameRate,
+    pub(crate) bitrate: Bitrate,
+    pub(crate) frames: usize,
+    /// Different pictures among them.
+    pub(crate) pictures: usize,
+    pub(crate) pace: Option<FrameRate>,
+    /// The file; `None` for the built-in pictures.
+    pub(crate) input: Option<String>,
+}
+
+impl Settings {
+    /// What ran, in a line of words.
+    pub(crate) fn line(&self) -> String {
+        let Self { size, frame_rate, bitrate, frames, pictures, pace, input } = self;
+        let pace = pace.map_or_else(|| "back to back".to_owned(), |pace| format!("{pace} a second"));
+        let input = input.as_deref().unwrap_or("built-in pictures");
+        let again =
+            if pictures < frames { format!(", {pictures} pictures forth and back") } else { String::new() };
+        let megabits = f64::from(bitrate.bps()) / 1e6;
+        format!("{size}, {megabits:.2} Mbit/s at {frame_rate} fps, {frames} frames {pace}{again}, {input}")
+    }
+}
+
+/// One backend.
+#[derive(Debug)]
+pub(crate) struct BackendResult {
+    pub(crate) backend: Backend,
+    pub(crate) open: Duration,
+    /// The first frame's time.
+    pub(crate) first: Option<Duration>,
+    /// `None` when Ctrl-C came before it was reached.
+    pub(crate) steady: Option<Steady>,
+    pub(crate) rate: Rate,
+    pub(crate) psnr_db: Option<f64>,
+    pub(crate) rate_unmet: usize,
+    pub(crate) late: usize,
+    pub(crate) records: Vec<FrameRecord>,
+}
+
+impl BackendResult {
+    pub(crate) fn of(
+        contender: Contender,
+        psnr_db: Option<f64>,
+        frame_rate: FrameRate,
+        bitrate: Bitrate,
+    ) -> Self {
+        Self {
+            backend: contender.backend,
+            open: contender.open,
+            first: contender.records.first().map(|record| record.times[TOTAL]),
+            steady: Steady::of(&contender.records),
+            rate: Rate::of(&contender.records, frame_rate, bitrate),
+            psnr_db,
+            rate_unmet: contender.rate_unmet,
+            late: contender.late,
+            records: contender.records,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The stream itself: frame in, access unit out, and what `--at` asks for in between.
+
+use direct264::{Bitrate, Encoder, Error, Frame, FrameRate, Picture, Timestamp};
+
+use super::at::{Action, At, Schedule};
+use super::output::Output;
+use super::progress::Progress;
+use super::reader::{Next, Reader};
+use super::scale::Scaler;
+use super::tally::Tally;
+use crate::failure::{Failure, chain};
+use crate::stats::Stats;
+
+/// A stream being encoded.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) encoder: Box<dyn Encoder>,
+    pub(super) scaler: Scaler,
+    pub(super) schedule: Schedule,
+    pub(super) output: Output,
+    pub(super) stats: Option<Stats>,
+    pub(super) progress: Progress,
+    pub(super) tally: Tally,
+    /// The targets in force.
+    pub(super) bitrate: Bitrate,
+    pub(super) frame_rate: FrameRate,
+}
+
+/// Why the stream ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The input did.
+    Whole,
+    /// The input is not whole: one clause with frame and byte.
+    Broken(String),
+    /// The user wanted it to.
+    Interrupted,
+}
+
+impl Job {
+    /// Encodes `next` and all that follows it.
+    ///
+    /// # Errors
+    /// When the encoder or what is written to fails.
+    pub(super) fn run(&mut self, mut next: Next, reader: &Reader) -> Result<Ending, Failure> {
+        loop {
+            match next {
+                Next::Frame(pixels) => {
+                    self.frame(&pixels)?;
+                    reader.give_back(pixels);
+                }
+                Next::End => return Ok(Ending::Whole),
+                Next::Failed(why) => return Ok(Ending::Broken(why)),
+                Next::Interrupted => return Ok(Ending::Interrupted),
+            }
+            next = reader.next();
+        }
+    }
+
+    fn frame(&mut self, pixels: &[u8]) -> Result<(), Failure> {
+        let number = self.tally.frames();
+        let picture = self.act(number)?;
+        let scaled = self.scaler.size();
+        let format = self.scaler.format();
+        let pixels = self
+            .scaler
+            .scale(pixels)
+            .map_err(|why| Failure::after(format!("frame {number} cannot be scaled to {scaled}: {why}")))?;
+        let timestamp = Timestamp(i64::try_from(number).unwrap_or(i64::MAX));
+        let frame = Frame::contiguous(scaled, format, pixels, timestamp)
+            .map_err(|error| failed(number, &error.into()))?;
+        let unit = self.encoder.encode(&frame, picture).map_err(|error| failed(number, &error))?;
+        self.tally.add(&unit, self.bitrate, self.frame_rate);
+        self.output.write(number, unit.bytes)?;
+        if let Some(stats) = &mut self.stats {
+            stats.frame(number, &unit)?;
+        }
+        self.progress.frame(unit.backend);
+        self.tell_events()
+    }
+
+    /// Does what is due before frame `number`, and says what picture the frame becomes.
+    fn act(&mut self, number: u64) -> Result<Picture, Failure> {
+        let mut picture = Picture::Auto;
+        while let Some(At { action, .. }) = self.schedule.next_due(number) {
+            let done = match action {
+                Action::Idr => {
+                    picture = Picture::Idr;
+                    Ok(())
+                }
+                Action::Bitrate(bitrate) => {
+                    self.bitrate = bitrate;
+                    self.encoder.set_bitrate(bitrate)
+                }
+                Action::FrameRate(frame_rate) => {
+                    self.frame_rate = frame_rate;
+                    self.encoder.set_frame_rate(frame_rate)
+                }
+                Action::Size(size) => {
+                    self.scaler.set_size(size);
+                    self.encoder.set_size(size)
+                }
+            };
+            done.map_err(|error| failed(number, &error))?;
+        }
+        self.tell_events()?;
+        Ok(picture)
+    }
+
+    /// Takes what the encoder has to tell, and writes it down where that is wanted.
+    pub(super) fn tell_events(&mut self) -> Result<(), Failure> {
+        let events = self.encoder.take_events();
+        let Some(stats) = &mut self.stats else { return Ok(()) };
+        events.iter().try_for_each(|event| stats.event(event))
+    }
+}
+
+fn failed(number: u64, error: &Error) -> Failure {
+    Failure::after(format!("frame {number}: {}", chain(error)))
+}

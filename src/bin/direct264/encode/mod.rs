@@ -1,0 +1,174 @@
+//! `direct264 encode`: y4m or raw video in, an H.264 stream out.
+//!
+//! The order of things is the contract: all that can be found wrong is found before OUT is touched, so that exit
+//! code 2 means that nothing was written.
+
+mod at;
+mod interrupt;
+mod job;
+mod options;
+mod output;
+mod paths;
+mod progress;
+mod reader;
+mod scale;
+mod settings;
+mod source;
+mod summary;
+mod tally;
+
+use direct264::{Backend, Opened, Reason, Unavailable};
+
+pub(crate) use options::Args;
+
+use crate::backend::Choice;
+use crate::failure::Failure;
+use crate::stats::Stats;
+use at::Schedule;
+use interrupt::Interrupt;
+use job::{Ending, Job};
+use output::Output;
+use paths::Places;
+use progress::Progress;
+use reader::{Next, Reader};
+use scale::Scaler;
+use settings::Settings;
+use source::Source;
+use summary::Summary;
+use tally::Tally;
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Code 2 for what is found wrong before the first frame, 1 for what fails after it, 130 after Ctrl-C.
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let interrupt = Interrupt::install()?;
+    let choice = Choice::of(args.backend)?;
+    check_gpu(args, &choice)?;
+    let schedule = Schedule::new(&args.at)?;
+    let places = Places::of(args)?;
+    let source = Source::open(&places.input, args)?;
+    if let Some(frames) = source.most_frames {
+        schedule.check_within(frames, &source.name)?;
+    }
+    let settings = Settings::of(args, &source, &schedule)?;
+    let opened = settings.open(&choice, &source)?;
+
+    let Source { name, size, format, most_frames, frames, .. } = source;
+    let reader = Reader::start(frames, &interrupt)?;
+    let first = match reader.next() {
+        Next::End => return Err(Failure::before(format!("{name} holds no frame"))),
+        Next::Failed(why) => return Err(Failure::before(format!("{name}: {why}"))),
+        first => first,
+    };
+    let output = Output::create(&places.output)?;
+    let stats = places.stats.as_deref().map(Stats::create).transpose()?;
+    interrupt.hold();
+
+    let Opened { encoder, passed_over, .. } = opened;
+    let not_wanted = choice.not_wanted(encoder.backend());
+    let mut job = Job {
+        encoder,
+        scaler: Scaler::new(format, size),
+        schedule,
+        output,
+        stats,
+        progress: Progress::new(most_frames, args.quiet),
+        tally: Tally::new(),
+        bitrate: settings.config.bitrate(),
+        frame_rate: settings.config.frame_rate(),
+    };
+    tell_choice(&mut job, &passed_over, &not_wanted, &choice)?;
+    let ending = job.run(first, &reader)?;
+
+    let Job { schedule, progress, tally, .. } = job;
+    drop(progress);
+    check_ending(&ending, &name, &places, &tally, &schedule)?;
+    if !args.quiet {
+        let mut notes = settings.notes;
+        notes.extend(gpu_note(args, tally.backend()));
+        notes.extend(simd_note(tally.backend()));
+        let summary = Summary {
+            input: &name,
+            output: &places.output,
+            is_interrupted: ending == Ending::Interrupted,
+            tally: &tally,
+            frame_rate: settings.config.frame_rate(),
+            passed_over: &passed_over,
+            not_wanted: (&not_wanted, &choice.said),
+            notes: &notes,
+        };
+        summary.tell();
+    }
+    match ending {
+        Ending::Interrupted => Err(Failure::interrupted()),
+        _ => Ok(()),
+    }
+}
+
+/// Writes down which backend has the stream, and why no better one.
+fn tell_choice(
+    job: &mut Job,
+    passed_over: &[Unavailable],
+    not_wanted: &[Backend],
+    choice: &Choice,
+) -> Result<(), Failure> {
+    if let Some(stats) = &mut job.stats {
+        for &backend in not_wanted {
+            stats.passed_over(backend, Reason::ByRequest, &choice.said)?;
+        }
+        for why in passed_over {
+            stats.passed_over(why.backend, why.reason, &why.detail)?;
+        }
+    }
+    job.tell_events()
+}
+
+/// Whether the stream is what was asked for: the whole input, and every `--at` done.
+fn check_ending(
+    ending: &Ending,
+    input: &str,
+    places: &Places,
+    tally: &Tally,
+    schedule: &Schedule,
+) -> Result<(), Failure> {
+    let (frames, output) = (tally.frames(), &places.output);
+    match (ending, schedule.first_left()) {
+        (Ending::Broken(why), _) => Err(Failure::after(format!(
+            "{input}: {why}; the {frames} whole frames before it are in {output}"
+        ))),
+        (Ending::Whole, Some(at)) => Err(Failure::after(format!(
+            "--at {at} was never reached: {input} ended after {frames} frames, which are in {output}"
+        ))),
+        // Who stops the stream knows that the rest did not happen.
+        (Ending::Whole, None) | (Ending::Interrupted, _) => Ok(()),
+    }
+}
+
+/// A GPU is named and no backend that is allowed could use it: one of the two is a mistake.
+fn check_gpu(args: &Args, choice: &Choice) -> Result<(), Failure> {
+    match &args.gpu {
+        Some(gpu) if !choice.order.backends().contains(&Backend::Nvenc) => Err(Failure::before(format!(
+            "--gpu {gpu} names a GPU for nvenc, which {} does not allow: leave one of the two out",
+            choice.said
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn gpu_note(args: &Args, backend: Option<Backend>) -> Option<String> {
+    let gpu = args.gpu.as_ref().filter(|_| backend != Some(Backend::Nvenc))?;
+    Some(format!("--gpu {gpu} had no effect: nvenc did not encode"))
+}
+
+/// A build that is three times too slow should not look like a slow machine.
+fn simd_note(backend: Option<Backend>) -> Option<String> {
+    #[cfg(feature = "openh264")]
+    if backend == Some(Backend::OpenH264) && direct264::openh264::Library::linked().simd == Some(false) {
+        return Some(
+            "openh264 was built without SIMD, about three times too slow: see direct264 probe".into(),
+        );
+    }
+    let _ = backend;
+    None
+}

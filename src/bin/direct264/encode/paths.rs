@@ -1,0 +1,120 @@
+//! What is read and what is written, and that no two of them are one.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, IsTerminal};
+use std::path::{self, Path, PathBuf};
+
+use super::options::Args;
+use crate::failure::Failure;
+
+/// A file, or the standard stream that `-` stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// stdin or stdout.
+    Standard(&'static str),
+    /// A path.
+    File(PathBuf),
+}
+
+impl Place {
+    fn of(path: &Path, standard: &'static str) -> Self {
+        if path.as_os_str() == "-" { Self::Standard(standard) } else { Self::File(path.to_owned()) }
+    }
+
+    /// A path that leads to it, where the system has one.
+    fn path(&self) -> &Path {
+        match self {
+            Self::Standard("stdin") => Path::new("/dev/stdin"),
+            Self::Standard(_) => Path::new("/dev/stdout"),
+            Self::File(path) => path,
+        }
+    }
+
+    /// Whether both are the same regular file. A device such as /dev/null may well be several things at once.
+    fn is_same_file(&self, other: &Self) -> bool {
+        let is_file = |place: &Self| fs::metadata(place.path()).is_ok_and(|metadata| metadata.is_file());
+        if !is_file(self) || !is_file(other) {
+            return false;
+        }
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            // Hard links have two names for one file, so the names are not asked.
+            let identity =
+                |place: &Self| fs::metadata(place.path()).map(|file| (file.dev(), file.ino())).ok();
+            identity(self) == identity(other)
+        }
+        #[cfg(not(unix))]
+        {
+            let whole = |place: &Self| fs::canonicalize(place.path()).ok();
+            whole(self).is_some() && whole(self) == whole(other)
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Standard(name) => f.write_str(name),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// Where everything comes from and goes to.
+#[derive(Debug)]
+pub(super) struct Places {
+    pub(super) input: Place,
+    pub(super) output: Place,
+    /// Where `--stats` goes, if anywhere.
+    pub(super) stats: Option<PathBuf>,
+}
+
+impl Places {
+    /// The places that the options name.
+    ///
+    /// # Errors
+    /// When two of them are one, or H.264 would be written to a terminal.
+    pub(super) fn of(args: &Args) -> Result<Self, Failure> {
+        let input = Place::of(&args.input, "stdin");
+        let output = match (&args.output, &input) {
+            (Some(path), _) => Place::of(path, "stdout"),
+            (None, Place::Standard(_)) => Place::Standard("stdout"),
+            (None, Place::File(path)) => Place::File(path.with_extension("h264")),
+        };
+        if output == Place::Standard("stdout") && io::stdout().is_terminal() {
+            return Err(Failure::before(
+                "stdout is a terminal, which H.264 is not for: give -o FILE, or pipe it",
+            ));
+        }
+        let places = Self { input, output, stats: args.stats.clone() };
+        places.check_apart(args)?;
+        Ok(places)
+    }
+
+    fn check_apart(&self, args: &Args) -> Result<(), Failure> {
+        let Self { input, output, stats } = self;
+        let same = |a: &Place, b: &Place| match (a, b) {
+            // Before they exist only their names can tell.
+            (Place::File(a), Place::File(b)) if path::absolute(a).ok() == path::absolute(b).ok() => {
+                fs::metadata(a).map_or(true, |metadata| metadata.is_file())
+            }
+            _ => a.is_same_file(b),
+        };
+        if same(input, output) {
+            let hint = if args.output.is_none() { ": give -o OUT" } else { "" };
+            return Err(Failure::before(format!("INPUT and OUT are the same file, {output}{hint}")));
+        }
+        let Some(stats) = stats.as_deref().map(|path| Place::of(path, "stdout")) else { return Ok(()) };
+        if stats == Place::Standard("stdout") && *output == stats {
+            return Err(Failure::before("OUT and --stats are both stdout: give one of them a file"));
+        }
+        for (name, other) in [("INPUT", input), ("OUT", output)] {
+            if same(other, &stats) {
+                return Err(Failure::before(format!("{name} and --stats are the same file, {stats}")));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,107 @@
+//! Reads raw video: frames of one known length, one after the other, and nothing else.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, Read};
+
+/// Raw frames, read one by one.
+#[derive(Debug)]
+pub(crate) struct Reader<R> {
+    input: R,
+    frame_bytes: usize,
+    frames: u64,
+}
+
+impl<R: Read> Reader<R> {
+    /// Frames of `frame_bytes` each from `input`.
+    pub(crate) const fn new(input: R, frame_bytes: usize) -> Self {
+        Self { input, frame_bytes, frames: 0 }
+    }
+
+    /// Reads the next frame into `pixels`, whose room is reused. `false` at the end of the input; `pixels` is then
+    /// empty.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the input ends within a frame or fails.
+    pub(crate) fn read(&mut self, pixels: &mut Vec<u8>) -> Result<bool, ReadError> {
+        pixels.clear();
+        let (frame, needed) = (self.frames, self.frame_bytes);
+        let byte = |got: usize| frame.saturating_mul(needed as u64).saturating_add(got as u64);
+        let read = self.input.by_ref().take(needed as u64).read_to_end(pixels);
+        read.map_err(|source| ReadError::Io { frame, byte: byte(pixels.len()), source })?;
+        match pixels.len() {
+            0 => Ok(false),
+            got if got < needed => Err(ReadError::Truncated { frame, byte: byte(got), got, needed }),
+            _ => {
+                self.frames += 1;
+                Ok(true)
+            }
+        }
+    }
+}
+
+/// Why reading ends before the input does. `Display` is one clause that names the frame and the byte, from 0.
+#[derive(Debug)]
+pub(crate) enum ReadError {
+    /// The input failed.
+    Io {
+        /// The frame that was being read.
+        frame: u64,
+        /// The first byte that was not read.
+        byte: u64,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The input ends within a frame.
+    Truncated {
+        /// The frame.
+        frame: u64,
+        /// Where the input ends.
+        byte: u64,
+        /// Bytes of the frame that are there.
+        got: usize,
+        /// Bytes of a whole frame.
+        needed: usize,
+    },
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io { frame, byte, source } => {
+                write!(f, "frame {frame} cannot be read at byte {byte}: {source}")
+            }
+            Self::Truncated { frame, byte, got, needed } => {
+                write!(f, "frame {frame} ends after {got} of its {needed} bytes, at byte {byte}")
+            }
+        }
+    }
+}
+
+impl Error for ReadError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_frames_come_out_and_a_rest_is_named() {
+        let mut reader = Reader::new(&b"abcdefgh"[..], 3);
+        let mut pixels = Vec::new();
+        assert!(reader.read(&mut pixels).unwrap());
+        assert_eq!(pixels, b"abc");
+        assert!(reader.read(&mut pixels).unwrap());
+        assert_eq!(pixels, b"def");
+        let error = reader.read(&mut pixels).unwrap_err();
+        assert_eq!(error.to_string(), "frame 2 ends after 2 of its 3 bytes, at byte 8");
+    }
+
+    #[test]
+    fn the_end_is_between_two_frames() {
+        let mut reader = Reader::new(&b"abc"[..], 3);
+        let mut pixels = Vec::new();
+        assert!(reader.read(&mut pixels).unwrap());
+        assert!(!reader.read(&mut pixels).unwrap());
+        assert!(pixels.is_empty());
+    }
+}

@@ -1,0 +1,130 @@
+//! One line of JSON for each frame and each event: what `--stats` writes.
+
+use std::fs::File;
+use std::io::{self, LineWriter, Write};
+use std::path::Path;
+
+use direct264::{AccessUnit, Backend, Event, EventKind, Reason};
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+
+/// Where the lines go. Each is written out when it is complete, so that they can be followed while they come.
+pub(crate) struct Stats {
+    name: String,
+    out: Box<dyn Write>,
+}
+
+impl std::fmt::Debug for Stats {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stats").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Stats {
+    /// Lines into the file at `path`, which is made or emptied; `-` is stdout.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
+        if path.as_os_str() == "-" {
+            return Ok(Self { name: "stdout".into(), out: Box::new(io::stdout()) });
+        }
+        let name = path.display().to_string();
+        let file = File::create(path)
+            .map_err(|error| Failure::before(format!("--stats {name} cannot be written: {error}")))?;
+        Ok(Self { name, out: Box::new(LineWriter::new(file)) })
+    }
+
+    /// A line for frame `number`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn frame(&mut self, number: u64, unit: &AccessUnit<'_>) -> Result<(), Failure> {
+        let written = write_frame(&mut self.out, number, unit);
+        self.checked(written)
+    }
+
+    /// A line for something that happened.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn event(&mut self, event: &Event) -> Result<(), Failure> {
+        let (reason, detail) = match &event.kind {
+            EventKind::PassedOver { reason, detail } => (Some(*reason), found(*reason, detail)),
+            EventKind::Recreated { size } => {
+                (None, json!({ "width": size.width(), "height": size.height() }))
+            }
+            EventKind::BitrateChanged { from, to } => (None, json!({ "from": from.bps(), "to": to.bps() })),
+            EventKind::RateUnmet { target, reached_bps } => {
+                (None, json!({ "target": target.bps(), "reached": reached_bps }))
+            }
+            // Nothing belongs to the others; a new kind says what happened by its word until it is known here.
+            _ => (None, json!({})),
+        };
+        self.event_line(event.frame, event.kind.word(), event.backend, reason, &detail)
+    }
+
+    /// A line for a backend that was not taken at the start.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn passed_over(
+        &mut self,
+        backend: Backend,
+        reason: Reason,
+        detail: &str,
+    ) -> Result<(), Failure> {
+        self.event_line(0, "passed_over", backend, Some(reason), &found(reason, detail))
+    }
+
+    fn event_line(
+        &mut self,
+        frame: u64,
+        word: &str,
+        backend: Backend,
+        reason: Option<Reason>,
+        detail: &Value,
+    ) -> Result<(), Failure> {
+        let reason = reason.map_or(Value::Null, |reason| reason.word().into());
+        let written = writeln!(
+            self.out,
+            r#"{{"type":"event","frame":{frame},"event":"{word}","backend":"{backend}","reason":{reason},"detail":{detail}}}"#
+        );
+        self.checked(written)
+    }
+
+    fn checked(&mut self, written: io::Result<()>) -> Result<(), Failure> {
+        written.map_err(|error| Failure::writing(format!("--stats {}", self.name), &error))
+    }
+}
+
+/// Written by hand, so that the fields stand in the order of the contract and nothing is allocated for a frame.
+fn write_frame(out: &mut dyn Write, number: u64, unit: &AccessUnit<'_>) -> io::Result<()> {
+    write!(
+        out,
+        r#"{{"type":"frame","frame":{number},"backend":"{}","idr":{},"bytes":{},"qp":"#,
+        unit.backend,
+        unit.is_idr,
+        unit.bytes.len(),
+    )?;
+    match unit.qp {
+        Some(qp) => write!(out, "{qp}")?,
+        None => write!(out, "null")?,
+    }
+    let times = &unit.times;
+    writeln!(
+        out,
+        r#","us":{{"convert":{},"upload":{},"submit":{},"wait":{},"copy":{},"total":{}}}}}"#,
+        times.convert.as_micros(),
+        times.upload.as_micros(),
+        times.submit.as_micros(),
+        times.wait.as_micros(),
+        times.copy.as_micros(),
+        times.total.as_micros(),
+    )
+}
+
+fn found(reason: Reason, detail: &str) -> Value {
+    json!({ "found": detail, "sentence": reason.sentence(), "advice": reason.advice() })
+}

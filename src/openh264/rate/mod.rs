@@ -1,0 +1,229 @@
+//! Rate control: one quantiser for each picture, no picture skipped.
+//!
+//! The library's own control brakes by dropping frames, and with two slices it lets sizes swing by a factor of
+//! eight. Ours predicts what a picture will cost, from how much it differs from the one before ([`activity`]) and from
+//! what the last ones cost ([`scene`]), and chooses the quantiser that makes it fit. What a picture took too much or too
+//! little is a debt that the next ones pay off within about half a second, and the last second ([`window`]) has the last
+//! word.
+
+mod activity;
+mod scene;
+mod window;
+
+use crate::convert::Planes;
+use crate::event::EventKind;
+use crate::units::{Bitrate, FrameRate, FrameSize, QpRange};
+
+use activity::{Activity, texture};
+use scene::{LogMotion, Scene};
+use window::Window;
+
+/// An IDR or a cut may take so many times the bits of a mean picture, but no more than a mean picture and this share of
+/// a second.
+const INTRA_BUDGET_PICTURES: f32 = 4.0;
+const INTRA_BUDGET_SECONDS: f32 = 0.2;
+/// So many seconds' worth of debt or credit is left alone, or the quantiser would never rest; the rest is paid off over
+/// so many seconds; and no more credit than this is kept, so that a still picture saves up for no burst.
+const LEFT_ALONE_SECONDS: f32 = 0.035;
+const PAYBACK_SECONDS: f32 = 0.55;
+const MOST_CREDIT_SECONDS: f32 = 0.06;
+/// The quantiser goes up when the picture wants it coarser by more steps than this, and down by more than this: a step
+/// is a fifth of the bits and more, not taken for less.
+const STEP_UP_AT: f32 = 0.8;
+const STEP_DOWN_AT: f32 = 1.1;
+/// When the last second is off the target by more than this share, it takes so many steps less for each share more, up
+/// to as much again.
+const PATIENT_WITHIN: f32 = 0.04;
+const IMPATIENCE: f32 = 15.0;
+/// Steps of the quantiser up from one picture to the next, but for a cut and a new target.
+const MOST_STEPS_UP: f32 = 4.0;
+/// Steps of the quantiser up for a picture that was too large to be held: a quarter of its bits.
+const COARSER_BY: u8 = 16;
+/// A picture after a step down may have this share of its budget, and this much more with full credit.
+const STEP_DOWN_BUDGET: f32 = 1.1;
+const STEP_DOWN_CREDIT: f32 = 0.35;
+
+/// What the next picture is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PictureKind {
+    Idr,
+    P,
+}
+
+#[derive(Debug)]
+pub(super) struct RateControl {
+    size: FrameSize,
+    frame_rate: FrameRate,
+    bitrate: Bitrate,
+    qp_range: QpRange,
+    activity: Activity,
+    scene: Scene,
+    window: Window,
+    /// The quantiser of the picture planned last.
+    qp: u8,
+    /// The motion of the picture planned last; `None` when it is predicted from itself.
+    motion: Option<LogMotion>,
+    /// Bits spent beyond the target, or below it where negative.
+    debt_bits: f32,
+    /// Whether the next picture is the first one of a new target.
+    is_new_target: bool,
+}
+
+impl RateControl {
+    pub(super) fn new(size: FrameSize, frame_rate: FrameRate, bitrate: Bitrate, qp_range: QpRange) -> Self {
+        Self {
+            size,
+            frame_rate,
+            bitrate,
+            qp_range,
+            activity: Activity::default(),
+            scene: Scene::new(size),
+            window: Window::new(frame_rate, bitrate),
+            qp: 26u8.clamp(qp_range.min(), qp_range.max()),
+            motion: None,
+            debt_bits: 0.0,
+            is_new_target: false,
+        }
+    }
+
+    /// The quantiser of the picture planned last.
+    pub(super) const fn qp(&self) -> u8 {
+        self.qp
+    }
+
+    /// Changes the target from the next picture on.
+    pub(super) fn set_target(&mut self, frame_rate: FrameRate, bitrate: Bitrate) {
+        // A debt is so many seconds' worth, whatever a second is worth.
+        let seconds = self.debt_bits / self.bps();
+        (self.frame_rate, self.bitrate) = (frame_rate, bitrate);
+        self.debt_bits = seconds * self.bps();
+        self.window = Window::new(frame_rate, bitrate);
+        self.is_new_target = true;
+    }
+
+    pub(super) fn set_qp_range(&mut self, qp_range: QpRange) {
+        self.qp_range = qp_range;
+    }
+
+    /// When frame `frames` would be shown at the declared rate.
+    pub(super) fn milliseconds(&self, frames: u64) -> i64 {
+        (frames as f64 * 1_000.0 / self.frame_rate.as_f64()) as i64
+    }
+
+    /// The quantiser for the next picture.
+    pub(super) fn plan(&mut self, kind: PictureKind, planes: &Planes<'_>) -> u8 {
+        let motion = self.activity.motion(self.size, planes).map(LogMotion::new);
+        self.motion = motion.filter(|&motion| kind == PictureKind::P && !self.scene.is_cut(motion));
+        let wanted = match self.motion {
+            Some(motion) => self.inter_qp(motion),
+            None => {
+                self.scene.look(texture(self.size, planes));
+                let qp = self.scene.intra_qp(self.intra_budget()).round();
+                // A cut in a busy second is no reason to be finer than before it.
+                if kind == PictureKind::P { qp.max(f32::from(self.qp)) } else { qp }
+            }
+        };
+        self.qp = (wanted.clamp(0.0, 51.0) as u8).clamp(self.qp_range.min(), self.qp_range.max());
+        self.qp
+    }
+
+    /// A quantiser for the picture planned last at which it has a quarter of the bits, for when it turned out too large
+    /// to be held at all; `None` when it is at the coarsest already.
+    pub(super) fn coarser(&mut self) -> Option<u8> {
+        let coarser = (self.qp + COARSER_BY).min(QpRange::MAX_QP);
+        self.motion = None;
+        (coarser > std::mem::replace(&mut self.qp, coarser)).then_some(coarser)
+    }
+
+    /// Takes in what the picture planned last came to. Tells when the target turns out not to be met.
+    pub(super) fn coded(&mut self, bytes: usize) -> Option<EventKind> {
+        let (bits, qp) = (bytes as f32 * 8.0, f32::from(self.qp));
+        self.debt_bits += bits - self.picture_bits();
+        match self.motion {
+            Some(motion) => self.scene.learn(bits, motion, qp),
+            None => {
+                if self.scene.is_new() {
+                    // What the first picture of a stream takes is nobody's debt: there is no rate yet to keep.
+                    self.debt_bits = 0.0;
+                }
+                self.scene.learn_intra(bits, qp);
+            }
+        }
+        self.is_new_target = false;
+        self.debt_bits = self.debt_bits.max(-MOST_CREDIT_SECONDS * self.bps());
+        self.window.push(bytes);
+        self.window
+            .newly_unmet_bps(self.qp == self.qp_range.max())
+            .map(|reached_bps| EventKind::RateUnmet { target: self.bitrate, reached_bps })
+    }
+
+    fn inter_qp(&self, motion: LogMotion) -> f32 {
+        let last = f32::from(self.qp);
+        let Some(steady) = self.scene.steady_bits(motion, last) else { return last };
+        let bits_at = |qp: f32| {
+            let steady = self.scene.steady_bits(motion, qp).unwrap_or(steady);
+            self.scene.bits(steady, qp)
+        };
+        let budget = self.budget();
+        let steps = Scene::steps(steady, budget);
+        let room = self.window.room_bits();
+        let off_target = self.window.excess();
+        let impatience = IMPATIENCE * (off_target.abs() - PATIENT_WITHIN).clamp(0.0, PATIENT_WITHIN);
+        let (too_much, too_little) = if off_target > 0.0 { (impatience, 0.0) } else { (0.0, impatience) };
+        if steps < too_little - STEP_DOWN_AT {
+            // A finer picture also pays for what its coarser reference left out: one step at a time, and only where
+            // there is room for it.
+            let is_room = bits_at(last - 1.0) < self.step_down_budget(budget, room);
+            return if is_room { last - 1.0 } else { last };
+        }
+        if motion.is_still() && bits_at(last) < room {
+            // Nothing new to code: a coarser quantiser would save nothing that is not saved already.
+            return last;
+        }
+        if steps > STEP_UP_AT - too_much {
+            let most = if self.is_new_target { 51.0 } else { last + MOST_STEPS_UP };
+            let mut qp = last + 1.0;
+            while qp < most && bits_at(qp) > budget {
+                qp += 1.0;
+            }
+            return qp;
+        }
+        // Still paying for the last step down, and too much.
+        if bits_at(last) > 1.1 * self.step_down_budget(budget, room) { last + 1.0 } else { last }
+    }
+
+    /// Bits for the next P picture: its share of the target, less its part of the debt.
+    fn budget(&self) -> f32 {
+        let picture = self.picture_bits();
+        let little = LEFT_ALONE_SECONDS * self.bps();
+        let debt = self.debt_bits - self.debt_bits.clamp(-little, little);
+        let payback_pictures = (PAYBACK_SECONDS * self.frame_rate.as_f64() as f32).max(3.0);
+        (picture - debt / payback_pictures)
+            .clamp(0.75 * picture, 1.2 * picture)
+            .min(self.window.room_bits())
+            .max(0.3 * picture)
+    }
+
+    /// Bits that a picture may have when it is finer than its reference: `room` is what the last second leaves.
+    fn step_down_budget(&self, budget: f32, room: f32) -> f32 {
+        let credit = (-self.debt_bits / (MOST_CREDIT_SECONDS * self.bps())).max(0.0);
+        let budget = budget * (STEP_DOWN_BUDGET + STEP_DOWN_CREDIT * credit);
+        // After a still second there is room for a burst, and a picture to sharpen.
+        let is_quiet = room > 5.0 * self.picture_bits();
+        if is_quiet { budget.max(self.intra_budget()).min(room) } else { budget.min(room) }
+    }
+
+    /// Bits for an IDR or a cut.
+    fn intra_budget(&self) -> f32 {
+        let picture = self.picture_bits();
+        (picture * INTRA_BUDGET_PICTURES).min(picture + INTRA_BUDGET_SECONDS * self.bps())
+    }
+
+    fn picture_bits(&self) -> f32 {
+        self.bps() / self.frame_rate.as_f64() as f32
+    }
+
+    fn bps(&self) -> f32 {
+        self.bitrate.bps() as f32
+    }
+}

@@ -1,0 +1,107 @@
+//! The sizes of the pictures of the last second.
+
+use crate::units::{Bitrate, FrameRate};
+
+/// The last second may be this many times the target before a picture is held back, and before it is called unmet.
+const HELD_BACK_AT: f32 = 1.08;
+const UNMET_AT: f64 = 1.1;
+
+/// A ring of sizes. Pictures before the first count as on target.
+#[derive(Debug)]
+pub(super) struct Window {
+    bytes: Vec<u32>,
+    /// Where the next size goes, and with it the oldest one.
+    next: usize,
+    sum: u64,
+    /// Pictures seen since the target was set.
+    seen: usize,
+    target: Bitrate,
+    /// Bytes of all pictures of a second on target.
+    target_bytes: u64,
+    frame_rate: FrameRate,
+    /// Whether the target was missed when last looked at, so that it is told once.
+    is_unmet: bool,
+}
+
+impl Window {
+    pub(super) fn new(frame_rate: FrameRate, target: Bitrate) -> Self {
+        let pictures = (frame_rate.as_f64().round() as usize).max(1);
+        let picture = f64::from(target.bps()) / 8.0 / frame_rate.as_f64();
+        let bytes = vec![picture as u32; pictures];
+        let sum = bytes.iter().map(|&bytes| u64::from(bytes)).sum();
+        Self { bytes, next: 0, sum, seen: 0, target, target_bytes: sum, frame_rate, is_unmet: false }
+    }
+
+    /// Bits that the next picture may have before the last second is too far over the target.
+    pub(super) fn room_bits(&self) -> f32 {
+        let without_oldest = self.sum - u64::from(self.bytes[self.next]);
+        (self.target_bytes as f32 * HELD_BACK_AT - without_oldest as f32).max(0.0) * 8.0
+    }
+
+    /// How far the last second is over the target, as a share of it; negative when below.
+    pub(super) fn excess(&self) -> f32 {
+        self.sum as f32 / self.target_bytes.max(1) as f32 - 1.0
+    }
+
+    pub(super) fn push(&mut self, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let oldest = std::mem::replace(&mut self.bytes[self.next], bytes);
+        self.sum = self.sum + u64::from(bytes) - u64::from(oldest);
+        self.next = (self.next + 1) % self.bytes.len();
+        self.seen = self.seen.saturating_add(1);
+    }
+
+    /// The rate of the last second, the first time that it is too far over the target although the quantiser is at
+    /// its coarsest.
+    pub(super) fn newly_unmet_bps(&mut self, is_coarsest: bool) -> Option<u64> {
+        if self.seen < self.bytes.len() {
+            return None;
+        }
+        let bps = self.sum as f64 * 8.0 * self.frame_rate.as_f64() / self.bytes.len() as f64;
+        let is_over = bps > f64::from(self.target.bps()) * UNMET_AT;
+        let was_unmet = self.is_unmet;
+        self.is_unmet = is_over && (is_coarsest || was_unmet);
+        (self.is_unmet && !was_unmet).then_some(bps as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window() -> Window {
+        // 1000 bytes a picture.
+        Window::new(FrameRate::hz(10).unwrap(), Bitrate::from_kbps(80).unwrap())
+    }
+
+    #[test]
+    fn room_is_what_the_last_second_leaves() {
+        let mut window = window();
+        assert_eq!(window.room_bits(), 1_800.0 * 8.0);
+        window.push(1_500);
+        assert_eq!(window.room_bits(), 1_300.0 * 8.0);
+        (0..9).for_each(|_| window.push(1_200));
+        assert_eq!(window.room_bits(), 0.0);
+    }
+
+    #[test]
+    fn an_unmet_target_is_told_once_and_again_after_it_was_met() {
+        let mut window = window();
+        let told: Vec<_> = (0..40)
+            .filter(|number| {
+                window.push(if (20..35).contains(number) { 900 } else { 1_500 });
+                window.newly_unmet_bps(true).is_some()
+            })
+            .collect();
+        assert_eq!(told, [9, 38]);
+    }
+
+    #[test]
+    fn a_target_missed_at_a_finer_quantiser_is_not_unmet() {
+        let mut window = window();
+        for _ in 0..30 {
+            window.push(1_500);
+            assert_eq!(window.newly_unmet_bps(false), None);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! One opened stream of the library: its settings as last handed over, and the error that ended it.
+
+use std::ops::Range;
+
+use openh264_sys2::SEncParamExt;
+
+use super::params;
+use super::raw::RawEncoder;
+use crate::config::EncoderConfig;
+use crate::convert::Planes;
+use crate::encoder::Backend;
+use crate::error::{DriverError, Error};
+use crate::units::FrameSize;
+
+/// What `EncodeFrame` returns when the access unit outgrows its buffer.
+const OVERFLOW: i64 = 3;
+
+#[derive(Debug)]
+pub(super) struct Session {
+    raw: RawEncoder,
+    params: SEncParamExt,
+    /// The size as coded: both sides even.
+    size: FrameSize,
+    /// CPU cores that threads may use.
+    cores: u32,
+    /// What ended the session.
+    spent: Option<DriverError>,
+}
+
+impl Session {
+    /// Opens the library for pictures of `size`, the first one at quantiser `qp`.
+    pub(super) fn open(config: &EncoderConfig, size: FrameSize, qp: u8) -> Result<Self, Error> {
+        let cores = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
+        let size = size.padded_to_even();
+        let mut raw = RawEncoder::create()?;
+        let params = params::params(&raw.default_params()?, config, size, qp, cores)?;
+        raw.initialize(&params)?;
+        Ok(Self { raw, params, size, cores, spent: None })
+    }
+
+    /// The error that ended the session, if one did.
+    pub(super) fn alive(&self) -> Result<(), Error> {
+        match &self.spent {
+            Some(error) => Err(error.clone().into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the session ended because a picture did not fit the library's output buffer, which is as large as the
+    /// picture: noise at a fine quantiser can be larger.
+    pub(super) fn has_overflown(&self) -> bool {
+        self.spent.as_ref().is_some_and(|error| error.call == "EncodeFrame" && error.status == OVERFLOW)
+    }
+
+    /// Sets up the stream for another size. The next picture is an IDR without being asked for.
+    ///
+    /// # Errors
+    /// [`Error::Config`] leaves the session as it was.
+    pub(super) fn resize(&mut self, config: &EncoderConfig, size: FrameSize, qp: u8) -> Result<(), Error> {
+        let size = size.padded_to_even();
+        self.params = params::params(&self.params, config, size, qp, self.cores)?;
+        self.size = size;
+        self.apply()
+    }
+
+    /// Sets the quantiser of the next picture.
+    pub(super) fn set_qp(&mut self, qp: u8) -> Result<(), Error> {
+        let qp = i32::from(qp);
+        let layer = &mut self.params.sSpatialLayers[0];
+        if layer.iDLayerQp == qp {
+            return Ok(());
+        }
+        layer.iDLayerQp = qp;
+        self.apply()
+    }
+
+    /// Makes the next picture an IDR. A bitrate that has outgrown the level raises it here, since only an IDR can
+    /// bring the SPS that says so.
+    pub(super) fn force_idr(&mut self, config: &EncoderConfig) -> Result<(), Error> {
+        let level = params::level_idc(config, self.size);
+        let layer = &mut self.params.sSpatialLayers[0];
+        if level > layer.uiLevelIdc {
+            layer.uiLevelIdc = level;
+            self.apply()?;
+        }
+        let forced = self.raw.force_idr();
+        self.end(forced)
+    }
+
+    /// Encodes a picture, for [`Session::take`]. Whether it is an IDR must be as said: the caller counts on it.
+    pub(super) fn encode(
+        &mut self,
+        planes: &Planes<'_>,
+        milliseconds: i64,
+        is_idr: bool,
+    ) -> Result<(), Error> {
+        let coded = self.raw.encode(self.size, planes, milliseconds).and_then(|coded| {
+            if coded.is_idr == is_idr {
+                return Ok(());
+            }
+            let what = format!("IDR {} where {is_idr} was due", coded.is_idr);
+            Err(DriverError::new(Backend::OpenH264, "EncodeFrame", 0, what))
+        });
+        self.end(coded)
+    }
+
+    /// Replaces `bytes` by what was coded last, and `nals` by where its NAL units lie.
+    pub(super) fn take(&mut self, bytes: &mut Vec<u8>, nals: &mut Vec<Range<usize>>) -> Result<(), Error> {
+        bytes.clear();
+        nals.clear();
+        self.raw.copy_coded(bytes, nals);
+        let taken = if bytes.is_empty() {
+            Err(DriverError::new(Backend::OpenH264, "EncodeFrame", 0, "an empty access unit"))
+        } else {
+            Ok(())
+        };
+        self.end(taken)
+    }
+
+    /// Has SPS and PPS coded, for [`Session::take`].
+    pub(super) fn encode_parameter_sets(&mut self) -> Result<(), Error> {
+        let coded = self.raw.encode_parameter_sets();
+        self.end(coded)
+    }
+
+    fn apply(&mut self) -> Result<(), Error> {
+        let applied = self.raw.apply(&self.params);
+        self.end(applied)
+    }
+
+    /// Remembers the error that ends the session.
+    fn end(&mut self, result: Result<(), DriverError>) -> Result<(), Error> {
+        result.map_err(|error| {
+            self.spent = Some(error.clone());
+            error.into()
+        })
+    }
+}

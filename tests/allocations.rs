@@ -1,0 +1,79 @@
+//! At a steady state the library allocates nothing for a frame, whatever its format.
+//!
+//! A test binary of its own with one test, so that nobody else allocates meanwhile. What the C library allocates by
+//! itself is not counted.
+#![allow(clippy::unwrap_used, missing_docs)]
+#![expect(unsafe_code, reason = "a counting allocator is the only way to count allocations")]
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use common::{config, encoders, picture, size};
+use direct264::{Bitrate, Encoder, Frame, Picture, PixelFormat, Timestamp};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call is handed on to the system allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promises are handed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are handed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promises are handed on.
+        unsafe { System.realloc(pointer, layout, new_size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn a_frame_at_a_steady_state_allocates_nothing() {
+    for (size, kbps) in [(size(640, 360), 1_000), (size(1280, 720), 2_000), (size(321, 179), 500)] {
+        for (name, format) in PixelFormat::NAMED {
+            for mut encoder in encoders(&config(size, 30, kbps)) {
+                // Enough distinct pictures that sizes settle; made before anything is counted.
+                let camera = picture::Camera::new(size);
+                let pictures: Vec<Vec<u8>> = (0..8)
+                    .map(|number| {
+                        let mut bytes = camera.i420(number);
+                        bytes.resize(format.frame_bytes(size), 77);
+                        bytes
+                    })
+                    .collect();
+                let run = |encoder: &mut dyn Encoder, frames: i64, picture: Picture| {
+                    for number in 0..frames {
+                        let pixels = &pictures[number as usize % pictures.len()];
+                        let frame = Frame::contiguous(size, format, pixels, Timestamp(number)).unwrap();
+                        let unit = encoder.encode(&frame, picture).unwrap();
+                        assert!(!unit.bytes.is_empty());
+                    }
+                };
+                // The output buffer grows to the largest access unit, which is an IDR.
+                run(&mut *encoder, 3, Picture::Idr);
+                run(&mut *encoder, 20, Picture::Auto);
+                encoder.take_events();
+                let before = ALLOCATIONS.load(Ordering::Relaxed);
+                run(&mut *encoder, 30, Picture::Auto);
+                let events = encoder.take_events();
+                let after = ALLOCATIONS.load(Ordering::Relaxed);
+                assert!(events.is_empty());
+                assert_eq!(after - before, 0, "{} {size} {name}", encoder.backend());
+                encoder.set_bitrate(Bitrate::from_kbps(kbps / 2).unwrap()).unwrap();
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! `direct264 bench` as a user runs it: what it prints, the JSON and the page.
+#![cfg(all(feature = "cli", feature = "openh264"))]
+#![expect(clippy::unwrap_used, reason = "the lint knows test functions, and not what they share")]
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// A path of this test's own.
+fn scratch(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+fn bench(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_direct264")).arg("bench").args(args).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_short_run_tells_every_frame_as_json_and_draws_a_page_that_needs_nothing_else() {
+    let (json, page) = (scratch("bench.json"), scratch("bench.html"));
+    let args =
+        ["--backend", "openh264", "--size", "320x180", "--frames", "30", "--bitrate", "500k", "--quality"];
+    let files = ["--json", json.to_str().unwrap(), "--report", page.to_str().unwrap()];
+    let output = bench(&[&args[..], &files].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let table = String::from_utf8(output.stdout).unwrap();
+    for word in ["320x180", "p99", "total", "CPU", "open", "Mbit/s", "PSNR-Y"] {
+        assert!(table.contains(word), "{word} is missing in\n{table}");
+    }
+
+    let run: Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    assert_eq!(run["settings"]["bitrate_bps"], 500_000);
+    assert_eq!(run["whole"], true);
+    let backend = &run["backends"][0];
+    assert_eq!(backend["backend"], "openh264");
+    let frames = backend["frames"].as_array().unwrap();
+    assert_eq!(frames.len(), 30);
+    assert_eq!(frames.iter().filter(|frame| frame["idr"] == true).count(), 1);
+    assert!(
+        frames
+            .iter()
+            .all(|frame| frame["bytes"].as_u64() > Some(0) && frame["us"]["total"].as_f64() > Some(0.0))
+    );
+    let total = &backend["steady"]["us"]["total"];
+    let quantiles: Vec<_> =
+        ["p50", "p90", "p99", "max"].iter().map(|name| total[name].as_f64().unwrap()).collect();
+    assert!(quantiles[0] > 0.0 && quantiles.is_sorted(), "{quantiles:?}");
+    assert_eq!(backend["steady"]["frames"], 20);
+    assert!(backend["psnr_y_db"].as_f64().unwrap() > 25.0, "{}", backend["psnr_y_db"]);
+    assert!(backend["rate"]["reached_bps"].as_f64().unwrap() > 0.0);
+
+    let page = std::fs::read_to_string(&page).unwrap();
+    assert!(page.contains("<svg") && page.contains("prefers-color-scheme: dark"));
+    for outside in ["http", "src=", "href=", "url(", "@import", "<script", "<link"] {
+        assert!(!page.contains(outside), "{outside} in the page");
+    }
+}
+
+#[test]
+fn a_backend_that_is_not_there_is_passed_over_by_name_and_refused_when_it_was_asked_for() {
+    let output = bench(&["--size", "64x64", "--frames", "4"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let table = String::from_utf8(output.stdout).unwrap();
+    // On a machine with NVENC it is measured; then there is nothing to refuse.
+    if !table.contains("passed over nvenc") {
+        return;
+    }
+    let output = bench(&["--backend", "nvenc", "--size", "64x64", "--frames", "4"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("nvenc"), "{}", stderr(&output));
+}
+
+#[test]
+fn an_input_is_measured_as_far_as_it_goes_and_a_broken_one_refused() {
+    let clip = scratch("bench.y4m");
+    let mut bytes = b"YUV4MPEG2 W32 H32 F25:1 Ip C420jpeg\n".to_vec();
+    for frame in 0..12_u8 {
+        bytes.extend_from_slice(b"FRAME\n");
+        bytes.extend((0..32 * 48).map(|at| (at as u8).wrapping_mul(7).wrapping_add(frame)));
+    }
+    std::fs::write(&clip, &bytes).unwrap();
+    let output = bench(&["--backend", "openh264", "--input", clip.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(table.contains("at 25 fps, 12 frames"), "{table}");
+
+    std::fs::write(&clip, &bytes[..bytes.len() - 1]).unwrap();
+    let output = bench(&["--backend", "openh264", "--input", clip.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("bench.y4m: frame 11 is cut short"), "{}", stderr(&output));
+}
+
+#[test]
+fn values_that_cannot_work_are_refused_before_anything_runs() {
+    for args in [["--size", "0x0"], ["--bitrate", "6Q"], ["--frames", "0"], ["--json", "/no/such/folder/x"]] {
+        let output = bench(&args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(output.stdout.is_empty());
+        assert!(stderr(&output).contains(args[1]), "{args:?}: {}", stderr(&output));
+    }
+}

@@ -1,0 +1,72 @@
+//! `direct264 probe`: what this machine encodes with, in words and as JSON.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::support::{Outcome, direct264, run, run_with};
+
+/// Probes without a word from the environment.
+fn probe(args: &[&str]) -> Outcome {
+    run_with(direct264(&[&["probe"], args].concat()).env_remove("DIRECT264_BACKEND"), &[])
+}
+
+fn json(outcome: &Outcome) -> Value {
+    outcome.succeeded();
+    serde_json::from_slice(&outcome.stdout).expect("JSON")
+}
+
+fn keys(object: &Value) -> BTreeSet<&str> {
+    object.as_object().expect("an object").keys().map(String::as_str).collect()
+}
+
+#[test]
+fn it_says_in_words_what_there_is() {
+    let outcome = probe(&[]);
+    assert_eq!(outcome.succeeded(), "", "nothing on stderr");
+    let told = String::from_utf8(outcome.stdout).expect("text");
+    assert!(told.starts_with(concat!("direct264  ", env!("CARGO_PKG_VERSION"))), "{told}");
+    for word in ["\nnvenc ", "\nopenh264 ", "SIMD", "\nauto       takes "] {
+        assert!(told.contains(word), "{word:?} is not in {told}");
+    }
+    assert!(!told.contains("DIRECT264_BACKEND"), "{told}");
+}
+
+#[test]
+fn its_json_has_every_key_and_agrees_with_itself() {
+    let report = json(&probe(&["--json"]));
+    assert_eq!(keys(&report), BTreeSet::from(["version", "auto", "environment", "nvenc", "openh264"]));
+    let nvenc =
+        BTreeSet::from(["available", "driver_version", "api_version", "gpus", "reason", "detail", "advice"]);
+    assert_eq!(keys(&report["nvenc"]), nvenc);
+    let openh264 = BTreeSet::from(["available", "version", "simd", "avx2", "reason", "detail", "advice"]);
+    assert_eq!(keys(&report["openh264"]), openh264);
+    assert_eq!(report["environment"], Value::Null);
+    for name in ["nvenc", "openh264"] {
+        let backend = &report[name];
+        let is_available = backend["available"].as_bool().expect("yes or no");
+        assert_eq!(backend["reason"].is_null(), is_available, "{name} is there or there is a reason");
+    }
+    let best = ["nvenc", "openh264"].into_iter().find(|name| report[*name]["available"] == true);
+    assert_eq!(report["auto"].as_str(), best);
+}
+
+#[test]
+fn auto_takes_what_probe_says() {
+    let auto = json(&probe(&["--json"]))["auto"].clone();
+    let clip = crate::support::moving_y4m(320, 240, 2);
+    let outcome = run_with(direct264(&["encode", "-"]).env_remove("DIRECT264_BACKEND"), &clip);
+    let line = format!("backend   {}", auto.as_str().expect("a backend"));
+    assert!(outcome.succeeded().contains(&line), "{}", outcome.stderr);
+}
+
+#[test]
+fn the_environment_is_told() {
+    let outcome = run(&["probe"]);
+    outcome.succeeded();
+    let told = String::from_utf8(outcome.stdout).expect("text");
+    assert!(told.contains("DIRECT264_BACKEND=openh264 is set"), "{told}");
+    assert_eq!(json(&run(&["probe", "--json"]))["environment"], "openh264");
+    run_with(direct264(&["probe"]).env("DIRECT264_BACKEND", "x264"), &[])
+        .failed(2, &["DIRECT264_BACKEND=x264"]);
+}

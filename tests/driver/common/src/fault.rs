@@ -1,0 +1,123 @@
+//! What to do wrong, and on which call: `nvEncEncodePicture:3=20;cuMemcpy2DAsync:1=700;nvEncLockBitstream:5=hang`.
+//!
+//! | when | meaning | | what | meaning |
+//! |---|---|---|---|---|
+//! | `3` | the third call | | `20` | answer that number, do nothing |
+//! | `3-5` | calls 3, 4 and 5 | | `hang` | never return (until the rule is taken back) |
+//! | `3+` | from the third on | | `hang250` | wait 250 ms, then do the call |
+//! | `*` | always | | `20!` | do the call, then answer that number all the same |
+//! | | | | `empty`, `garbage` | of `nvEncLockBitstream`: an access unit of no bytes, or of noise |
+//!
+//! A call is counted from the moment its rule is set, so that a rule set in a running process means "the next one".
+
+use crate::Function;
+
+/// What a faulted call does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Answers this number and does nothing else.
+    Answer(u32),
+    /// Does its work, then answers this number all the same.
+    AnswerAfter(u32),
+    /// Does not return while the rule stands.
+    Hang,
+    /// Waits this many milliseconds, then does the call.
+    Delay(u64),
+    /// A lock that succeeds and hands out no bytes.
+    Empty,
+    /// A lock that succeeds and hands out noise.
+    Garbage,
+}
+
+/// One rule: the calls `first..=last` of `function` take `action`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// The function it is about.
+    pub function: Function,
+    /// The first call it applies to, counted from one.
+    pub first: u64,
+    /// The last one.
+    pub last: u64,
+    /// What happens then.
+    pub action: Action,
+}
+
+/// Reads a whole setting. Rules are separated by `;`.
+///
+/// # Errors
+/// Names the rule that makes no sense, and why.
+pub fn parse(text: &str) -> Result<Vec<Rule>, String> {
+    text.split(';').map(str::trim).filter(|rule| !rule.is_empty()).map(parse_rule).collect()
+}
+
+fn parse_rule(text: &str) -> Result<Rule, String> {
+    let (place, action) = text.split_once('=').ok_or_else(|| format!("`{text}` has no `=`"))?;
+    let (name, when) = place.split_once(':').unwrap_or((place, "1"));
+    let function =
+        Function::from_name(name).ok_or_else(|| format!("`{name}` is no function of the double"))?;
+    let (first, last) = parse_when(when.trim()).ok_or_else(|| format!("`{when}` is no call number"))?;
+    let action = parse_action(action.trim()).ok_or_else(|| format!("`{action}` is no fault"))?;
+    Ok(Rule { function, first, last, action })
+}
+
+fn parse_when(text: &str) -> Option<(u64, u64)> {
+    if text == "*" {
+        return Some((1, u64::MAX));
+    }
+    if let Some(first) = text.strip_suffix('+') {
+        return Some((first.parse().ok()?, u64::MAX));
+    }
+    if let Some((first, last)) = text.split_once('-') {
+        return Some((first.parse().ok()?, last.parse().ok()?));
+    }
+    let call = text.parse().ok()?;
+    Some((call, call))
+}
+
+fn parse_action(text: &str) -> Option<Action> {
+    match text {
+        "hang" => Some(Action::Hang),
+        "empty" => Some(Action::Empty),
+        "garbage" => Some(Action::Garbage),
+        _ => match text.strip_prefix("hang") {
+            Some(millis) => millis.parse().ok().map(Action::Delay),
+            None => match text.strip_suffix('!') {
+                Some(number) => number.parse().ok().map(Action::AnswerAfter),
+                None => text.parse().ok().map(Action::Answer),
+            },
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Action, Rule, parse};
+    use crate::Function;
+
+    #[test]
+    fn the_documented_forms_are_read() {
+        let rules =
+            parse("nvEncEncodePicture:3=20; cuMemcpy2DAsync:2+=700;nvEncLockBitstream:5=hang").unwrap();
+        assert_eq!(rules.len(), 3);
+        assert_eq!(
+            rules[1],
+            Rule {
+                function: Function::cuMemcpy2DAsync,
+                first: 2,
+                last: u64::MAX,
+                action: Action::Answer(700)
+            }
+        );
+        assert_eq!(parse("cuInit:*=hang250").unwrap()[0].action, Action::Delay(250));
+        assert_eq!(parse("cuInit:2-4=1").unwrap()[0].last, 4);
+        assert_eq!(parse("cuInit=1!").unwrap()[0].action, Action::AnswerAfter(1));
+        assert_eq!(parse("").unwrap(), []);
+    }
+
+    #[test]
+    fn nonsense_is_named() {
+        assert!(parse("cuNothing:1=2").unwrap_err().contains("cuNothing"));
+        assert!(parse("cuInit:x=2").unwrap_err().contains("`x`"));
+        assert!(parse("cuInit:1=oops").unwrap_err().contains("oops"));
+    }
+}

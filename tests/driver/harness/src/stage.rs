@@ -1,0 +1,145 @@
+//! The double in this process.
+#![allow(unsafe_code, reason = "loads shared libraries and calls their C functions")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use d264_double_common::bridge::{Receive, Text};
+use d264_double_common::settings::PREFIX;
+
+use crate::build::{Double, Part};
+use crate::report::Report;
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// A library of the double, loaded and never unloaded.
+#[derive(Debug)]
+pub struct Library(libloading::Library);
+
+impl Library {
+    fn open(path: &Path) -> Self {
+        // SAFETY: the double's initialisers do nothing.
+        let library = unsafe { libloading::Library::new(path) };
+        Self(library.unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+    }
+
+    /// A function by name.
+    ///
+    /// # Safety
+    /// `T` must be the function's own type.
+    ///
+    /// # Panics
+    /// If the library has no such function.
+    #[must_use]
+    pub unsafe fn function<T: Copy>(&self, name: &str) -> T {
+        // SAFETY: the caller answers for the type; the library is never unloaded, so the pointer stays good.
+        let symbol = unsafe { self.0.get::<T>(name) };
+        *symbol.unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+}
+
+struct Loaded {
+    cuda: Library,
+    nvenc: Library,
+}
+
+fn loaded() -> &'static Loaded {
+    static LOADED: OnceLock<Loaded> = OnceLock::new();
+    LOADED.get_or_init(|| {
+        // By their paths first: whoever then asks the loader for `libcuda.so.1` gets the one that is there already.
+        let (cuda, nvenc) = Double::get().libraries();
+        Loaded { cuda: Library::open(cuda), nvenc: Library::open(nvenc) }
+    })
+}
+
+/// The right to use the double of this process: nobody else does while it is held, and it starts from scratch.
+#[derive(Debug)]
+pub struct Stage {
+    _only: MutexGuard<'static, ()>,
+}
+
+impl Double {
+    /// Loads the double into this process and waits for its [`Stage`].
+    #[must_use]
+    pub fn load(&self) -> Stage {
+        let only = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let stage = Stage { _only: only };
+        stage.reset();
+        stage
+    }
+}
+
+impl Stage {
+    /// The CUDA half.
+    #[must_use]
+    pub fn cuda(&self) -> &'static Library {
+        &loaded().cuda
+    }
+
+    /// The encode half.
+    #[must_use]
+    pub fn nvenc(&self) -> &'static Library {
+        &loaded().nvenc
+    }
+
+    /// Adds settings, as lines `KEY=VALUE`; faults among them count from now.
+    pub fn set(&self, lines: &str) {
+        // SAFETY: the function of that name has this type.
+        let set: extern "C" fn(Text) = unsafe { self.cuda().function("d264_double_set") };
+        set(Text::new(lines));
+    }
+
+    /// Back to the settings of the environment, with nothing counted. What is alive stays alive.
+    pub fn reset(&self) {
+        // SAFETY: the function of that name has this type.
+        let reset: extern "C" fn() = unsafe { self.cuda().function("d264_double_reset") };
+        reset();
+    }
+
+    /// The report as of now.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        extern "C" fn receive(_to: usize, text: Text) {
+            *RECEIVED.lock().unwrap_or_else(PoisonError::into_inner) = text.to_text();
+        }
+        static RECEIVED: Mutex<String> = Mutex::new(String::new());
+        // SAFETY: the function of that name has this type.
+        let report: extern "C" fn(usize, Receive) = unsafe { self.cuda().function("d264_double_report") };
+        report(0, receive);
+        Report::parse(&RECEIVED.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Runs one test of this test program in a process of its own, which finds the double as its driver and has the given
+/// settings: `as_child("name_of_the_test", &[("GPUS", "none")])`. None in that process, whose turn it then is.
+///
+/// # Panics
+/// If the process cannot be started, or has no test of that name.
+#[must_use]
+pub fn as_child(test: &str, settings: &[(&str, &str)]) -> Option<Output> {
+    as_child_with(Part::All, test, settings)
+}
+
+/// The same, with only a part of the driver to be found.
+///
+/// # Panics
+/// If the process cannot be started, or has no test of that name.
+#[must_use]
+pub fn as_child_with(part: Part, test: &str, settings: &[(&str, &str)]) -> Option<Output> {
+    const CHILD: &str = "D264_CHILD_OF_TEST";
+    if std::env::var_os(CHILD).is_some() {
+        return None;
+    }
+    let program = std::env::current_exe().unwrap_or_else(|error| panic!("this program has no path: {error}"));
+    let mut command: Command = Double::get().command_with(part, program);
+    command.args(["--exact", test, "--nocapture"]).env(CHILD, "1");
+    for (key, value) in settings {
+        command.env(format!("{PREFIX}{key}"), value);
+    }
+    command.env(format!("{PREFIX}DIR"), Double::get().folder());
+    let output = command.output().unwrap_or_else(|error| panic!("the test does not start again: {error}"));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("running 1 test"), "there is no test `{test}`: {said}");
+    Some(output)
+}

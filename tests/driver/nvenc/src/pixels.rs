@@ -1,0 +1,190 @@
+//! Pixels as the client lays them out, and as the H.264 encoder wants them.
+
+use d264_double_common::pointer::Bytes;
+
+/// `NV_ENC_BUFFER_FORMAT_*`.
+pub(crate) const NV12: u32 = 0x1;
+pub(crate) const YV12: u32 = 0x10;
+pub(crate) const IYUV: u32 = 0x100;
+pub(crate) const ARGB: u32 = 0x0100_0000;
+pub(crate) const ABGR: u32 = 0x1000_0000;
+
+/// The formats that go in.
+pub(crate) const FORMATS: [u32; 5] = [NV12, YV12, IYUV, ARGB, ABGR];
+
+/// How wide a row of the first plane is.
+pub(crate) fn row_bytes(format: u32, width: usize) -> usize {
+    if matches!(format, ARGB | ABGR) { width * 4 } else { width }
+}
+
+/// How many bytes a picture spans, at a pitch.
+pub(crate) fn span(format: u32, pitch: usize, height: usize) -> usize {
+    if matches!(format, ARGB | ABGR) { pitch * height } else { pitch * height + pitch * height.div_ceil(2) }
+}
+
+/// A picture as the client laid it out.
+#[derive(Debug, Default)]
+pub(crate) struct Raw {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) format: u32,
+    pub(crate) pitch: usize,
+    /// Rows of the surface, which may be more than those of the picture.
+    pub(crate) rows: usize,
+}
+
+impl Raw {
+    /// Makes room for a picture, reusing the memory of an earlier one.
+    pub(crate) fn prepare(&mut self, format: u32, pitch: usize, rows: usize) {
+        self.bytes.resize(span(format, pitch, rows), 0);
+        (self.format, self.pitch, self.rows) = (format, pitch, rows);
+    }
+
+    pub(crate) fn take(&mut self, from: Bytes) {
+        from.read(&mut self.bytes);
+    }
+}
+
+/// A planar 4:2:0 picture.
+#[derive(Debug, Default)]
+pub(crate) struct Picture {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    bytes: Vec<u8>,
+}
+
+impl Picture {
+    /// A mid-grey picture.
+    pub(crate) fn grey(width: usize, height: usize) -> Self {
+        let mut picture = Self { width, height, bytes: Vec::new() };
+        picture.resize(width, height);
+        picture.bytes.fill(128);
+        picture
+    }
+
+    fn resize(&mut self, width: usize, height: usize) {
+        (self.width, self.height) = (width, height);
+        self.bytes.resize(width * height + 2 * width.div_ceil(2) * height.div_ceil(2), 0);
+    }
+
+    pub(crate) fn planes(&self) -> (&[u8], &[u8], &[u8]) {
+        let (y, chroma) = self.bytes.split_at(self.width * self.height);
+        let (u, v) = chroma.split_at(self.width.div_ceil(2) * self.height.div_ceil(2));
+        (y, u, v)
+    }
+
+    /// Takes the pixels of a client's picture of at least this size.
+    pub(crate) fn convert(&mut self, raw: &Raw, width: usize, height: usize) {
+        self.resize(width, height);
+        match raw.format {
+            ARGB => self.take_packed(raw, [2, 1, 0]),
+            ABGR => self.take_packed(raw, [0, 1, 2]),
+            _ => self.take_planes(raw),
+        }
+    }
+
+    fn take_planes(&mut self, raw: &Raw) {
+        let (width, height) = (self.width, self.height);
+        let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
+        let (luma, chroma) = self.bytes.split_at_mut(width * height);
+        let (u, v) = chroma.split_at_mut(half_width * half_height);
+        for (row, line) in luma.chunks_mut(width).enumerate() {
+            line.copy_from_slice(&raw.bytes[row * raw.pitch..][..width]);
+        }
+        let base = raw.pitch * raw.rows;
+        if raw.format == NV12 {
+            for row in 0..half_height {
+                let line = &raw.bytes[base + row * raw.pitch..][..half_width * 2];
+                let (u_line, v_line) = (&mut u[row * half_width..], &mut v[row * half_width..]);
+                for (column, pair) in line.chunks_exact(2).enumerate() {
+                    u_line[column] = pair[0];
+                    v_line[column] = pair[1];
+                }
+            }
+            return;
+        }
+        let pitch = raw.pitch / 2;
+        let second = base + pitch * raw.rows.div_ceil(2);
+        let (first, second) =
+            if raw.format == IYUV { ((u, base), (v, second)) } else { ((v, base), (u, second)) };
+        for (plane, start) in [first, second] {
+            for (row, line) in plane.chunks_mut(half_width).enumerate() {
+                line.copy_from_slice(&raw.bytes[start + row * pitch..][..half_width]);
+            }
+        }
+    }
+
+    /// BT.601, limited range: what the hardware does with RGB.
+    fn take_packed(&mut self, raw: &Raw, [red, green, blue]: [usize; 3]) {
+        let (width, height) = (self.width, self.height);
+        let pixel = |x: usize, y: usize| {
+            let at = y.min(height - 1) * raw.pitch + x.min(width - 1) * 4;
+            let channel = |place: usize| i32::from(raw.bytes[at + place]);
+            (channel(red), channel(green), channel(blue))
+        };
+        let byte = |value: i32| u8::try_from(value.clamp(0, 255)).unwrap_or(0);
+        let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
+        let (luma, chroma) = self.bytes.split_at_mut(width * height);
+        let (u, v) = chroma.split_at_mut(half_width * half_height);
+        for y in 0..height {
+            for x in 0..width {
+                let (r, g, b) = pixel(x, y);
+                luma[y * width + x] = byte(((66 * r + 129 * g + 25 * b + 128) >> 8) + 16);
+            }
+        }
+        for y in 0..half_height {
+            for x in 0..half_width {
+                let four = [(0, 0), (1, 0), (0, 1), (1, 1)].map(|(dx, dy)| pixel(2 * x + dx, 2 * y + dy));
+                let mean = |part: fn(&(i32, i32, i32)) -> i32| (four.iter().map(part).sum::<i32>() + 2) / 4;
+                let (r, g, b) = (mean(|p| p.0), mean(|p| p.1), mean(|p| p.2));
+                u[y * half_width + x] = byte(((-38 * r - 74 * g + 112 * b + 128) >> 8) + 128);
+                v[y * half_width + x] = byte(((112 * r - 94 * g - 18 * b + 128) >> 8) + 128);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ABGR, ARGB, IYUV, NV12, Picture, Raw, YV12, span};
+
+    fn raw(format: u32, pitch: usize, rows: usize, bytes: &[u8]) -> Raw {
+        let mut raw = Raw::default();
+        raw.prepare(format, pitch, rows);
+        raw.bytes[..bytes.len()].copy_from_slice(bytes);
+        raw
+    }
+
+    #[test]
+    fn every_planar_layout_gives_the_same_picture() {
+        // 4x2, pitch 4, luma 1..8, U 9 10, V 11 12.
+        let y = [1, 2, 3, 4, 5, 6, 7, 8];
+        let layouts = [
+            raw(NV12, 4, 2, &[&y[..], &[9, 11, 10, 12]].concat()),
+            raw(IYUV, 4, 2, &[&y[..], &[9, 10, 11, 12]].concat()),
+            raw(YV12, 4, 2, &[&y[..], &[11, 12, 9, 10]].concat()),
+        ];
+        for layout in layouts {
+            let mut picture = Picture::default();
+            picture.convert(&layout, 4, 2);
+            assert_eq!(picture.planes(), (&y[..], &[9, 10][..], &[11, 12][..]));
+        }
+    }
+
+    #[test]
+    fn packed_colours_are_bt601_limited() {
+        // Word-ordered: ARGB is B G R A in memory.
+        let red_argb = raw(ARGB, 8, 2, &[0, 0, 255, 0].repeat(4));
+        let red_abgr = raw(ABGR, 8, 2, &[255, 0, 0, 0].repeat(4));
+        for layout in [red_argb, red_abgr] {
+            let mut picture = Picture::default();
+            picture.convert(&layout, 2, 2);
+            assert_eq!(picture.planes(), (&[82; 4][..], &[90][..], &[240][..]));
+        }
+    }
+
+    #[test]
+    fn chroma_follows_the_rows_of_the_surface() {
+        assert_eq!(span(NV12, 16, 4), 96);
+        assert_eq!(span(ARGB, 16, 4), 64);
+    }
+}

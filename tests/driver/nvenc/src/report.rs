@@ -1,0 +1,133 @@
+//! This half's part of the report: sessions, what they were asked, what they leave behind.
+
+use std::sync::Mutex;
+
+use d264_double_common::bridge::{Receive, Text};
+use serde_json::{Map, Value, json};
+
+use crate::bitstream::State;
+use crate::config::Config;
+use crate::session::{Session, all, lock};
+
+/// How many ended sessions are kept.
+const KEPT: usize = 256;
+
+static ENDED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
+static COUNTS: Mutex<(u64, usize)> = Mutex::new((0, 0));
+
+/// What a session did.
+#[derive(Debug)]
+pub(crate) struct Log {
+    api: (u32, u32),
+    settings: Value,
+    changes: Vec<Value>,
+    frames: u64,
+    idrs: u64,
+    bytes: u64,
+    invalidations: u64,
+    refreshes: u64,
+}
+
+impl Log {
+    pub(crate) fn new(api: (u32, u32)) -> Self {
+        Self {
+            api,
+            settings: Value::Null,
+            changes: Vec::new(),
+            frames: 0,
+            idrs: 0,
+            bytes: 0,
+            invalidations: 0,
+            refreshes: 0,
+        }
+    }
+
+    pub(crate) fn initialised(&mut self, config: &Config) {
+        self.settings = config.described.clone();
+    }
+
+    pub(crate) fn reconfigured(&mut self, config: &Config, force_idr: bool, reset: bool) {
+        if self.changes.len() < KEPT {
+            self.changes.push(json!({
+                "after_frames": self.frames, "forceIDR": force_idr, "resetEncoder": reset,
+                "settings": config.described,
+            }));
+        }
+    }
+
+    pub(crate) fn submitted(&mut self, refresh_frames: u32) {
+        self.refreshes += u64::from(refresh_frames > 0);
+    }
+
+    pub(crate) fn encoded(&mut self, idr: bool, bytes: usize) {
+        self.frames += 1;
+        self.idrs += u64::from(idr);
+        self.bytes += bytes as u64;
+    }
+
+    pub(crate) fn invalidated(&mut self) {
+        self.invalidations += 1;
+    }
+
+    fn value(&self) -> Value {
+        json!({
+            "api": format!("{}.{}", self.api.0, self.api.1),
+            "settings": self.settings, "reconfigurations": self.changes,
+            "frames": self.frames, "idrs": self.idrs, "bytes": self.bytes,
+            "invalidations": self.invalidations, "intra_refreshes_forced": self.refreshes,
+        })
+    }
+}
+
+/// A session was opened; there are now so many.
+pub(crate) fn opened(open: usize) {
+    let mut counts = lock(&COUNTS);
+    counts.0 += 1;
+    counts.1 = counts.1.max(open);
+}
+
+pub(crate) fn closed(log: &Log) {
+    let mut ended = lock(&ENDED);
+    if ended.len() < KEPT {
+        ended.push(log.value());
+    }
+}
+
+/// Hands this part to the other half, as a JSON object.
+pub(crate) extern "C" fn section(to: usize, receive: Receive) {
+    let sessions = all();
+    let mut leaks = Map::new();
+    let mut add = |name: &str, count: usize| {
+        if count > 0 {
+            let so_far = leaks.get(name).and_then(Value::as_u64).unwrap_or(0);
+            leaks.insert(name.to_owned(), json!(so_far + count as u64));
+        }
+    };
+    let mut described = lock(&ENDED).clone();
+    add("sessions", sessions.len());
+    for session in &sessions {
+        // One that a hung call holds is a leak whose contents nobody can tell.
+        let Ok(session) = session.try_lock() else { continue };
+        for (name, count) in owned(&session) {
+            add(name, count);
+        }
+        described.push(session.log.value());
+    }
+    let (opened, peak) = *lock(&COUNTS);
+    let part = json!({
+        "leaks": leaks, "sessions": described, "sessions_opened": opened, "sessions_at_once": peak,
+    });
+    receive(to, Text::new(&part.to_string()));
+}
+
+fn owned(session: &Session) -> [(&'static str, usize); 6] {
+    let locked = session.bitstreams.values().filter(|found| matches!(found.state, State::Locked)).count();
+    [
+        ("bitstream_buffers", session.bitstreams.len()),
+        ("input_buffers", session.inputs.len()),
+        ("registrations", session.registrations.len()),
+        ("mappings", session.mappings.len()),
+        ("locked_bitstreams", locked),
+        ("locked_inputs", session.inputs.values().filter(|buffer| buffer.locked).count()),
+    ]
+}

@@ -1,0 +1,21 @@
+//! What embedders rely on at compile time.
+#![allow(missing_docs)]
+
+use direct264::openh264::OpenH264Encoder;
+use direct264::{Encoder, Error, Event, Frame, Opened, OwnedAccessUnit};
+
+fn is_send<T: Send>() {}
+fn is_send_and_sync<T: Send + Sync>() {}
+fn is_static<T: 'static>() {}
+
+#[test]
+fn encoders_move_between_threads_and_values_are_shared() {
+    is_send::<OpenH264Encoder>();
+    is_send::<Box<dyn Encoder>>();
+    is_send::<Opened>();
+    is_send_and_sync::<Frame<'_>>();
+    is_send_and_sync::<OwnedAccessUnit>();
+    is_send_and_sync::<Event>();
+    is_send_and_sync::<Error>();
+    is_static::<Error>();
+}

@@ -1,0 +1,66 @@
+//! Which backend is taken, and that the caller learns why a better one was not.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use common::{config, encode_run, size};
+use direct264::{Backend, ConfigError, Error, EventKind, Order, Reason, open};
+
+#[test]
+fn auto_takes_openh264_where_there_is_no_nvenc_and_says_why() {
+    let mut opened = open(&config(size(320, 240), 30, 500), &Order::auto()).unwrap();
+    if opened.encoder.backend() == Backend::Nvenc {
+        eprintln!("SKIPPED: this machine has NVENC");
+        return;
+    }
+    assert_eq!(opened.passed_over.len(), 1);
+    let why = &opened.passed_over[0];
+    assert_eq!(why.backend, Backend::Nvenc);
+    assert!(why.to_string().starts_with("nvenc: "), "{why}");
+    assert_eq!(encode_run(&mut *opened.encoder, 0, 3).len(), 3);
+    assert!(opened.encoder.take_events().iter().any(|event| event.kind == EventKind::Selected));
+}
+
+#[test]
+fn strict_nvenc_fails_with_the_typed_reason_where_there_is_none() {
+    match open(&config(size(320, 240), 30, 500), &Order::only(Backend::Nvenc)) {
+        Ok(opened) => assert_eq!(opened.encoder.backend(), Backend::Nvenc),
+        Err(Error::Unavailable(why)) => {
+            assert_eq!(why.backend, Backend::Nvenc);
+            assert_ne!(why.reason, Reason::ByRequest);
+        }
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+#[test]
+fn strict_openh264_passes_nothing_over() {
+    let opened = open(&config(size(320, 240), 30, 500), &Order::only(Backend::OpenH264)).unwrap();
+    assert_eq!(opened.encoder.backend(), Backend::OpenH264);
+    assert!(opened.passed_over.is_empty());
+}
+
+#[test]
+fn an_order_is_a_word_or_a_list() {
+    assert_eq!("auto".parse::<Order>().unwrap(), Order::default());
+    assert_eq!("openh264".parse::<Order>().unwrap().backends(), [Backend::OpenH264]);
+    assert_eq!("NVENC".parse::<Order>().unwrap_err(), ConfigError::UnknownBackend { word: "NVENC".into() });
+    assert_eq!(Order::of([]).unwrap_err(), ConfigError::NoBackend);
+    let reversed = Order::of([Backend::OpenH264, Backend::Nvenc]).unwrap();
+    assert_eq!(reversed.backends(), [Backend::OpenH264, Backend::Nvenc]);
+}
+
+#[test]
+fn settings_that_cannot_work_are_no_reason_to_try_the_next_backend() {
+    let config = config(size(320, 240), 30, 500).max_size(size(160, 120));
+    assert!(matches!(open(&config, &Order::auto()).unwrap_err(), Error::Config(ConfigError::MaxSize { .. })));
+}
+
+#[test]
+fn every_reason_has_a_word_of_its_own_and_a_sentence() {
+    let mut words: Vec<&str> = Reason::ALL.iter().map(|reason| reason.word()).collect();
+    words.sort_unstable();
+    words.dedup();
+    assert_eq!(words.len(), Reason::ALL.len());
+    assert!(Reason::ALL.iter().all(|reason| !reason.sentence().is_empty() && !reason.word().contains(' ')));
+}
