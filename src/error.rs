@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use crate::encoder::Backend;
+use crate::frame::PixelFormat;
 use crate::reason::Reason;
 use crate::units::FrameSize;
 
@@ -260,6 +261,16 @@ pub enum FrameError {
         /// The encoder's size.
         encoder: FrameSize,
     },
+    /// Every page-locked frame of the encoder is lent: encode or drop one.
+    AllLent {
+        /// How many there are.
+        lent: usize,
+    },
+    /// The encoder cannot lend a frame of this format: it would have to convert it.
+    NotLent {
+        /// The format asked for.
+        format: PixelFormat,
+    },
     /// The contiguous buffer has another length than the frame.
     Length {
         /// Bytes given.
@@ -288,6 +299,13 @@ impl fmt::Display for FrameError {
                 )
             }
             Self::Size { frame, encoder } => write!(f, "frame of {frame} for an encoder of {encoder}"),
+            Self::AllLent { lent } => write!(f, "all {lent} frames of the encoder are lent"),
+            Self::NotLent { format } => {
+                write!(
+                    f,
+                    "the encoder lends no frame of the format {format:?}, which it would have to convert"
+                )
+            }
             Self::Length { bytes, needed } => write!(f, "{bytes} bytes given for a frame of {needed}"),
         }
     }

@@ -44,7 +44,7 @@
 pub mod annexb;
 mod colour;
 mod config;
-#[cfg(openh264)]
+#[cfg(any(nvenc, openh264))]
 mod convert;
 #[cfg(nvenc)]
 mod cuda;

@@ -41,7 +41,8 @@ pub enum MultiPass {
 
 /// A column or row of intra macroblocks that wanders over the picture, so that a receiver recovers without an IDR.
 ///
-/// A GPU that cannot do it refuses the setting with [`Reason::UnsupportedSetting`](crate::Reason::UnsupportedSetting).
+/// On a GPU that cannot do it, it is left out, which is told as a warning in the log;
+/// [`Capabilities`](crate::nvenc::Capabilities) tells beforehand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct IntraRefresh {
     pub(crate) period_frames: u32,

@@ -53,10 +53,11 @@ impl PinnedMemory {
 impl Drop for PinnedMemory {
     /// What cannot be freed is leaked: a status cannot be handed on from here.
     fn drop(&mut self) {
-        if let Ok(_entered) = self.context.enter() {
-            // SAFETY: made in `new` in this context, and freed only here.
-            let _ = unsafe { (self.context.functions().cuMemFreeHost)(self.start.as_ptr().cast()) };
-        }
+        // Where it cannot be entered once more it may still be the current one.
+        let entered = self.context.enter();
+        // SAFETY: made in `new` in this context, and freed only here.
+        let _ = unsafe { (self.context.functions().cuMemFreeHost)(self.start.as_ptr().cast()) };
+        drop(entered);
     }
 }
 
@@ -116,10 +117,11 @@ impl Drop for PitchedMemory {
         if self.address == 0 {
             return;
         }
-        if let Ok(_entered) = self.context.enter() {
-            // SAFETY: made in `new` in this context, and freed only here.
-            let _ = unsafe { (self.context.functions().cuMemFree_v2)(self.address) };
-        }
+        // Where it cannot be entered once more it may still be the current one.
+        let entered = self.context.enter();
+        // SAFETY: made in `new` in this context, and freed only here.
+        let _ = unsafe { (self.context.functions().cuMemFree_v2)(self.address) };
+        drop(entered);
     }
 }
 

@@ -4,8 +4,14 @@
 //! it, and the guard leaves it again.
 
 mod context;
+mod device;
+mod memory;
+mod stream;
 
 pub(crate) use context::Context;
+pub(crate) use device::choose;
+pub(crate) use memory::{PinnedMemory, PitchedMemory};
+pub(crate) use stream::Stream;
 
 use direct264_sys::cuda::{CUDA_ERROR_NOT_INITIALIZED, CUDA_ERROR_OUT_OF_MEMORY, Status};
 

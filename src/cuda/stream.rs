@@ -1,10 +1,9 @@
 //! A stream of one's own: work in order, without regard to anybody else's.
 #![expect(unsafe_code, reason = "streams are made, used and destroyed by calls of the CUDA driver")]
 
-use std::ptr::NonNull;
 use std::sync::Arc;
 
-use direct264_sys::cuda::{CU_STREAM_NON_BLOCKING, CUstream, CUstream_st};
+use direct264_sys::cuda::{CU_STREAM_NON_BLOCKING, CUstream};
 
 use super::{Context, PinnedMemory, PitchedMemory, check};
 use crate::encoder::Backend;
@@ -14,7 +13,8 @@ use crate::error::DriverError;
 #[derive(Debug)]
 pub(crate) struct Stream {
     context: Arc<Context>,
-    handle: NonNull<CUstream_st>,
+    /// In a place that does not move: NVENC is given a pointer to the handle.
+    handle: Box<CUstream>,
 }
 
 // SAFETY: CUDA ties a stream to its context and to no thread.
@@ -27,15 +27,21 @@ impl Stream {
         // SAFETY: `handle` lives through the call, which writes to it and keeps no pointer.
         let code = unsafe { (context.functions().cuStreamCreate)(&raw mut handle, CU_STREAM_NON_BLOCKING) };
         check("cuStreamCreate", code)?;
-        let handle = NonNull::new(handle).ok_or_else(|| {
-            DriverError::new(Backend::Nvenc, "cuStreamCreate", 0, "no stream came with the success")
-        })?;
-        Ok(Self { context: Arc::clone(context), handle })
+        if handle.is_null() {
+            let what = "no stream came with the success";
+            return Err(DriverError::new(Backend::Nvenc, "cuStreamCreate", 0, what));
+        }
+        Ok(Self { context: Arc::clone(context), handle: Box::new(handle) })
     }
 
     /// The handle, valid while this value lives.
     pub(crate) fn handle(&self) -> CUstream {
-        self.handle.as_ptr()
+        *self.handle
+    }
+
+    /// Where the handle lies, for as long as this value lives, wherever it is moved.
+    pub(crate) fn handle_place(&mut self) -> *mut CUstream {
+        &raw mut *self.handle
     }
 
     /// Starts to copy the first `bytes` bytes of `from` to `to`. The context has to be current.
@@ -77,9 +83,10 @@ impl Stream {
 impl Drop for Stream {
     /// A status cannot be handed on from here.
     fn drop(&mut self) {
-        if let Ok(_entered) = self.context.enter() {
-            // SAFETY: made in `new`, and destroyed only here.
-            let _ = unsafe { (self.context.functions().cuStreamDestroy_v2)(self.handle()) };
-        }
+        // Where it cannot be entered once more it may still be the current one.
+        let entered = self.context.enter();
+        // SAFETY: made in `new`, and destroyed only here.
+        let _ = unsafe { (self.context.functions().cuStreamDestroy_v2)(self.handle()) };
+        drop(entered);
     }
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use direct264_sys::cuda::{self, Device};
 use direct264_sys::nvenc::{
-    self as sys, ApiVersion, Functions, GUID, NV_ENC_CAPS_PARAM, NV_ENC_CODEC_H264_GUID, NV_ENC_ENCODER_PTR,
-    NV_ENC_ERR_OUT_OF_MEMORY, Session, Status,
+    self as sys, ApiVersion, Functions, GUID, NV_ENC_CAPS_PARAM, NV_ENC_CODEC_H264_GUID, NV_ENC_CONFIG,
+    NV_ENC_ENCODER_PTR, NV_ENC_ERR_OUT_OF_MEMORY, NV_ENC_PRESET_CONFIG, Session, Status,
 };
 
 use super::availability;
+use super::params::Params;
 use crate::cuda::{Context, refused as refused_by_cuda};
 use crate::encoder::Backend;
 use crate::error::{DriverError, Error, Unavailable};
@@ -44,6 +45,11 @@ impl Drivers {
         Ok(Self { cuda, encode, api })
     }
 
+    /// The devices that this process sees.
+    pub(super) fn devices(&self) -> Result<Vec<Device>, Error> {
+        devices(self.cuda)
+    }
+
     /// Opens a session on a device.
     pub(super) fn open(&self, device: &Device) -> Result<Arc<OpenSession>, Error> {
         let context = Context::primary(self.cuda, device.handle).map_err(availability::not_ready)?;
@@ -61,6 +67,16 @@ impl Drivers {
 pub(super) fn devices(cuda: &cuda::Driver) -> Result<Vec<Device>, Error> {
     cuda.devices().map_err(|error| availability::not_ready(refused_by_cuda(error.call, error.status)))
 }
+
+/// The configuration of a preset, as the driver has it.
+#[derive(Debug, Clone)]
+pub(super) struct PresetConfig(pub(super) Box<NV_ENC_CONFIG>);
+
+// SAFETY: plain data. The pointers in it are reserved or unused fields, which nothing here follows.
+unsafe impl Send for PresetConfig {}
+
+// SAFETY: plain data. The one pointer that counts is null but for the length of a call, which sets it in a copy.
+unsafe impl Send for Params {}
 
 /// A session of the driver, destroyed when the last who holds it lets go: first itself, then what it lives in.
 #[derive(Debug)]
@@ -158,6 +174,23 @@ impl OpenSession {
         };
         self.check("nvEncGetEncodeCaps", code)?;
         Ok(value)
+    }
+
+    /// The configuration that a preset and a tuning stand for.
+    pub(super) fn preset_config(&self, preset: GUID, tuning: u32) -> Result<PresetConfig, DriverError> {
+        let mut config = Box::new(NV_ENC_PRESET_CONFIG::versioned(self.api()));
+        // SAFETY: the session is open; `config` is whole and of the session's version, and lives through the call.
+        let code = unsafe {
+            (self.functions().nvEncGetEncodePresetConfigEx)(
+                self.handle(),
+                NV_ENC_CODEC_H264_GUID,
+                preset,
+                tuning,
+                &raw mut *config,
+            )
+        };
+        self.check("nvEncGetEncodePresetConfigEx", code)?;
+        Ok(PresetConfig(Box::new(config.presetCfg)))
     }
 }
 
