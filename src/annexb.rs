@@ -93,7 +93,16 @@ pub fn nals(stream: &[u8]) -> impl Iterator<Item = Nal<'_>> {
 
 /// Where the next `00 00 01` begins, from `from` on.
 fn start_code(stream: &[u8], from: usize) -> Option<usize> {
-    stream.get(from..)?.windows(3).position(|w| w == [0, 0, 1]).map(|at| from + at)
+    let mut at = from;
+    // Looks at the last of three bytes first: most of them are above 1, and no start code covers such a byte.
+    while let Some(&[first, second, last]) = stream.get(at..at.checked_add(3)?)?.first_chunk() {
+        match last {
+            0 => at += 1,
+            1 if first == 0 && second == 0 => return Some(at),
+            _ => at += 3,
+        }
+    }
+    None
 }
 
 fn strip_start_code(bytes: &[u8]) -> &[u8] {

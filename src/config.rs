@@ -1,5 +1,11 @@
 //! What an encoder is opened with, and the only set of defaults.
 
+mod nvenc;
+
+pub use nvenc::{
+    CallForm, CallLimits, GpuChoice, GpuUuid, IntraRefresh, MultiPass, NvencConfig, NvencPreset,
+};
+
 use std::num::{NonZeroU8, NonZeroU32};
 
 use crate::colour::Colour;
@@ -42,6 +48,7 @@ pub struct EncoderConfig {
     pub(crate) qp_range: QpRange,
     pub(crate) slices: Option<NonZeroU8>,
     pub(crate) threads: Option<NonZeroU8>,
+    pub(crate) nvenc: NvencConfig,
 }
 
 impl EncoderConfig {
@@ -61,6 +68,7 @@ impl EncoderConfig {
             qp_range: QpRange::DEFAULT,
             slices: None,
             threads: None,
+            nvenc: NvencConfig::new(),
         }
     }
 
@@ -125,6 +133,13 @@ impl EncoderConfig {
         self
     }
 
+    /// Settings that only NVENC has; [`NvencConfig::new`] unless set. Other backends ignore them.
+    #[must_use]
+    pub const fn nvenc(mut self, nvenc: NvencConfig) -> Self {
+        self.nvenc = nvenc;
+        self
+    }
+
     /// The opening size in pixels.
     #[must_use]
     pub const fn size(&self) -> FrameSize {
@@ -148,6 +163,6 @@ impl EncoderConfig {
         if self.size.width() > self.max_size.width() || self.size.height() > self.max_size.height() {
             return Err(ConfigError::MaxSize { size: self.size, max_size: self.max_size });
         }
-        Ok(())
+        self.nvenc.validate()
     }
 }

@@ -1,4 +1,5 @@
-//! Brings frames of any host format to the planar 4:2:0 of even size that the software backend reads.
+//! Brings frames of any host format to the planar 4:2:0 of even size that the software backend reads, and
+//! the hardware backend what it does not take as it comes.
 //!
 //! Planes that already fit are lent through; only what does not is written to a buffer, which is kept.
 
@@ -18,6 +19,7 @@ pub(crate) struct Planes<'a> {
     pub(crate) chroma_stride: usize,
 }
 
+#[cfg(openh264)]
 impl Planes<'_> {
     /// Whether every row of a picture of `size` lies within the planes.
     pub(crate) fn hold(&self, size: FrameSize) -> bool {

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use crate::encoder::Backend;
+use crate::frame::PixelFormat;
 use crate::reason::Reason;
 use crate::units::FrameSize;
 
@@ -147,6 +148,25 @@ pub enum ConfigError {
         /// The maximum, as given.
         max_size: FrameSize,
     },
+    /// The VBV is too large.
+    Vbv {
+        /// Percent of one frame's share of the bitrate, as given.
+        percent: u32,
+        /// The most that is taken.
+        max: u32,
+    },
+    /// An intra refresh that has no length, or is not over before the next one begins.
+    IntraRefresh {
+        /// Frames from one refresh to the next, as given.
+        period_frames: u32,
+        /// Frames that one refresh takes, as given.
+        length_frames: u32,
+    },
+    /// A text that names no GPU.
+    UnknownGpu {
+        /// The text, as given.
+        text: String,
+    },
     /// A word that names no backend.
     UnknownBackend {
         /// The word, as given.
@@ -182,6 +202,16 @@ impl fmt::Display for ConfigError {
             Self::Threads { threads, max } => write!(f, "{threads} threads is outside 1 to {max}"),
             Self::MaxSize { size, max_size } => {
                 write!(f, "size {size} does not fit within the maximum size {max_size}")
+            }
+            Self::Vbv { percent, max } => {
+                write!(f, "a VBV of {percent} % of a frame is outside 1 to {max} %")
+            }
+            Self::IntraRefresh { period_frames, length_frames } => write!(
+                f,
+                "an intra refresh of {length_frames} frames does not fit between 1 and its period of {period_frames}"
+            ),
+            Self::UnknownGpu { text } => {
+                write!(f, "\"{text}\" names no GPU: say any, an index or a UUID")
             }
             Self::UnknownBackend { word } => {
                 write!(f, "\"{word}\" is no backend: say auto, nvenc or openh264")
@@ -231,6 +261,16 @@ pub enum FrameError {
         /// The encoder's size.
         encoder: FrameSize,
     },
+    /// Every page-locked frame of the encoder is lent: encode or drop one.
+    AllLent {
+        /// How many there are.
+        lent: usize,
+    },
+    /// The encoder cannot lend a frame of this format: it would have to convert it.
+    NotLent {
+        /// The format asked for.
+        format: PixelFormat,
+    },
     /// The contiguous buffer has another length than the frame.
     Length {
         /// Bytes given.
@@ -259,6 +299,13 @@ impl fmt::Display for FrameError {
                 )
             }
             Self::Size { frame, encoder } => write!(f, "frame of {frame} for an encoder of {encoder}"),
+            Self::AllLent { lent } => write!(f, "all {lent} frames of the encoder are lent"),
+            Self::NotLent { format } => {
+                write!(
+                    f,
+                    "the encoder lends no frame of the format {format:?}, which it would have to convert"
+                )
+            }
             Self::Length { bytes, needed } => write!(f, "{bytes} bytes given for a frame of {needed}"),
         }
     }
@@ -302,9 +349,11 @@ impl StdError for Unavailable {}
 pub struct DriverError {
     /// The backend whose call it was.
     pub backend: Backend,
+    /// What kind of refusal it was: [`Reason::DriverError`] unless the status says more.
+    pub reason: Reason,
     /// The function, by its C name.
     pub call: &'static str,
-    /// What it returned.
+    /// What it returned; 0 where it returned nothing, or nothing wrong but what it did is.
     pub status: i64,
     /// What the library said of it, where it said anything.
     pub detail: String,
@@ -317,13 +366,22 @@ impl DriverError {
         status: impl Into<i64>,
         detail: impl Into<String>,
     ) -> Self {
-        Self { backend, call, status: status.into(), detail: detail.into() }
+        Self { backend, reason: Reason::DriverError, call, status: status.into(), detail: detail.into() }
+    }
+
+    /// The same error for a reason that is known more closely.
+    #[cfg(nvenc)]
+    pub(crate) fn because(self, reason: Reason) -> Self {
+        Self { reason, ..self }
     }
 }
 
 impl fmt::Display for DriverError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} returned {}", self.backend, self.call, self.status)?;
+        match self.reason {
+            Reason::TimedOut => write!(f, "{}: {} did not return in time", self.backend, self.call)?,
+            _ => write!(f, "{}: {} returned {}", self.backend, self.call, self.status)?,
+        }
         if !self.detail.is_empty() {
             write!(f, " ({})", self.detail)?;
         }

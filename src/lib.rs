@@ -44,14 +44,16 @@
 pub mod annexb;
 mod colour;
 mod config;
-#[cfg(openh264)]
+#[cfg(any(nvenc, openh264))]
 mod convert;
+#[cfg(nvenc)]
+mod cuda;
 mod encoder;
 mod error;
 mod event;
 mod frame;
 mod level;
-mod nvenc;
+pub mod nvenc;
 #[cfg(openh264)]
 pub mod openh264;
 mod reason;
@@ -59,7 +61,10 @@ mod select;
 mod units;
 
 pub use colour::{Colour, Matrix, Range};
-pub use config::{EncoderConfig, Profile};
+pub use config::{
+    CallForm, CallLimits, EncoderConfig, GpuChoice, GpuUuid, IntraRefresh, MultiPass, NvencConfig,
+    NvencPreset, Profile,
+};
 pub use encoder::{AccessUnit, Backend, Encoder, OwnedAccessUnit, Picture, StageTimes};
 pub use error::{ConfigError, DriverError, Error, FrameError, Unavailable};
 pub use event::{Event, EventKind};

@@ -3,6 +3,7 @@
 use crate::config::EncoderConfig;
 use crate::encoder::{Backend, Encoder};
 use crate::error::{ConfigError, Error, Unavailable};
+#[cfg(not(openh264))]
 use crate::reason::Reason;
 
 /// The backends to try, best first.
@@ -100,7 +101,7 @@ pub fn open(config: &EncoderConfig, order: &Order) -> Result<Opened, Error> {
             }
             Err(Error::Driver(why)) => {
                 tracing::warn!(backend = backend.word(), error = %why, "encoder failed to open");
-                passed_over.push(Unavailable::new(backend, Reason::DriverError, why.to_string()));
+                passed_over.push(Unavailable::new(backend, why.reason, why.to_string()));
                 last = Some(Error::Driver(why));
             }
             Err(other) => return Err(other),
@@ -111,7 +112,13 @@ pub fn open(config: &EncoderConfig, order: &Order) -> Result<Opened, Error> {
 
 fn open_backend(backend: Backend, config: &EncoderConfig) -> Result<Box<dyn Encoder>, Error> {
     match backend {
-        Backend::Nvenc => Err(crate::nvenc::why_not().into()),
+        #[cfg(nvenc)]
+        Backend::Nvenc => Ok(Box::new(crate::nvenc::NvencEncoder::new(config)?)),
+        #[cfg(not(nvenc))]
+        Backend::Nvenc => {
+            let _ = config;
+            Err(crate::nvenc::not_built().into())
+        }
         #[cfg(openh264)]
         Backend::OpenH264 => Ok(Box::new(crate::openh264::OpenH264Encoder::new(config)?)),
         #[cfg(not(openh264))]

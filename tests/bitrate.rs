@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{config, decode, encode, encode_run, encoders, picture, size};
+use common::{config, decode, encode, encode_run, encoders, picture, size, software};
 use direct264::{Bitrate, EventKind, FrameRate, OwnedAccessUnit, Picture, Profile, QpRange};
 
 /// Bits per second in each window of one second, from `from` on.
@@ -38,7 +38,7 @@ fn every_second_is_within_a_tenth_of_the_target() {
 fn pictures_differ_little_in_size_with_one_slice_and_with_two() {
     for slices in [1, 2] {
         let config = config(size(1280, 720), 30, 1_000).slices(std::num::NonZeroU8::new(slices));
-        for mut encoder in encoders(&config) {
+        for mut encoder in software(&config) {
             let units = encode_run(&mut *encoder, 0, 120);
             let mut bytes: Vec<f64> = units[30..].iter().map(|unit| unit.bytes.len() as f64).collect();
             let mean = bytes.iter().sum::<f64>() / bytes.len() as f64;
@@ -117,7 +117,7 @@ fn frequent_idrs_keep_the_rate_too() {
 #[test]
 fn a_starved_stream_loses_no_frame_and_says_what_it_reaches() {
     let size = size(320, 240);
-    for mut encoder in encoders(&config(size, 30, 100)) {
+    for mut encoder in software(&config(size, 30, 100)) {
         let units: Vec<_> = (0..90)
             .map(|number| {
                 encode(&mut *encoder, &picture::noise(size, number), i64::from(number), Picture::Auto)
@@ -141,7 +141,7 @@ fn a_starved_stream_loses_no_frame_and_says_what_it_reaches() {
 #[test]
 fn a_still_picture_sharpens_to_the_finest_quantiser_and_then_costs_next_to_nothing() {
     let size = size(640, 360);
-    for mut encoder in encoders(&config(size, 30, 1_000)) {
+    for mut encoder in software(&config(size, 30, 1_000)) {
         let pixels = picture::Camera::new(size).i420(0);
         let units: Vec<_> =
             (0..150).map(|number| encode(&mut *encoder, &pixels, number, Picture::Auto)).collect();
@@ -155,7 +155,7 @@ fn a_still_picture_sharpens_to_the_finest_quantiser_and_then_costs_next_to_nothi
 #[test]
 fn quantisers_stay_in_their_range_and_the_range_changes_in_flight() {
     let range = |min, max| QpRange::new(min, max).unwrap();
-    for mut encoder in encoders(&config(size(640, 360), 30, 300).qp_range(range(20, 30))) {
+    for mut encoder in software(&config(size(640, 360), 30, 300).qp_range(range(20, 30))) {
         let within = |units: &[OwnedAccessUnit], min, max| {
             units.iter().all(|unit| unit.qp.is_some_and(|qp| (min..=max).contains(&qp)))
         };

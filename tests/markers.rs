@@ -1,6 +1,7 @@
 //! What embedders rely on at compile time.
 #![allow(missing_docs)]
 
+use direct264::nvenc::{LentFrame, NvencEncoder, Probe};
 use direct264::openh264::OpenH264Encoder;
 use direct264::{Encoder, Error, Event, Frame, Opened, OwnedAccessUnit};
 
@@ -10,6 +11,9 @@ fn is_static<T: 'static>() {}
 
 #[test]
 fn encoders_move_between_threads_and_values_are_shared() {
+    is_send::<NvencEncoder>();
+    is_send::<LentFrame>();
+    is_send_and_sync::<Probe>();
     is_send::<OpenH264Encoder>();
     is_send::<Box<dyn Encoder>>();
     is_send::<Opened>();

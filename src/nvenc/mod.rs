@@ -1,10 +1,79 @@
-//! The encoder of an NVIDIA GPU.
+//! The encoder of an NVIDIA GPU, driven through NVENC's own interface.
+//!
+//! The driver's libraries are opened at run time; nothing is linked, and a machine without them gets a typed reason.
+//! What is spoken is the newest API that driver and crate both know, 11.0 to 12.1.
+//!
+//! How a frame goes: its pixels are copied once into page-locked memory, or written there by the caller
+//! ([`NvencEncoder::lend`]); from there they go to the device on a stream of the session's own, which NVENC waits for;
+//! the access unit is copied out once. Device memory is registered and mapped once, not for each frame.
+//!
+//! Who makes the driver's calls is a setting: [`CallForm`](crate::CallForm).
 
-use crate::encoder::Backend;
-use crate::error::Unavailable;
-use crate::reason::Reason;
+mod probe;
 
-/// Why NVENC cannot be had.
-pub(crate) fn why_not() -> Unavailable {
-    Unavailable::new(Backend::Nvenc, Reason::NotBuilt, "feature nvenc")
+#[cfg(nvenc)]
+mod availability;
+#[cfg(nvenc)]
+mod caps;
+#[cfg(nvenc)]
+mod driver;
+#[cfg(nvenc)]
+mod encoder;
+#[cfg(nvenc)]
+mod lent;
+#[cfg(nvenc)]
+mod look;
+#[cfg(nvenc)]
+mod opening;
+#[cfg(nvenc)]
+mod output;
+#[cfg(nvenc)]
+mod params;
+#[cfg(nvenc)]
+mod pixels;
+#[cfg(nvenc)]
+mod progress;
+#[cfg(nvenc)]
+mod runner;
+#[cfg(nvenc)]
+mod session;
+#[cfg(nvenc)]
+mod slot;
+
+#[cfg(nvenc)]
+pub use encoder::NvencEncoder;
+#[cfg(nvenc)]
+pub use lent::{LentFrame, PixelsMut, PlaneMut};
+pub use probe::{Capabilities, Gpu, Probe, Version};
+
+/// Looks for NVENC: loads the driver, lists the GPUs, and opens and closes a session on each, which is the only way
+/// to know. What it finds can change: a session limit is reached and left again, a driver is installed.
+///
+/// It takes as long as the driver takes, some 100 ms for each GPU that nobody uses yet, on the thread that calls it.
+/// It takes one encode session at a time for that long. It never fails: what is not there is in the answer.
+///
+/// ```
+/// let found = direct264::nvenc::probe();
+/// match found.encoder() {
+///     Ok((gpu, can)) => println!("{} encodes up to {}x{}", gpu.name, can.max_width, can.max_height),
+///     Err(why) => println!("{why}; {}", why.reason.advice()),
+/// }
+/// ```
+#[must_use]
+pub fn probe() -> Probe {
+    #[cfg(nvenc)]
+    return look::probe();
+    #[cfg(not(nvenc))]
+    return Probe {
+        cuda: None,
+        driver_api: None,
+        api: None,
+        gpus: Vec::new(),
+        unavailable: Some(not_built()),
+    };
+}
+
+#[cfg(not(nvenc))]
+pub(crate) fn not_built() -> crate::Unavailable {
+    crate::Unavailable::new(crate::Backend::Nvenc, crate::Reason::NotBuilt, "feature nvenc")
 }

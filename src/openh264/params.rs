@@ -78,6 +78,7 @@ pub(super) fn params(
         qp_range: _, // kept by our own rate control
         slices: _,   // both in `Slicing`
         threads: _,
+        nvenc: _, // another backend's
     } = config;
     check_size(size)?;
     let slicing = Slicing::choose(config, size, cores)?;

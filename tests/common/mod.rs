@@ -6,6 +6,10 @@ pub mod decode;
 pub mod picture;
 pub mod sps;
 
+use std::sync::Once;
+
+use d264_double::Double;
+use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
     Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, OwnedAccessUnit, Picture, PixelFormat,
@@ -22,7 +26,19 @@ pub fn config(size: FrameSize, hz: u32, kbps: u64) -> EncoderConfig {
 
 /// Every backend that can run here, opened with `config`. The tests of the contract go through all of them.
 pub fn encoders(config: &EncoderConfig) -> Vec<Box<dyn Encoder>> {
+    vec![Box::new(OpenH264Encoder::new(config).unwrap()), Box::new(nvenc(config))]
+}
+
+/// The software backend alone: for what rests on its own rate control, which the driver double does not have.
+pub fn software(config: &EncoderConfig) -> Vec<Box<dyn Encoder>> {
     vec![Box::new(OpenH264Encoder::new(config).unwrap())]
+}
+
+/// The hardware backend on the driver double, whose encoder takes small pictures as the software backend does.
+pub fn nvenc(config: &EncoderConfig) -> NvencEncoder {
+    static DRIVER: Once = Once::new();
+    DRIVER.call_once(|| Double::get().load().set("CAPS=WIDTH_MIN=16,HEIGHT_MIN=16"));
+    NvencEncoder::new(config).unwrap()
 }
 
 /// Encodes one contiguous I420 picture.

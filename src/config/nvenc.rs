@@ -1,0 +1,316 @@
+//! Settings that only NVENC has.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::error::ConfigError;
+
+/// How much work NVENC puts into a picture: P1 is the fastest, P7 the best for its bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum NvencPreset {
+    /// The fastest.
+    #[default]
+    P1,
+    /// Faster.
+    P2,
+    /// Fast.
+    P3,
+    /// The middle.
+    P4,
+    /// Slow.
+    P5,
+    /// Slower.
+    P6,
+    /// The slowest.
+    P7,
+}
+
+/// Whether NVENC looks at each picture twice before it decides on the bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum MultiPass {
+    /// Once: the least delay.
+    #[default]
+    Off,
+    /// A first look at a quarter of the resolution: pictures keep closer to their share of the bits.
+    QuarterResolution,
+    /// A first look at full resolution.
+    FullResolution,
+}
+
+/// A column or row of intra macroblocks that wanders over the picture, so that a receiver recovers without an IDR.
+///
+/// On a GPU that cannot do it, it is left out, which is told as a warning in the log;
+/// [`Capabilities`](crate::nvenc::Capabilities) tells beforehand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct IntraRefresh {
+    pub(crate) period_frames: u32,
+    pub(crate) length_frames: u32,
+}
+
+impl IntraRefresh {
+    /// One refresh every `period_frames` frames, spread over `length_frames` of them.
+    ///
+    /// # Errors
+    /// [`ConfigError::IntraRefresh`] unless 1 <= `length_frames` < `period_frames`.
+    pub const fn new(period_frames: u32, length_frames: u32) -> Result<Self, ConfigError> {
+        if length_frames == 0 || length_frames >= period_frames {
+            return Err(ConfigError::IntraRefresh { period_frames, length_frames });
+        }
+        Ok(Self { period_frames, length_frames })
+    }
+}
+
+/// The UUID of a GPU, or of the MIG instance that a process sees in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct GpuUuid(pub [u8; 16]);
+
+impl fmt::Display for GpuUuid {
+    /// Five groups of hexadecimal digits, without the `GPU-` or `MIG-` that NVIDIA's tools put in front.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, byte) in self.0.iter().enumerate() {
+            let hyphen = if matches!(at, 4 | 6 | 8 | 10) { "-" } else { "" };
+            write!(f, "{hyphen}{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Which GPU encodes. Written `any`, an index, or a UUID with or without `GPU-` or `MIG-` in front.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum GpuChoice {
+    /// The first that can, in the order in which CUDA lists them.
+    #[default]
+    Any,
+    /// The one at this place in CUDA's order, from 0. The order depends on `CUDA_VISIBLE_DEVICES` and others.
+    Index(u32),
+    /// The one with this UUID, wherever it stands.
+    Uuid(GpuUuid),
+}
+
+impl fmt::Display for GpuChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("any GPU"),
+            Self::Index(index) => write!(f, "GPU {index}"),
+            Self::Uuid(uuid) => write!(f, "GPU {uuid}"),
+        }
+    }
+}
+
+impl FromStr for GpuChoice {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        if text == "any" {
+            return Ok(Self::Any);
+        }
+        if let Ok(index) = text.parse() {
+            return Ok(Self::Index(index));
+        }
+        parse_uuid(text).map(Self::Uuid).ok_or_else(|| ConfigError::UnknownGpu { text: text.to_owned() })
+    }
+}
+
+fn parse_uuid(text: &str) -> Option<GpuUuid> {
+    let text = text.strip_prefix("GPU-").or_else(|| text.strip_prefix("MIG-")).unwrap_or(text);
+    let groups: Vec<&str> = text.split('-').collect();
+    if !groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12]) {
+        return None;
+    }
+    let digits: Vec<u8> =
+        groups.concat().chars().map(|c| c.to_digit(16)).map(|d| d.map(|d| d as u8)).collect::<Option<_>>()?;
+    let mut uuid = [0; 16];
+    for (byte, pair) in uuid.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = pair[0] << 4 | pair[1];
+    }
+    Some(GpuUuid(uuid))
+}
+
+/// Who makes the driver calls of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CallForm {
+    /// A thread of the session's own, while the caller waits with a limit. A call that does not come back costs
+    /// the caller the limit and nothing more: the session is lost, with
+    /// [`Reason::TimedOut`](crate::Reason::TimedOut), and what the call may still touch is leaked.
+    Bounded(CallLimits),
+    /// The caller's thread, without a limit: some microseconds less for each frame, and a driver that hangs takes
+    /// the caller with it.
+    Direct,
+}
+
+impl Default for CallForm {
+    fn default() -> Self {
+        Self::Bounded(CallLimits::DEFAULT)
+    }
+}
+
+/// How long the caller waits for the driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct CallLimits {
+    /// For opening, which on a machine with many GPUs that sleep takes seconds.
+    pub open: Duration,
+    /// For each call until the first access unit has come.
+    pub first: Duration,
+    /// For each call after that.
+    pub rest: Duration,
+}
+
+impl CallLimits {
+    /// 10 s for opening, 1 s until the first access unit, then 100 ms.
+    pub const DEFAULT: Self = Self {
+        open: Duration::from_secs(10),
+        first: Duration::from_secs(1),
+        rest: Duration::from_millis(100),
+    };
+
+    /// The limit for opening.
+    #[must_use]
+    pub const fn open(self, open: Duration) -> Self {
+        Self { open, ..self }
+    }
+
+    /// The limit until the first access unit has come.
+    #[must_use]
+    pub const fn first(self, first: Duration) -> Self {
+        Self { first, ..self }
+    }
+
+    /// The limit after that.
+    #[must_use]
+    pub const fn rest(self, rest: Duration) -> Self {
+        Self { rest, ..self }
+    }
+}
+
+/// Settings that only NVENC has; part of an [`EncoderConfig`](crate::EncoderConfig), where other backends ignore it.
+///
+/// ```
+/// use direct264::{GpuChoice, MultiPass, NvencConfig, NvencPreset};
+/// let nvenc = NvencConfig::new()
+///     .preset(NvencPreset::P3)
+///     .multi_pass(MultiPass::QuarterResolution)
+///     .gpu(GpuChoice::Index(1));
+/// # let _ = nvenc;
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NvencConfig {
+    pub(crate) preset: NvencPreset,
+    pub(crate) multi_pass: MultiPass,
+    pub(crate) vbv_percent: NonZeroU32,
+    pub(crate) intra_refresh: Option<IntraRefresh>,
+    pub(crate) gpu: GpuChoice,
+    pub(crate) form: CallForm,
+}
+
+impl NvencConfig {
+    /// The largest [`vbv_percent`](NvencConfig::vbv_percent): 100 frames.
+    pub const MAX_VBV_PERCENT: u32 = 10_000;
+
+    /// The least delay: P1, one pass, a VBV of one frame, no intra refresh, any GPU, calls with a limit.
+    #[must_use]
+    pub const fn new() -> Self {
+        const ONE_FRAME: NonZeroU32 = match NonZeroU32::new(100) {
+            Some(percent) => percent,
+            None => NonZeroU32::MIN,
+        };
+        Self {
+            preset: NvencPreset::P1,
+            multi_pass: MultiPass::Off,
+            vbv_percent: ONE_FRAME,
+            intra_refresh: None,
+            gpu: GpuChoice::Any,
+            form: CallForm::Bounded(CallLimits::DEFAULT),
+        }
+    }
+
+    /// The preset; [`NvencPreset::P1`] unless set.
+    #[must_use]
+    pub const fn preset(mut self, preset: NvencPreset) -> Self {
+        self.preset = preset;
+        self
+    }
+
+    /// The number of passes; [`MultiPass::Off`] unless set.
+    #[must_use]
+    pub const fn multi_pass(mut self, multi_pass: MultiPass) -> Self {
+        self.multi_pass = multi_pass;
+        self
+    }
+
+    /// Size of the VBV in percent of one frame's share of the bitrate: 1 to [`NvencConfig::MAX_VBV_PERCENT`], 100
+    /// unless set. It bounds how large a picture gets, and so how long it takes to send: at 100 an IDR is little
+    /// larger than a P picture; at 500 it looks better and takes up to five frame times.
+    #[must_use]
+    pub const fn vbv_percent(mut self, percent: NonZeroU32) -> Self {
+        self.vbv_percent = percent;
+        self
+    }
+
+    /// Intra refresh; `None` (the default) for none.
+    #[must_use]
+    pub const fn intra_refresh(mut self, intra_refresh: Option<IntraRefresh>) -> Self {
+        self.intra_refresh = intra_refresh;
+        self
+    }
+
+    /// The GPU; [`GpuChoice::Any`] unless set.
+    #[must_use]
+    pub const fn gpu(mut self, gpu: GpuChoice) -> Self {
+        self.gpu = gpu;
+        self
+    }
+
+    /// Who makes the driver calls; [`CallForm::Bounded`] with [`CallLimits::DEFAULT`] unless set.
+    #[must_use]
+    pub const fn form(mut self, form: CallForm) -> Self {
+        self.form = form;
+        self
+    }
+
+    pub(crate) const fn validate(&self) -> Result<(), ConfigError> {
+        let percent = self.vbv_percent.get();
+        if percent > Self::MAX_VBV_PERCENT {
+            return Err(ConfigError::Vbv { percent, max: Self::MAX_VBV_PERCENT });
+        }
+        Ok(())
+    }
+}
+
+impl Default for NvencConfig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpu_is_named_by_index_or_uuid_with_or_without_its_prefix() {
+        assert_eq!("3".parse::<GpuChoice>().unwrap(), GpuChoice::Index(3));
+        let bare = "00112233-4455-6677-8899-aabbccddeeff";
+        let uuid = GpuUuid(std::array::from_fn(|at| at as u8 * 0x11));
+        for text in [bare.to_owned(), format!("GPU-{bare}"), format!("MIG-{bare}")] {
+            assert_eq!(text.parse::<GpuChoice>().unwrap(), GpuChoice::Uuid(uuid));
+        }
+        assert_eq!(uuid.to_string(), bare);
+        for text in ["", "-1", "first", "00112233-4455-6677-8899-aabbccddeefg", "00112233-4455-6677-8899"] {
+            let refused = text.parse::<GpuChoice>().unwrap_err();
+            assert_eq!(refused, ConfigError::UnknownGpu { text: text.to_owned() });
+        }
+    }
+
+    #[test]
+    fn a_refresh_is_shorter_than_its_period() {
+        assert!(IntraRefresh::new(30, 29).is_ok());
+        for (period, length) in [(30, 30), (30, 0), (0, 0)] {
+            assert!(IntraRefresh::new(period, length).is_err());
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The primary context of a device, shared by everything in the process that uses the device.
+#![expect(unsafe_code, reason = "contexts are made, entered and left by calls of the CUDA driver")]
+
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use direct264_sys::cuda::{CUcontext, CUctx_st, CUdevice, Driver, Functions};
+
+use super::check;
+use crate::encoder::Backend;
+use crate::error::DriverError;
+
+/// The primary context of one device, retained once for all who use it here and released with the last of them.
+#[derive(Debug)]
+pub(crate) struct Context {
+    driver: &'static Driver,
+    device: CUdevice,
+    handle: NonNull<CUctx_st>,
+}
+
+// SAFETY: CUDA ties a context to no thread: any thread may make it current, and several at once. The handle
+// itself is never written to.
+unsafe impl Send for Context {}
+// SAFETY: as above.
+unsafe impl Sync for Context {}
+
+/// The contexts that are retained, by device.
+static RETAINED: Mutex<Vec<(CUdevice, Weak<Context>)>> = Mutex::new(Vec::new());
+
+impl Context {
+    /// The primary context of `device`, which `driver` has listed after it was initialised.
+    pub(crate) fn primary(driver: &'static Driver, device: CUdevice) -> Result<Arc<Self>, DriverError> {
+        let mut retained = RETAINED.lock().unwrap_or_else(PoisonError::into_inner);
+        retained.retain(|(_, context)| context.strong_count() > 0);
+        let alive = retained.iter().find(|(of, _)| *of == device).and_then(|(_, context)| context.upgrade());
+        if let Some(context) = alive {
+            return Ok(context);
+        }
+        let mut handle: CUcontext = std::ptr::null_mut();
+        // SAFETY: `handle` lives through the call, which writes to it and keeps no pointer.
+        let code = unsafe { (driver.functions().cuDevicePrimaryCtxRetain)(&raw mut handle, device) };
+        check("cuDevicePrimaryCtxRetain", code)?;
+        let handle = NonNull::new(handle).ok_or_else(|| {
+            DriverError::new(
+                Backend::Nvenc,
+                "cuDevicePrimaryCtxRetain",
+                0,
+                "no context came with the success",
+            )
+        })?;
+        let context = Arc::new(Self { driver, device, handle });
+        retained.push((device, Arc::downgrade(&context)));
+        Ok(context)
+    }
+
+    /// The handle, valid while this value lives.
+    pub(crate) fn handle(&self) -> CUcontext {
+        self.handle.as_ptr()
+    }
+
+    /// The driver's functions.
+    pub(crate) fn functions(&self) -> &'static Functions {
+        self.driver.functions()
+    }
+
+    /// Makes the context current on this thread until the guard is dropped.
+    pub(crate) fn enter(&self) -> Result<Entered<'_>, DriverError> {
+        // SAFETY: the context is retained while `self` lives.
+        let code = unsafe { (self.functions().cuCtxPushCurrent_v2)(self.handle()) };
+        check("cuCtxPushCurrent", code)?;
+        Ok(Entered { context: self, _this_thread: PhantomData })
+    }
+}
+
+impl Drop for Context {
+    /// A status cannot be handed on from here.
+    fn drop(&mut self) {
+        // SAFETY: retained once in `primary`, and released only here.
+        let _ = unsafe { (self.functions().cuDevicePrimaryCtxRelease_v2)(self.device) };
+    }
+}
+
+/// The context is current on this thread.
+#[derive(Debug)]
+#[must_use = "the context is left as soon as this is dropped"]
+pub(crate) struct Entered<'a> {
+    context: &'a Context,
+    /// What was pushed on one thread cannot be popped on another.
+    _this_thread: PhantomData<*mut ()>,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        let mut popped: CUcontext = std::ptr::null_mut();
+        // SAFETY: `popped` lives through the call. What is popped was pushed in `enter`, on this thread: guards
+        // cannot leave their thread, and those that are entered later are dropped earlier.
+        let _ = unsafe { (self.context.functions().cuCtxPopCurrent_v2)(&raw mut popped) };
+    }
+}

@@ -1,0 +1,61 @@
+//! Asking a session what its GPU can do.
+
+use direct264_sys::nvenc::{
+    ApiVersion, NV_ENC_CAPS_HEIGHT_MAX, NV_ENC_CAPS_HEIGHT_MIN, NV_ENC_CAPS_MB_NUM_MAX,
+    NV_ENC_CAPS_NUM_ENCODER_ENGINES, NV_ENC_CAPS_SINGLE_SLICE_INTRA_REFRESH,
+    NV_ENC_CAPS_SUPPORT_ADAPTIVE_TRANSFORM, NV_ENC_CAPS_SUPPORT_CABAC,
+    NV_ENC_CAPS_SUPPORT_CUSTOM_VBV_BUF_SIZE, NV_ENC_CAPS_SUPPORT_DYN_BITRATE_CHANGE,
+    NV_ENC_CAPS_SUPPORT_DYN_RES_CHANGE, NV_ENC_CAPS_SUPPORT_INTRA_REFRESH,
+    NV_ENC_CAPS_SUPPORT_MULTIPLE_REF_FRAMES, NV_ENC_CAPS_SUPPORT_REF_PIC_INVALIDATION,
+    NV_ENC_CAPS_SUPPORTED_RATECONTROL_MODES, NV_ENC_CAPS_WIDTH_MAX, NV_ENC_CAPS_WIDTH_MIN,
+    NV_ENC_PARAMS_RC_CBR,
+};
+
+use super::availability;
+use super::driver::OpenSession;
+use super::probe::Capabilities;
+use crate::encoder::Backend;
+use crate::error::{DriverError, Error, Unavailable};
+use crate::reason::Reason;
+
+impl Capabilities {
+    /// What the GPU of this session can do.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when H.264 is not among its codecs, and as [`availability::not_ready`] says.
+    pub(super) fn of(session: &OpenSession) -> Result<Self, Error> {
+        let entered = session.context().enter().map_err(availability::not_ready)?;
+        if !session.encodes_h264().map_err(availability::not_ready)? {
+            let detail = "H.264 is not among the codecs of its encoder";
+            return Err(Unavailable::new(Backend::Nvenc, Reason::NoEncoderOnGpu, detail).into());
+        }
+        let asked = Self::ask(session).map_err(availability::not_ready);
+        drop(entered);
+        asked
+    }
+
+    fn ask(session: &OpenSession) -> Result<Self, DriverError> {
+        let number = |which| session.capability(which).map(|value| u32::try_from(value).unwrap_or(0));
+        let can = |which| session.capability(which).map(|value| value > 0);
+        Ok(Self {
+            min_width: number(NV_ENC_CAPS_WIDTH_MIN)?,
+            min_height: number(NV_ENC_CAPS_HEIGHT_MIN)?,
+            max_width: number(NV_ENC_CAPS_WIDTH_MAX)?,
+            max_height: number(NV_ENC_CAPS_HEIGHT_MAX)?,
+            max_macroblocks: number(NV_ENC_CAPS_MB_NUM_MAX)?,
+            engines: number(NV_ENC_CAPS_NUM_ENCODER_ENGINES)?,
+            cabac: can(NV_ENC_CAPS_SUPPORT_CABAC)?,
+            transform_8x8: can(NV_ENC_CAPS_SUPPORT_ADAPTIVE_TRANSFORM)?,
+            // The modes are bits as far as the header goes (1 variable, 2 constant bitrate).
+            constant_bitrate: number(NV_ENC_CAPS_SUPPORTED_RATECONTROL_MODES)? & NV_ENC_PARAMS_RC_CBR != 0,
+            custom_vbv: can(NV_ENC_CAPS_SUPPORT_CUSTOM_VBV_BUF_SIZE)?,
+            dynamic_bitrate: can(NV_ENC_CAPS_SUPPORT_DYN_BITRATE_CHANGE)?,
+            dynamic_size: can(NV_ENC_CAPS_SUPPORT_DYN_RES_CHANGE)?,
+            intra_refresh: can(NV_ENC_CAPS_SUPPORT_INTRA_REFRESH)?,
+            single_slice_intra_refresh: session.api() >= ApiVersion::V11_1
+                && can(NV_ENC_CAPS_SINGLE_SLICE_INTRA_REFRESH)?,
+            reference_invalidation: can(NV_ENC_CAPS_SUPPORT_REF_PIC_INVALIDATION)?,
+            multiple_references: can(NV_ENC_CAPS_SUPPORT_MULTIPLE_REF_FRAMES)?,
+        })
+    }
+}

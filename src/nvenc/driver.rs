@@ -1,0 +1,206 @@
+//! The two driver libraries of this process, and a session that is open and not yet set up.
+#![expect(unsafe_code, reason = "a session is opened, asked and destroyed by calls of the driver")]
+
+use std::ffi::CStr;
+use std::sync::Arc;
+
+use direct264_sys::cuda::{self, Device};
+use direct264_sys::nvenc::{
+    self as sys, ApiVersion, Functions, GUID, NV_ENC_CAPS_PARAM, NV_ENC_CODEC_H264_GUID, NV_ENC_CONFIG,
+    NV_ENC_ENCODER_PTR, NV_ENC_ERR_OUT_OF_MEMORY, NV_ENC_PRESET_CONFIG, Session, Status,
+};
+
+use super::availability;
+use super::params::Params;
+use crate::cuda::{Context, refused as refused_by_cuda};
+use crate::encoder::Backend;
+use crate::error::{DriverError, Error, Unavailable};
+use crate::reason::Reason;
+
+/// Both libraries, loaded, CUDA initialised, and the API version that is spoken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Drivers {
+    cuda: &'static cuda::Driver,
+    encode: &'static sys::Driver,
+    api: ApiVersion,
+}
+
+/// CUDA in this process, initialised or not.
+pub(super) fn load_cuda() -> Result<&'static cuda::Driver, Unavailable> {
+    cuda::load().map_err(availability::cuda_not_loaded)
+}
+
+/// The encode library of this process.
+pub(super) fn load_encode_library() -> Result<&'static sys::Driver, Unavailable> {
+    sys::load().map_err(availability::encode_library_not_loaded)
+}
+
+impl Drivers {
+    /// Loads and initialises what is not loaded and initialised yet.
+    pub(super) fn load() -> Result<Self, Error> {
+        let cuda = load_cuda()?;
+        let encode = load_encode_library()?;
+        let api = encode.negotiate().map_err(availability::not_negotiated)?;
+        cuda.initialise().map_err(availability::not_initialised)?;
+        Ok(Self { cuda, encode, api })
+    }
+
+    /// The devices that this process sees.
+    pub(super) fn devices(&self) -> Result<Vec<Device>, Error> {
+        devices(self.cuda)
+    }
+
+    /// Opens a session on a device.
+    pub(super) fn open(&self, device: &Device) -> Result<Arc<OpenSession>, Error> {
+        let context = Context::primary(self.cuda, device.handle).map_err(availability::not_ready)?;
+        // The driver takes the context as an argument and wants it current as well in some versions.
+        let entered = context.enter().map_err(availability::not_ready)?;
+        // SAFETY: the context is retained by `context`, which the session keeps.
+        let session = unsafe { self.encode.open_session(self.api, context.handle()) };
+        drop(entered);
+        let session = session.map_err(availability::not_opened)?;
+        Ok(Arc::new(OpenSession { session, context }))
+    }
+}
+
+/// The devices of an initialised driver.
+pub(super) fn devices(cuda: &cuda::Driver) -> Result<Vec<Device>, Error> {
+    cuda.devices().map_err(|error| availability::not_ready(refused_by_cuda(error.call, error.status)))
+}
+
+/// The configuration of a preset, as the driver has it.
+#[derive(Debug, Clone)]
+pub(super) struct PresetConfig(pub(super) Box<NV_ENC_CONFIG>);
+
+// SAFETY: plain data. The pointers in it are reserved or unused fields, which nothing here follows.
+unsafe impl Send for PresetConfig {}
+
+// SAFETY: plain data. The one pointer that counts is null but for the length of a call, which sets it in a copy.
+unsafe impl Send for Params {}
+
+/// A session of the driver, destroyed when the last who holds it lets go: first itself, then what it lives in.
+#[derive(Debug)]
+pub(super) struct OpenSession {
+    session: Session,
+    context: Arc<Context>,
+}
+
+// SAFETY: NVENC ties a session to no thread, as long as its context is current on the one that calls. Calls at the
+// same time are ruled out by those who hold it: one at a time, through `&mut`.
+unsafe impl Send for OpenSession {}
+// SAFETY: as above.
+unsafe impl Sync for OpenSession {}
+
+impl OpenSession {
+    pub(super) fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    pub(super) fn api(&self) -> ApiVersion {
+        self.session.api
+    }
+
+    pub(super) fn functions(&self) -> &Functions {
+        &self.session.functions
+    }
+
+    /// The handle, valid while this value lives.
+    pub(super) fn handle(&self) -> NV_ENC_ENCODER_PTR {
+        self.session.encoder.as_ptr()
+    }
+
+    /// `Ok` for success, else the error of this call, with the driver's own words behind the status.
+    pub(super) fn check(&self, call: &'static str, code: u32) -> Result<(), DriverError> {
+        Status(code).ok().map_err(|status| {
+            let reason = match status {
+                NV_ENC_ERR_OUT_OF_MEMORY => Reason::OutOfMemory,
+                _ => Reason::DriverError,
+            };
+            let detail = match self.last_error() {
+                Some(said) => format!("{status}; the driver says: {said}"),
+                None => status.to_string(),
+            };
+            DriverError::new(Backend::Nvenc, call, status.0, detail).because(reason)
+        })
+    }
+
+    /// What the driver says of its last error, where it says anything.
+    fn last_error(&self) -> Option<String> {
+        let function = self.functions().nvEncGetLastErrorString?;
+        // SAFETY: the session is open.
+        let text = unsafe { function(self.handle()) };
+        if text.is_null() {
+            return None;
+        }
+        // SAFETY: the driver hands out a text of its own that ends with a zero; it is copied before the next call
+        // can change it.
+        let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
+        let text = text.trim_start_matches(':').trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// Whether H.264 is among the codecs. The context has to be current, as for every call below.
+    pub(super) fn encodes_h264(&self) -> Result<bool, DriverError> {
+        let mut count = 0;
+        // SAFETY: the session is open; `count` lives through the call.
+        let code = unsafe { (self.functions().nvEncGetEncodeGUIDCount)(self.handle(), &raw mut count) };
+        self.check("nvEncGetEncodeGUIDCount", code)?;
+        // More codecs than there are letters would be a number that means nothing.
+        let room = count.min(64);
+        let mut codecs = vec![GUID::ZERO; room as usize];
+        let mut written = 0;
+        // SAFETY: the session is open; `codecs` has `room` places, and both live through the call.
+        let code = unsafe {
+            (self.functions().nvEncGetEncodeGUIDs)(self.handle(), codecs.as_mut_ptr(), room, &raw mut written)
+        };
+        self.check("nvEncGetEncodeGUIDs", code)?;
+        Ok(codecs.iter().take(written as usize).any(|&codec| codec == NV_ENC_CODEC_H264_GUID))
+    }
+
+    /// One of the `NV_ENC_CAPS_*` for H.264.
+    pub(super) fn capability(&self, which: u32) -> Result<i32, DriverError> {
+        let mut params = NV_ENC_CAPS_PARAM::versioned(self.api());
+        params.capsToQuery = which;
+        let mut value = 0;
+        // SAFETY: the session is open; `params` is whole and of the session's version, and lives through the call
+        // as `value` does.
+        let code = unsafe {
+            (self.functions().nvEncGetEncodeCaps)(
+                self.handle(),
+                NV_ENC_CODEC_H264_GUID,
+                &raw mut params,
+                &raw mut value,
+            )
+        };
+        self.check("nvEncGetEncodeCaps", code)?;
+        Ok(value)
+    }
+
+    /// The configuration that a preset and a tuning stand for.
+    pub(super) fn preset_config(&self, preset: GUID, tuning: u32) -> Result<PresetConfig, DriverError> {
+        let mut config = Box::new(NV_ENC_PRESET_CONFIG::versioned(self.api()));
+        // SAFETY: the session is open; `config` is whole and of the session's version, and lives through the call.
+        let code = unsafe {
+            (self.functions().nvEncGetEncodePresetConfigEx)(
+                self.handle(),
+                NV_ENC_CODEC_H264_GUID,
+                preset,
+                tuning,
+                &raw mut *config,
+            )
+        };
+        self.check("nvEncGetEncodePresetConfigEx", code)?;
+        Ok(PresetConfig(Box::new(config.presetCfg)))
+    }
+}
+
+impl Drop for OpenSession {
+    /// A status cannot be handed on from here.
+    fn drop(&mut self) {
+        let entered = self.context.enter();
+        // A context that cannot be entered any more is dead; the session is still owed its end.
+        // SAFETY: opened in `Drivers::open`, and destroyed only here, after everything that holds it.
+        let _ = unsafe { (self.functions().nvEncDestroyEncoder)(self.handle()) };
+        drop(entered);
+    }
+}

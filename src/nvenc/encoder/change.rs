@@ -1,0 +1,152 @@
+//! Changes of an encoder in flight: rate, size, level.
+
+use super::NvencEncoder;
+use crate::config::EncoderConfig;
+use crate::encoder::Backend;
+use crate::error::{ConfigError, DriverError, Error};
+use crate::event::EventKind;
+use crate::level::Level;
+use crate::nvenc::lent::Pool;
+use crate::nvenc::opening;
+use crate::nvenc::params::Attempt;
+use crate::nvenc::probe::Capabilities;
+use crate::nvenc::runner::{Job, Runner};
+use crate::nvenc::session::SLOTS;
+use crate::units::FrameSize;
+
+impl NvencEncoder {
+    /// Puts another size in force: within the session where that holds it, else in a new one.
+    pub(super) fn change_size(&mut self, size: FrameSize) -> Result<(), Error> {
+        let coded = size.padded_to_even();
+        let can = &self.setup.can;
+        if opening::check_size(coded, can).is_err() {
+            return Err(out_of_range(coded, can).into());
+        }
+        let config = EncoderConfig { size, ..self.config.clone() };
+        let most = self.config.max_size.padded_to_even();
+        let fits = coded.width() <= most.width() && coded.height() <= most.height();
+        if fits && can.dynamic_size {
+            self.resize(config)
+        } else {
+            let side = |one: u32, other: u32| one.max(other);
+            let max_size = FrameSize::new(
+                side(size.width(), config.max_size.width()),
+                side(size.height(), config.max_size.height()),
+            )?;
+            self.reopen(EncoderConfig { max_size, ..config })
+        }
+    }
+
+    /// A bitrate that has outgrown the level raises it with the next IDR, since only an IDR can bring the SPS that
+    /// says so.
+    pub(super) fn raise_level(&mut self) -> Result<(), Error> {
+        let wanted = level(&self.config, self.config.size);
+        if wanted <= self.level || self.setup.attempt != Attempt::AsAsked || !self.setup.can.dynamic_bitrate {
+            return Ok(());
+        }
+        let params = Box::new(self.setup.params(&self.config, self.config.size, Some(wanted))?);
+        let reply = self.run(Job::Reconfigure { params, force_idr: true })?;
+        match reply.result {
+            Ok(()) => self.level = wanted,
+            // The stream goes on with the level it has, which is no worse than before.
+            Err(error) => tracing::debug!(%error, "the level stays as it is"),
+        }
+        Ok(())
+    }
+
+    /// Puts changed settings in force, without an IDR where the GPU can, else in a new session.
+    pub(super) fn change(&mut self, config: EncoderConfig) -> Result<(), Error> {
+        self.alive()?;
+        if !self.setup.can.dynamic_bitrate {
+            return self.reopen(config);
+        }
+        let params = Box::new(self.setup.params(&config, config.size, Some(self.level))?);
+        let reply = self.run(Job::Reconfigure { params, force_idr: false })?;
+        match reply.result {
+            Ok(()) => {}
+            Err(error) if opening::refuses_settings(&error) && self.level < level(&config, config.size) => {
+                // The driver holds the rate to the level, which only an IDR can raise.
+                tracing::debug!(%error, "the level is raised with an IDR");
+                let params = Box::new(self.setup.params(&config, config.size, None)?);
+                self.run(Job::Reconfigure { params, force_idr: true })?.result?;
+                self.level = level(&config, config.size);
+                self.idr_due = true;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        self.config = config;
+        Ok(())
+    }
+
+    /// Ends the session and opens another.
+    fn reopen(&mut self, config: EncoderConfig) -> Result<(), Error> {
+        self.close();
+        match Runner::open(&config) {
+            Ok((runner, setup)) => (self.runner, self.setup) = (runner, setup),
+            Err(error) => {
+                self.spent = Some(match &error {
+                    Error::Driver(why) => why.clone(),
+                    Error::Unavailable(why) => {
+                        DriverError::new(Backend::Nvenc, "nvEncOpenEncodeSessionEx", 0, why.detail.clone())
+                            .because(why.reason)
+                    }
+                    other => {
+                        DriverError::new(Backend::Nvenc, "nvEncOpenEncodeSessionEx", 0, other.to_string())
+                    }
+                });
+                return Err(error);
+            }
+        }
+        self.level = level(&config, config.size);
+        self.lent = [false; SLOTS];
+        self.pool = Pool::new(config.size.padded_to_even());
+        self.converter.clear();
+        self.idr_due = true;
+        self.is_first = true;
+        let size = config.size;
+        self.config = config;
+        self.note(EventKind::Recreated { size });
+        Ok(())
+    }
+
+    /// Changes the size within the session.
+    fn resize(&mut self, config: EncoderConfig) -> Result<(), Error> {
+        let params = Box::new(self.setup.params(&config, config.size, None)?);
+        let reply = self.run(Job::Reconfigure { params, force_idr: true })?;
+        if let Err(error) = reply.result {
+            tracing::debug!(%error, "the size changes in a new session");
+            return self.reopen(config);
+        }
+        self.level = level(&config, config.size);
+        self.converter.clear();
+        self.idr_due = true;
+        let size = config.size;
+        self.config = config;
+        self.note(EventKind::Recreated { size });
+        Ok(())
+    }
+}
+
+/// The level that the stream needs.
+pub(super) fn level(config: &EncoderConfig, size: FrameSize) -> Level {
+    Level::for_stream(config.profile, size.padded_to_even(), config.frame_rate, config.bitrate)
+}
+
+/// The limit that a coded size breaks.
+fn out_of_range(size: FrameSize, can: &Capabilities) -> ConfigError {
+    let (width, height) = (size.width(), size.height());
+    let (columns, rows) = size.macroblocks();
+    if width >= can.min_width
+        && height >= can.min_height
+        && width <= can.max_width
+        && height <= can.max_height
+    {
+        return ConfigError::Area { size, macroblocks: columns * rows, max_macroblocks: can.max_macroblocks };
+    }
+    ConfigError::Size {
+        width,
+        height,
+        min_side: if width < can.min_width { can.min_width } else { can.min_height },
+        max_side: if width > can.max_width { can.max_width } else { can.max_height },
+    }
+}

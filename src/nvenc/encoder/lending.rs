@@ -1,0 +1,67 @@
+//! Frames that the caller writes in place.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::NvencEncoder;
+use crate::encoder::{AccessUnit, Encoder, Picture, StageTimes};
+use crate::error::{Error, FrameError};
+use crate::frame::PixelFormat;
+use crate::nvenc::lent::LentFrame;
+use crate::nvenc::pixels::SurfaceFormat;
+use crate::nvenc::session::SLOTS;
+use crate::units::Timestamp;
+
+impl NvencEncoder {
+    /// Lends a page-locked frame to be written and then encoded with [`encode_lent`](NvencEncoder::encode_lent): see
+    /// [`LentFrame`]. Two exist, so that one can be written while the other is encoded. After
+    /// [`set_size`](Encoder::set_size) a frame that was lent before has the old size.
+    ///
+    /// # Errors
+    /// [`FrameError::NotLent`] for a format that would have to be converted: packed RGB of 3 bytes, and of 4 bytes
+    /// unless the configuration's colour is BT.601 limited. [`FrameError::AllLent`] when both are lent.
+    /// [`Error::Driver`] as [`encode`](Encoder::encode).
+    pub fn lend(&mut self, format: PixelFormat) -> Result<LentFrame, Error> {
+        self.alive()?;
+        let (surface, as_it_is) = SurfaceFormat::for_frames(format, self.coded_size(), self.config.colour);
+        if !as_it_is {
+            return Err(FrameError::NotLent { format }.into());
+        }
+        let slot = self.free_slot()?;
+        let staging = self.staging(slot, surface)?;
+        if let Some(lent) = self.lent.get_mut(slot) {
+            *lent = true;
+        }
+        Ok(LentFrame::new(staging, slot, Arc::clone(&self.pool)))
+    }
+
+    /// Encodes a lent frame. One that was lent before a change of session is copied like any other.
+    ///
+    /// # Errors
+    /// As [`encode`](Encoder::encode).
+    pub fn encode_lent(
+        &mut self,
+        mut frame: LentFrame,
+        timestamp: Timestamp,
+        picture: Picture,
+    ) -> Result<AccessUnit<'_>, Error> {
+        let start = Instant::now();
+        self.alive()?;
+        let (coded, size) = (self.coded_size(), self.config.size);
+        if frame.size() != coded {
+            return Err(FrameError::Size { frame: frame.size(), encoder: size }.into());
+        }
+        if !frame.is_of(&self.pool) {
+            let frame = frame.as_frame(timestamp)?;
+            return self.encode_host(&frame, timestamp, picture, start);
+        }
+        let Some((slot, staging)) = frame.take() else {
+            return Err(FrameError::AllLent { lent: SLOTS }.into());
+        };
+        if let Some(lent) = self.lent.get_mut(slot) {
+            *lent = false;
+        }
+        let times = StageTimes::default();
+        self.encode_staged(slot, staging, timestamp, picture, times, start)
+    }
+}

@@ -1,0 +1,336 @@
+//! The hardware backend: the contract of [`Encoder`] in terms of a session.
+
+mod change;
+mod lending;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use change::level;
+
+use super::lent::Pool;
+use super::opening::Setup;
+use super::pixels::{Staging, SurfaceFormat};
+use super::probe::{Capabilities, Version};
+use super::runner::{Job, Reply, Runner};
+use super::session::{Output, SLOTS};
+use crate::config::{EncoderConfig, GpuUuid};
+use crate::convert::Converter;
+use crate::encoder::{AccessUnit, Backend, Encoder, Picture, StageTimes};
+use crate::error::{DriverError, Error, FrameError};
+use crate::event::{Event, EventKind};
+use crate::frame::{Frame, PixelFormat, Pixels};
+use crate::level::Level;
+use crate::units::{Bitrate, FrameRate, FrameSize, QpRange, Timestamp};
+
+/// An H.264 encoder on an NVIDIA GPU.
+///
+/// Beside [`Encoder`] it lends page-locked frames, into which a caller writes pixels that then go to the GPU without
+/// another copy on the host:
+///
+/// ```no_run
+/// use direct264::nvenc::{NvencEncoder, PixelsMut};
+/// use direct264::{Picture, PixelFormat, Timestamp};
+/// # fn example(mut encoder: NvencEncoder) -> Result<(), direct264::Error> {
+/// let mut frame = encoder.lend(PixelFormat::Nv12)?;
+/// if let PixelsMut::Nv12 { y, uv } = frame.pixels_mut() {
+///     y.bytes.fill(16);
+///     uv.bytes.fill(128);
+/// }
+/// let unit = encoder.encode_lent(frame, Timestamp(0), Picture::Auto)?;
+/// # let _ = unit; Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct NvencEncoder {
+    runner: Runner,
+    setup: Setup,
+    /// As opened, with what was changed since.
+    config: EncoderConfig,
+    /// In the SPS of the sequence that is running.
+    level: Level,
+    /// The page-locked memory of each slot, where it is not lent.
+    stagings: [Option<Staging>; SLOTS],
+    /// Which slots' memory is with the caller.
+    lent: [bool; SLOTS],
+    pool: Arc<Pool>,
+    converter: Converter,
+    /// Reused from frame to frame.
+    out: Output,
+    frames: u64,
+    frames_since_idr: u32,
+    /// The next picture is an IDR because the stream has just been opened or changed its size.
+    idr_due: bool,
+    /// No access unit has come out of this session yet.
+    is_first: bool,
+    events: Vec<Event>,
+    /// What ended the session.
+    spent: Option<DriverError>,
+}
+
+impl NvencEncoder {
+    /// Opens an encoder on the GPU that the configuration names, or the first that can.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for settings that cannot work. [`Error::Unavailable`] with the reason when there is no driver,
+    /// no encoder, no session or no memory to be had, or the GPU does not take the size or the settings.
+    /// [`Error::Driver`] for any other refusal.
+    pub fn new(config: &EncoderConfig) -> Result<Self, Error> {
+        config.validate()?;
+        let (runner, setup) = Runner::open(config)?;
+        let mut encoder = Self {
+            runner,
+            level: level(config, config.size),
+            setup,
+            config: config.clone(),
+            stagings: [None, None],
+            lent: [false; SLOTS],
+            pool: Pool::new(config.size.padded_to_even()),
+            converter: Converter::new(config.colour),
+            out: Output::default(),
+            frames: 0,
+            frames_since_idr: 0,
+            idr_due: true,
+            is_first: true,
+            events: Vec::new(),
+            spent: None,
+        };
+        encoder.note(EventKind::Selected);
+        Ok(encoder)
+    }
+
+    /// The place of the GPU in CUDA's order, from 0.
+    #[must_use]
+    pub fn gpu_index(&self) -> u32 {
+        self.setup.gpu_index
+    }
+
+    /// The GPU's UUID; `None` where the driver has no function for it.
+    #[must_use]
+    pub fn gpu_uuid(&self) -> Option<GpuUuid> {
+        self.setup.gpu_uuid
+    }
+
+    /// The GPU's name, such as `NVIDIA L4`.
+    #[must_use]
+    pub fn gpu_name(&self) -> &str {
+        &self.setup.gpu_name
+    }
+
+    /// The NVENC API that is spoken with the driver.
+    #[must_use]
+    pub fn api(&self) -> Version {
+        self.setup.api.into()
+    }
+
+    /// What the GPU's encoder can do.
+    #[must_use]
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.setup.can
+    }
+
+    fn note(&mut self, kind: EventKind) {
+        self.events.push(Event::new(self.frames, Backend::Nvenc, kind));
+    }
+
+    fn alive(&self) -> Result<(), Error> {
+        match &self.spent {
+            Some(error) => Err(error.clone().into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Remembers the error that ends the session, and has it end without making the caller wait for that.
+    fn end<T>(&mut self, result: Result<T, DriverError>) -> Result<T, Error> {
+        result.map_err(|error| {
+            self.spent = Some(error.clone());
+            let Self { runner, stagings, .. } = self;
+            runner.begin_to_close(|| stagings.iter_mut().filter_map(Option::take).collect());
+            error.into()
+        })
+    }
+
+    /// Ends the session, or waits until one that has begun to end is gone.
+    fn close(&mut self) {
+        let stagings: Vec<Staging> = self.stagings.iter_mut().filter_map(Option::take).collect();
+        std::mem::replace(&mut self.runner, Runner::Gone).close(stagings);
+    }
+
+    /// Does a job that leaves the session good when the driver refuses it.
+    fn run(&mut self, job: Job) -> Result<Reply, Error> {
+        let ran = self.runner.run(job, self.is_first);
+        self.end(ran)
+    }
+
+    /// A slot whose memory is not with the caller.
+    fn free_slot(&mut self) -> Result<usize, FrameError> {
+        for slot in 0..SLOTS {
+            if let Some(staging) = self.pool.take(slot) {
+                self.stagings[slot] = Some(staging);
+                self.lent[slot] = false;
+            }
+        }
+        self.lent.iter().position(|&lent| !lent).ok_or(FrameError::AllLent { lent: SLOTS })
+    }
+
+    /// The memory of a slot, made ready for pictures of a format and the size in force.
+    fn staging(&mut self, slot: usize, format: SurfaceFormat) -> Result<Staging, Error> {
+        let coded = self.coded_size();
+        let old = self.stagings.get_mut(slot).and_then(Option::take);
+        match old {
+            Some(staging) if (staging.layout.format, staging.layout.size) == (format, coded) => Ok(staging),
+            old => {
+                let reply = self.run(Job::Prepare { slot, format, old })?;
+                self.end(reply.result)?;
+                let nothing =
+                    || DriverError::new(Backend::Nvenc, "cuMemHostAlloc", 0, "no memory came of it");
+                self.end(reply.staging.ok_or_else(nothing))
+            }
+        }
+    }
+
+    fn encode_host(
+        &mut self,
+        frame: &Frame<'_>,
+        timestamp: Timestamp,
+        picture: Picture,
+        start: Instant,
+    ) -> Result<AccessUnit<'_>, Error> {
+        let format = match *frame.pixels() {
+            Pixels::I420 { .. } => PixelFormat::I420,
+            Pixels::Nv12 { .. } => PixelFormat::Nv12,
+            Pixels::Rgb { order, .. } => PixelFormat::Rgb(order),
+        };
+        let (surface, as_it_is) = SurfaceFormat::for_frames(format, frame.size(), self.config.colour);
+        let slot = self.free_slot()?;
+        let mut staging = self.staging(slot, surface)?;
+        let mut times = StageTimes::default();
+        let prepared = Instant::now();
+        let converted = if as_it_is {
+            staging.copy_frame(frame);
+            prepared
+        } else {
+            let (planes, _) = self.converter.planes(frame);
+            let converted = Instant::now();
+            staging.copy_converted(&planes);
+            converted
+        };
+        times.convert = converted - prepared;
+        times.upload = converted.elapsed();
+        self.encode_staged(slot, staging, timestamp, picture, times, start)
+    }
+
+    fn encode_staged(
+        &mut self,
+        slot: usize,
+        staging: Staging,
+        timestamp: Timestamp,
+        picture: Picture,
+        mut times: StageTimes,
+        start: Instant,
+    ) -> Result<AccessUnit<'_>, Error> {
+        if picture == Picture::Idr {
+            self.note(EventKind::IdrRequested);
+        }
+        let is_idr = self.idr_is_due(picture);
+        if is_idr && let Err(error) = self.raise_level() {
+            self.stagings[slot] = Some(staging);
+            return Err(error);
+        }
+        let out = std::mem::take(&mut self.out);
+        let reply = self.run(Job::Encode { slot, staging, is_idr, out })?;
+        self.stagings[slot] = reply.staging;
+        self.out = reply.out;
+        self.end(reply.result)?;
+
+        self.frames += 1;
+        self.frames_since_idr = if self.out.is_idr { 1 } else { self.frames_since_idr.saturating_add(1) };
+        self.idr_due = false;
+        self.is_first = false;
+        let out = &self.out;
+        times.upload += out.upload;
+        (times.submit, times.wait, times.copy) = (out.submit, out.wait, out.copy);
+        times.total = start.elapsed();
+        Ok(AccessUnit {
+            bytes: &out.bytes,
+            nal_ranges: &out.nals,
+            is_idr: out.is_idr,
+            timestamp,
+            qp: u8::try_from(out.qp).ok().filter(|&qp| qp <= QpRange::MAX_QP),
+            times,
+            backend: Backend::Nvenc,
+        })
+    }
+
+    fn idr_is_due(&self, picture: Picture) -> bool {
+        let period_is_over =
+            self.config.idr_period_frames.is_some_and(|period| self.frames_since_idr >= period.get());
+        self.idr_due || picture == Picture::Idr || period_is_over
+    }
+}
+
+impl Encoder for NvencEncoder {
+    fn backend(&self) -> Backend {
+        Backend::Nvenc
+    }
+
+    fn size(&self) -> FrameSize {
+        self.config.size
+    }
+
+    fn encode(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<AccessUnit<'_>, Error> {
+        let start = Instant::now();
+        self.alive()?;
+        if frame.size() != self.config.size {
+            return Err(FrameError::Size { frame: frame.size(), encoder: self.config.size }.into());
+        }
+        self.encode_host(frame, frame.timestamp(), picture, start)
+    }
+
+    fn set_bitrate(&mut self, bitrate: Bitrate) -> Result<(), Error> {
+        self.alive()?;
+        let from = self.config.bitrate;
+        if from != bitrate {
+            self.change(EncoderConfig { bitrate, ..self.config.clone() })?;
+            self.note(EventKind::BitrateChanged { from, to: bitrate });
+        }
+        Ok(())
+    }
+
+    fn set_frame_rate(&mut self, frame_rate: FrameRate) -> Result<(), Error> {
+        self.change(EncoderConfig { frame_rate, ..self.config.clone() })
+    }
+
+    fn set_qp_range(&mut self, qp_range: QpRange) -> Result<(), Error> {
+        self.change(EncoderConfig { qp_range, ..self.config.clone() })
+    }
+
+    fn set_size(&mut self, size: FrameSize) -> Result<(), Error> {
+        self.alive()?;
+        if size == self.config.size {
+            return Ok(());
+        }
+        self.change_size(size)
+    }
+
+    fn parameter_sets(&mut self) -> Result<Vec<u8>, Error> {
+        self.alive()?;
+        let reply = self.run(Job::ParameterSets)?;
+        reply.result?;
+        let mut bytes = Vec::with_capacity(reply.parameter_sets.len());
+        for nal in crate::annexb::nals(&reply.parameter_sets) {
+            bytes.extend_from_slice(&[0, 0, 0, 1]);
+            bytes.extend_from_slice(nal.bytes());
+        }
+        Ok(bytes)
+    }
+
+    fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+}
+
+impl Drop for NvencEncoder {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,180 @@
+//! From a configuration to a session that takes pictures: which GPU, which of the sets of settings.
+
+use std::time::Duration;
+
+use direct264_sys::cuda::Device;
+use direct264_sys::nvenc::{
+    ApiVersion, NV_ENC_ERR_INVALID_PARAM, NV_ENC_ERR_UNIMPLEMENTED, NV_ENC_ERR_UNSUPPORTED_PARAM, Status,
+};
+
+use super::availability;
+use super::driver::{Drivers, PresetConfig};
+use super::params::{self, Attempt, Params, Request};
+use super::probe::Capabilities;
+use super::progress::{Progress, Step};
+use super::session::Session;
+use crate::config::{CallForm, EncoderConfig, GpuUuid};
+use crate::cuda;
+use crate::encoder::Backend;
+use crate::error::{ConfigError, DriverError, Error, Unavailable};
+use crate::level::Level;
+use crate::reason::Reason;
+use crate::units::FrameSize;
+
+/// How long a driver may say that it is busy where there is no limit to waiting.
+const PATIENCE_WITHOUT_LIMIT: Duration = Duration::from_millis(100);
+
+/// What was opened, for who keeps the session at a distance.
+#[derive(Debug, Clone)]
+pub(super) struct Setup {
+    pub(super) gpu_index: u32,
+    pub(super) gpu_uuid: Option<GpuUuid>,
+    pub(super) gpu_name: String,
+    pub(super) api: ApiVersion,
+    pub(super) can: Capabilities,
+    pub(super) attempt: Attempt,
+    preset: PresetConfig,
+}
+
+impl Setup {
+    /// The settings for a configuration, in the set that was accepted at opening.
+    pub(super) fn params(
+        &self,
+        config: &EncoderConfig,
+        size: FrameSize,
+        level: Option<Level>,
+    ) -> Result<Params, ConfigError> {
+        params::params(&Request {
+            config,
+            size,
+            level,
+            attempt: self.attempt,
+            preset: &self.preset.0,
+            can: &self.can,
+            api: self.api,
+        })
+    }
+}
+
+/// Opens a session on the GPU that is asked for, or on the first that can.
+///
+/// # Errors
+/// Of several GPUs, that of the first whose trouble is another than having no encoder.
+pub(super) fn open(config: &EncoderConfig, progress: &Progress) -> Result<(Session, Setup), Error> {
+    progress.at(Step::Open);
+    let drivers = Drivers::load()?;
+    let mut failure: Option<Error> = None;
+    for device in cuda::choose(drivers.devices()?, &config.nvenc.gpu)? {
+        match open_on(&drivers, &device, config, progress) {
+            Ok(opened) => return Ok(opened),
+            Err(error @ Error::Config(_)) => return Err(error),
+            Err(error) => {
+                tracing::debug!(gpu = device.index, name = device.name, %error, "GPU passed over");
+                if failure.as_ref().is_none_or(has_no_encoder) {
+                    failure = Some(error);
+                }
+            }
+        }
+    }
+    let nothing_tried = || Unavailable::new(Backend::Nvenc, Reason::NoGpu, "CUDA lists no device").into();
+    Err(failure.unwrap_or_else(nothing_tried))
+}
+
+fn has_no_encoder(error: &Error) -> bool {
+    matches!(error, Error::Unavailable(why) if why.reason == Reason::NoEncoderOnGpu)
+}
+
+fn open_on(
+    drivers: &Drivers,
+    device: &Device,
+    config: &EncoderConfig,
+    progress: &Progress,
+) -> Result<(Session, Setup), Error> {
+    let patience = match config.nvenc.form {
+        // Less than the limit of who waits, so that the driver's answer is what is told.
+        CallForm::Bounded(limits) => limits.rest / 5 * 4,
+        CallForm::Direct => PATIENCE_WITHOUT_LIMIT,
+    };
+    let mut tried = Vec::new();
+    for attempt in Attempt::ALL {
+        // A session that refused its settings is not asked again: a new one is opened.
+        progress.at(Step::Open);
+        let open = drivers.open(device)?;
+        let can = Capabilities::of(&open)?;
+        check_size(config.size.padded_to_even(), &can)?;
+        let entered = open.context().enter().map_err(availability::not_ready)?;
+        let preset = params::preset_guid(config.nvenc.preset);
+        let preset = open.preset_config(preset, params::TUNING).map_err(availability::not_ready)?;
+        drop(entered);
+        let setup = Setup {
+            gpu_index: u32::try_from(device.index).unwrap_or(0),
+            gpu_uuid: device.uuid.map(|uuid| GpuUuid(uuid.0)),
+            gpu_name: device.name.clone(),
+            api: open.api(),
+            can,
+            attempt,
+            preset,
+        };
+        let params = setup.params(config, config.size, None)?;
+        match Session::new(open, &params, patience, progress.clone()) {
+            Ok(session) => {
+                tell(config, &setup);
+                return Ok((session, setup));
+            }
+            Err(error) if refuses_settings(&error) => {
+                tracing::debug!(attempt = attempt.name(), %error, "settings refused");
+                tried.push(format!("{}: {}", attempt.name(), error.detail));
+            }
+            Err(error) => return Err(availability::not_ready(error)),
+        }
+    }
+    let tried = format!("nvEncInitializeEncoder refused each set of settings: {}", tried.join("; "));
+    Err(Unavailable::new(Backend::Nvenc, Reason::UnsupportedSetting, tried).into())
+}
+
+/// Whether it is the settings that the driver does not like.
+pub(super) fn refuses_settings(error: &DriverError) -> bool {
+    let of_settings = ["nvEncInitializeEncoder", "nvEncReconfigureEncoder"].contains(&error.call);
+    let status = u32::try_from(error.status).map(Status);
+    of_settings
+        && status.is_ok_and(|status| {
+            matches!(
+                status,
+                NV_ENC_ERR_INVALID_PARAM | NV_ENC_ERR_UNSUPPORTED_PARAM | NV_ENC_ERR_UNIMPLEMENTED
+            )
+        })
+}
+
+fn tell(config: &EncoderConfig, setup: &Setup) {
+    let left_out = params::left_out(config, &setup.can);
+    if !left_out.is_empty() {
+        tracing::warn!(
+            gpu = setup.gpu_index,
+            left_out = left_out.join(", "),
+            "the GPU cannot do all that was asked for"
+        );
+    }
+    tracing::debug!(
+        gpu = setup.gpu_index,
+        name = setup.gpu_name,
+        api = %setup.api,
+        settings = setup.attempt.name(),
+        "NVENC session opened"
+    );
+}
+
+/// Whether the GPU takes pictures of a coded size.
+pub(super) fn check_size(size: FrameSize, can: &Capabilities) -> Result<(), Unavailable> {
+    let too_small = size.width() < can.min_width || size.height() < can.min_height;
+    let too_large = size.width() > can.max_width || size.height() > can.max_height;
+    let (columns, rows) = size.macroblocks();
+    let too_many = can.max_macroblocks != 0 && columns * rows > can.max_macroblocks;
+    if !(too_small || too_large || too_many) {
+        return Ok(());
+    }
+    let Capabilities { min_width, min_height, max_width, max_height, max_macroblocks, .. } = can;
+    let detail = format!(
+        "{size} is outside {min_width}x{min_height} to {max_width}x{max_height}, at most {max_macroblocks} macroblocks"
+    );
+    Err(Unavailable::new(Backend::Nvenc, Reason::UnsupportedSize, detail))
+}

@@ -1,0 +1,315 @@
+//! What a configuration means to NVENC: pure, and exhaustive on purpose.
+
+use direct264_sys::nvenc::{
+    ApiVersion, GUID, NV_ENC_CODEC_H264_GUID, NV_ENC_CONFIG, NV_ENC_CONFIG_H264,
+    NV_ENC_CONFIG_H264_VUI_PARAMETERS, NV_ENC_H264_ADAPTIVE_TRANSFORM_AUTOSELECT,
+    NV_ENC_H264_ADAPTIVE_TRANSFORM_DISABLE, NV_ENC_H264_ENTROPY_CODING_MODE_CABAC,
+    NV_ENC_H264_ENTROPY_CODING_MODE_CAVLC, NV_ENC_H264_PROFILE_BASELINE_GUID, NV_ENC_H264_PROFILE_HIGH_GUID,
+    NV_ENC_H264_PROFILE_MAIN_GUID, NV_ENC_INITIALIZE_PARAMS, NV_ENC_LEVEL_AUTOSELECT,
+    NV_ENC_MULTI_PASS_DISABLED, NV_ENC_NUM_REF_FRAMES_1, NV_ENC_NUM_REF_FRAMES_AUTOSELECT,
+    NV_ENC_PARAMS_FRAME_FIELD_MODE_FRAME, NV_ENC_PARAMS_RC_CBR, NV_ENC_PARAMS_RC_VBR, NV_ENC_PRESET_P1_GUID,
+    NV_ENC_PRESET_P2_GUID, NV_ENC_PRESET_P3_GUID, NV_ENC_PRESET_P4_GUID, NV_ENC_PRESET_P5_GUID,
+    NV_ENC_PRESET_P6_GUID, NV_ENC_PRESET_P7_GUID, NV_ENC_QP, NV_ENC_RC_PARAMS,
+    NV_ENC_TUNING_INFO_ULTRA_LOW_LATENCY, NV_ENC_TWO_PASS_FULL_RESOLUTION,
+    NV_ENC_TWO_PASS_QUARTER_RESOLUTION, NVENC_INFINITE_GOPLENGTH,
+};
+
+use super::probe::Capabilities;
+use crate::colour::{Colour, Range};
+use crate::config::{EncoderConfig, IntraRefresh, MultiPass, NvencConfig, NvencPreset, Profile};
+use crate::error::ConfigError;
+use crate::level::Level;
+use crate::units::{Bitrate, FrameRate, FrameSize, QpRange, SampleAspect};
+
+/// The tuning of every session.
+pub(super) const TUNING: u32 = NV_ENC_TUNING_INFO_ULTRA_LOW_LATENCY;
+
+/// Bits of `NV_ENC_CONFIG_H264::sliceMode`: the number that goes with it counts slices.
+const SLICES_IN_A_PICTURE: u32 = 3;
+/// `video_format` 5: unspecified.
+const VIDEO_FORMAT_UNSPECIFIED: u32 = 5;
+
+/// What the driver is asked for. The pointer from the one to the other is set for the length of a call.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Params {
+    pub(super) init: NV_ENC_INITIALIZE_PARAMS,
+    pub(super) config: NV_ENC_CONFIG,
+}
+
+/// One of the sets of settings that are tried in order when a driver refuses the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// Everything as asked.
+    AsAsked,
+    /// The level is left to the driver, which then allows whatever the rate needs.
+    LevelLeftOut,
+    /// The VBV is left to the driver as well.
+    VbvLeftOut,
+    /// The preset's own references, quantisers and rate control details as well.
+    PresetKept,
+}
+
+impl Attempt {
+    pub(super) const ALL: [Self; 4] = [Self::AsAsked, Self::LevelLeftOut, Self::VbvLeftOut, Self::PresetKept];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::AsAsked => "as asked",
+            Self::LevelLeftOut => "without a level",
+            Self::VbvLeftOut => "without level and VBV",
+            Self::PresetKept => "the preset with nothing but rate, profile and headers",
+        }
+    }
+
+    fn keeps_level(self) -> bool {
+        self == Self::AsAsked
+    }
+
+    fn keeps_vbv(self) -> bool {
+        matches!(self, Self::AsAsked | Self::LevelLeftOut)
+    }
+
+    fn keeps_details(self) -> bool {
+        self != Self::PresetKept
+    }
+}
+
+/// Everything that settings follow from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request<'a> {
+    pub(super) config: &'a EncoderConfig,
+    /// The size in force, odd or even.
+    pub(super) size: FrameSize,
+    /// The level of the sequence that is running; `None` takes the lowest that holds the stream.
+    pub(super) level: Option<Level>,
+    pub(super) attempt: Attempt,
+    /// The configuration of the preset, as the driver has it.
+    pub(super) preset: &'a NV_ENC_CONFIG,
+    pub(super) can: &'a Capabilities,
+    pub(super) api: ApiVersion,
+}
+
+/// The settings as the driver takes them.
+///
+/// # Errors
+/// [`ConfigError::Slices`] for more slices than the picture has rows of macroblocks.
+pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
+    let &Request { config, size, level, attempt, preset, can, api } = request;
+    // Exhaustive on purpose: a new setting does not compile until its meaning here is decided.
+    let &EncoderConfig {
+        size: _, // the opening size; `size` is the one in force
+        max_size,
+        frame_rate,
+        bitrate,
+        idr_period_frames: _, // counted by `NvencEncoder`, from the last IDR, whoever asked for it
+        profile,
+        colour,
+        sample_aspect,
+        qp_range,
+        slices,
+        threads: _, // the software backend's
+        ref nvenc,
+    } = config;
+    let &NvencConfig {
+        preset: preset_name,
+        multi_pass,
+        vbv_percent,
+        intra_refresh,
+        gpu: _,  // chosen before
+        form: _, // of `NvencEncoder`
+    } = nvenc;
+    let coded = size.padded_to_even();
+    let slices = slices.map_or(1, |slices| u32::from(slices.get()));
+    let max = coded.macroblocks().1;
+    if slices > max {
+        return Err(ConfigError::Slices { slices, max });
+    }
+    let level = level.unwrap_or_else(|| Level::for_stream(profile, coded, frame_rate, bitrate));
+
+    let mut init = NV_ENC_INITIALIZE_PARAMS::versioned(api);
+    init.encodeGUID = NV_ENC_CODEC_H264_GUID;
+    init.presetGUID = preset_guid(preset_name);
+    init.tuningInfo = TUNING;
+    (init.encodeWidth, init.encodeHeight) = (coded.width(), coded.height());
+    (init.darWidth, init.darHeight) = display_aspect(coded, sample_aspect);
+    (init.frameRateNum, init.frameRateDen) = (frame_rate.numerator(), frame_rate.denominator());
+    let largest = if can.dynamic_size { largest(coded, max_size.padded_to_even(), can) } else { coded };
+    (init.maxEncodeWidth, init.maxEncodeHeight) = (largest.width(), largest.height());
+    // The driver decides picture types, and so knows when an IDR comes; with the low-latency tunings some drivers
+    // fail after the first picture when the caller decides.
+    init.enablePTD = 1;
+    init.zero_what_is_newer_than(api);
+
+    let mut made = *preset;
+    made.profileGUID = profile_guid(profile);
+    made.gopLength = NVENC_INFINITE_GOPLENGTH;
+    made.frameIntervalP = 1;
+    made.frameFieldMode = NV_ENC_PARAMS_FRAME_FIELD_MODE_FRAME;
+    rate_control(
+        &mut made.rcParams,
+        &Rate { bitrate, frame_rate, vbv_percent: vbv_percent.get(), qp_range, multi_pass, attempt, can },
+    );
+    let h264 = &mut made.encodeCodecConfig.h264Config;
+    h264.flags = NV_ENC_CONFIG_H264::repeatSPSPPS;
+    h264.idrPeriod = NVENC_INFINITE_GOPLENGTH;
+    h264.level = if attempt.keeps_level() { u32::from(level.idc()) } else { NV_ENC_LEVEL_AUTOSELECT };
+    h264.chromaFormatIDC = 1;
+    (h264.sliceMode, h264.sliceModeData) = (SLICES_IN_A_PICTURE, slices);
+    entropy_and_transform(h264, profile, can);
+    if attempt.keeps_details() {
+        // One reference: what a preset of this speed uses, and all that a decoder then has to keep.
+        h264.maxNumRefFrames = 1;
+        h264.numRefL0 =
+            if can.multiple_references { NV_ENC_NUM_REF_FRAMES_1 } else { NV_ENC_NUM_REF_FRAMES_AUTOSELECT };
+    }
+    if let Some(refresh) = intra_refresh.filter(|_| can.intra_refresh) {
+        set_intra_refresh(h264, refresh, slices, can);
+    }
+    h264.h264VUIParameters = vui(colour);
+    made.zero_what_is_newer_than(api);
+    Ok(Params { init, config: made })
+}
+
+/// What was asked for and is beyond this GPU, in words; empty as a rule.
+pub(super) fn left_out(config: &EncoderConfig, can: &Capabilities) -> Vec<&'static str> {
+    let left_out = [
+        (!can.constant_bitrate, "constant bitrate"),
+        (!can.custom_vbv, "the size of the VBV"),
+        (!can.cabac && config.profile != Profile::ConstrainedBaseline, "CABAC"),
+        (!can.transform_8x8 && config.profile == Profile::High, "the 8x8 transform"),
+        (!can.intra_refresh && config.nvenc.intra_refresh.is_some(), "intra refresh"),
+        (!can.dynamic_size && config.max_size != config.size, "a change of size without a new session"),
+    ];
+    left_out.into_iter().filter_map(|(is, what)| is.then_some(what)).collect()
+}
+
+/// Bits of a VBV that holds `percent` of one frame's share.
+pub(super) fn vbv_bits(bitrate: Bitrate, frame_rate: FrameRate, percent: u32) -> u32 {
+    let bits = u128::from(bitrate.bps()) * u128::from(frame_rate.denominator()) * u128::from(percent)
+        / (u128::from(frame_rate.numerator()) * 100);
+    u32::try_from(bits).unwrap_or(u32::MAX).max(1)
+}
+
+struct Rate<'a> {
+    bitrate: Bitrate,
+    frame_rate: FrameRate,
+    vbv_percent: u32,
+    qp_range: QpRange,
+    multi_pass: MultiPass,
+    attempt: Attempt,
+    can: &'a Capabilities,
+}
+
+fn rate_control(rc: &mut NV_ENC_RC_PARAMS, rate: &Rate<'_>) {
+    let &Rate { bitrate, frame_rate, vbv_percent, qp_range, multi_pass, attempt, can } = rate;
+    rc.rateControlMode = if can.constant_bitrate { NV_ENC_PARAMS_RC_CBR } else { NV_ENC_PARAMS_RC_VBR };
+    (rc.averageBitRate, rc.maxBitRate) = (bitrate.bps(), bitrate.bps());
+    let vbv =
+        if can.custom_vbv && attempt.keeps_vbv() { vbv_bits(bitrate, frame_rate, vbv_percent) } else { 0 };
+    (rc.vbvBufferSize, rc.vbvInitialDelay) = (vbv, vbv);
+    rc.multiPass = match multi_pass {
+        MultiPass::Off => NV_ENC_MULTI_PASS_DISABLED,
+        MultiPass::QuarterResolution => NV_ENC_TWO_PASS_QUARTER_RESOLUTION,
+        MultiPass::FullResolution => NV_ENC_TWO_PASS_FULL_RESOLUTION,
+    };
+    rc.lookaheadDepth = 0;
+    // All other flags off: no adaptive quantisation, no lookahead, no pictures that nobody asked to be dropped.
+    rc.flags = NV_ENC_RC_PARAMS::zeroReorderDelay;
+    if attempt.keeps_details() {
+        rc.flags |= NV_ENC_RC_PARAMS::enableMinQP | NV_ENC_RC_PARAMS::enableMaxQP;
+        rc.minQP = every_kind(qp_range.min());
+        rc.maxQP = every_kind(qp_range.max());
+        rc.lowDelayKeyFrameScale = 1;
+    }
+}
+
+fn every_kind(qp: u8) -> NV_ENC_QP {
+    let mut made = NV_ENC_QP::zeroed();
+    let qp = u32::from(qp);
+    (made.qpInterP, made.qpInterB, made.qpIntra) = (qp, qp, qp);
+    made
+}
+
+fn entropy_and_transform(h264: &mut NV_ENC_CONFIG_H264, profile: Profile, can: &Capabilities) {
+    let is_baseline = profile == Profile::ConstrainedBaseline;
+    h264.entropyCodingMode = if is_baseline || !can.cabac {
+        NV_ENC_H264_ENTROPY_CODING_MODE_CAVLC
+    } else {
+        NV_ENC_H264_ENTROPY_CODING_MODE_CABAC
+    };
+    h264.adaptiveTransformMode = if profile == Profile::High && can.transform_8x8 {
+        NV_ENC_H264_ADAPTIVE_TRANSFORM_AUTOSELECT
+    } else {
+        NV_ENC_H264_ADAPTIVE_TRANSFORM_DISABLE
+    };
+}
+
+fn set_intra_refresh(h264: &mut NV_ENC_CONFIG_H264, refresh: IntraRefresh, slices: u32, can: &Capabilities) {
+    h264.flags |= NV_ENC_CONFIG_H264::enableIntraRefresh | NV_ENC_CONFIG_H264::outputRecoveryPointSEI;
+    if slices == 1 && can.single_slice_intra_refresh {
+        h264.flags |= NV_ENC_CONFIG_H264::singleSliceIntraRefresh;
+    }
+    (h264.intraRefreshPeriod, h264.intraRefreshCnt) = (refresh.period_frames, refresh.length_frames);
+}
+
+fn vui(colour: Colour) -> NV_ENC_CONFIG_H264_VUI_PARAMETERS {
+    let mut vui = NV_ENC_CONFIG_H264_VUI_PARAMETERS::zeroed();
+    let code_point = u32::from(colour.matrix.code_point());
+    vui.videoSignalTypePresentFlag = 1;
+    vui.videoFormat = VIDEO_FORMAT_UNSPECIFIED;
+    vui.videoFullRangeFlag = u32::from(colour.range == Range::Full);
+    vui.colourDescriptionPresentFlag = 1;
+    vui.colourPrimaries = code_point;
+    vui.transferCharacteristics = code_point;
+    vui.colourMatrix = code_point;
+    // A decoder that knows that nothing is reordered shows a picture as soon as it has it.
+    vui.bitstreamRestrictionFlag = 1;
+    vui
+}
+
+/// The shape of the display, from which the driver works out that of a pixel.
+fn display_aspect(size: FrameSize, pixel: Option<SampleAspect>) -> (u32, u32) {
+    let (across, down) = pixel.map_or((1, 1), |pixel| (u32::from(pixel.width()), u32::from(pixel.height())));
+    let (width, height) = (size.width() * across, size.height() * down);
+    let divisor = greatest_common_divisor(width, height);
+    (width / divisor, height / divisor)
+}
+
+fn greatest_common_divisor(mut a: u32, mut b: u32) -> u32 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a.max(1)
+}
+
+/// The largest size that the session may change to: what was asked for, as far as the GPU goes.
+fn largest(coded: FrameSize, asked: FrameSize, can: &Capabilities) -> FrameSize {
+    let width = asked.width().min(can.max_width).max(coded.width());
+    let height = asked.height().min(can.max_height).max(coded.height());
+    FrameSize::new(width, height).map_or(coded, FrameSize::padded_to_even)
+}
+
+fn profile_guid(profile: Profile) -> GUID {
+    match profile {
+        Profile::ConstrainedBaseline => NV_ENC_H264_PROFILE_BASELINE_GUID,
+        Profile::Main => NV_ENC_H264_PROFILE_MAIN_GUID,
+        Profile::High => NV_ENC_H264_PROFILE_HIGH_GUID,
+    }
+}
+
+/// The GUID of a preset.
+pub(super) fn preset_guid(preset: NvencPreset) -> GUID {
+    match preset {
+        NvencPreset::P1 => NV_ENC_PRESET_P1_GUID,
+        NvencPreset::P2 => NV_ENC_PRESET_P2_GUID,
+        NvencPreset::P3 => NV_ENC_PRESET_P3_GUID,
+        NvencPreset::P4 => NV_ENC_PRESET_P4_GUID,
+        NvencPreset::P5 => NV_ENC_PRESET_P5_GUID,
+        NvencPreset::P6 => NV_ENC_PRESET_P6_GUID,
+        NvencPreset::P7 => NV_ENC_PRESET_P7_GUID,
+    }
+}
+
+#[cfg(test)]
+#[path = "params_tests.rs"]
+mod tests;

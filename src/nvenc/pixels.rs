@@ -1,0 +1,152 @@
+//! How a picture lies in the memory that is uploaded, and bringing a frame there with one copy.
+
+use crate::colour::{Colour, Matrix, Range};
+use crate::convert::Planes;
+use crate::cuda::PinnedMemory;
+use crate::frame::{Frame, PixelFormat, Pixels, Plane, RgbOrder};
+use crate::units::FrameSize;
+
+/// What NVENC reads as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SurfaceFormat {
+    Nv12,
+    I420,
+    Bgra,
+    Rgba,
+}
+
+impl SurfaceFormat {
+    /// The format of a surface for frames of this format, and whether the frames go there unconverted. NVENC turns
+    /// RGB into BT.601 at limited range and into nothing else; pictures of an odd size are padded on the CPU.
+    pub(super) fn for_frames(format: PixelFormat, size: FrameSize, colour: Colour) -> (Self, bool) {
+        let is_even = size == size.padded_to_even();
+        let hardware_colour = Colour { matrix: Matrix::Bt601, range: Range::Limited };
+        match format {
+            PixelFormat::Nv12 if is_even => (Self::Nv12, true),
+            PixelFormat::I420 if is_even => (Self::I420, true),
+            PixelFormat::Rgb(RgbOrder::Bgra) if is_even && colour == hardware_colour => (Self::Bgra, true),
+            PixelFormat::Rgb(RgbOrder::Rgba) if is_even && colour == hardware_colour => (Self::Rgba, true),
+            _ => (Self::I420, false),
+        }
+    }
+
+    /// Bytes of a row of the first plane.
+    pub(super) fn row_bytes(self, size: FrameSize) -> usize {
+        let width = size.width() as usize;
+        match self {
+            Self::Nv12 | Self::I420 => width,
+            Self::Bgra | Self::Rgba => 4 * width,
+        }
+    }
+
+    /// Rows of the first plane's length that the whole picture takes.
+    pub(super) fn rows(self, size: FrameSize) -> usize {
+        let height = size.height() as usize;
+        match self {
+            Self::Nv12 | Self::I420 => height + height.div_ceil(2),
+            Self::Bgra | Self::Rgba => height,
+        }
+    }
+
+    pub(super) const fn pixel_format(self) -> PixelFormat {
+        match self {
+            Self::Nv12 => PixelFormat::Nv12,
+            Self::I420 => PixelFormat::I420,
+            Self::Bgra => PixelFormat::Rgb(RgbOrder::Bgra),
+            Self::Rgba => PixelFormat::Rgb(RgbOrder::Rgba),
+        }
+    }
+}
+
+/// A picture's place in memory: planes one after the other, rows `pitch` bytes apart (half that for the chroma
+/// planes of I420), as the driver wants it on the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Layout {
+    pub(super) format: SurfaceFormat,
+    /// As coded: both sides even.
+    pub(super) size: FrameSize,
+    /// In bytes; even.
+    pub(super) pitch: usize,
+}
+
+impl Layout {
+    /// Bytes from the first to behind the last.
+    pub(super) fn bytes(self) -> usize {
+        self.pitch * self.format.rows(self.size)
+    }
+}
+
+/// One plane that is written.
+#[derive(Debug)]
+pub(super) struct Target<'a> {
+    pub(super) bytes: &'a mut [u8],
+    pub(super) stride: usize,
+}
+
+/// Page-locked memory with a picture's layout, from which one copy goes to the device.
+#[derive(Debug)]
+pub(super) struct Staging {
+    pub(super) memory: PinnedMemory,
+    pub(super) layout: Layout,
+}
+
+impl Staging {
+    /// The planes, one to three of them.
+    pub(super) fn planes(&mut self) -> [Option<Target<'_>>; 3] {
+        let Layout { format, size, pitch } = self.layout;
+        let height = size.height() as usize;
+        let bytes = self.memory.as_mut_slice();
+        let all = bytes.len().min(self.layout.bytes());
+        let (first, rest) = bytes[..all].split_at_mut((pitch * height).min(all));
+        let first = Some(Target { bytes: first, stride: pitch });
+        match format {
+            SurfaceFormat::Bgra | SurfaceFormat::Rgba => [first, None, None],
+            SurfaceFormat::Nv12 => [first, Some(Target { bytes: rest, stride: pitch }), None],
+            SurfaceFormat::I420 => {
+                let stride = pitch / 2;
+                let (second, third) = rest.split_at_mut((stride * height.div_ceil(2)).min(rest.len()));
+                [first, Some(Target { bytes: second, stride }), Some(Target { bytes: third, stride })]
+            }
+        }
+    }
+
+    /// Copies a frame whose format goes there as it is.
+    pub(super) fn copy_frame(&mut self, frame: &Frame<'_>) {
+        let [first, second, third] = self.planes();
+        let size = frame.size();
+        let width = size.width() as usize;
+        let (chroma_width, _) = size.chroma();
+        let chroma_width = chroma_width as usize;
+        match *frame.pixels() {
+            Pixels::Nv12 { y, uv } => {
+                copy_plane(y, first, width);
+                copy_plane(uv, second, 2 * chroma_width);
+            }
+            Pixels::I420 { y, u, v } => {
+                copy_plane(y, first, width);
+                copy_plane(u, second, chroma_width);
+                copy_plane(v, third, chroma_width);
+            }
+            Pixels::Rgb { order, plane } => copy_plane(plane, first, width * order.bytes_per_pixel()),
+        }
+    }
+
+    /// Copies a frame that was converted to I420 of the coded size.
+    pub(super) fn copy_converted(&mut self, planes: &Planes<'_>) {
+        let Planes { y, u, v, y_stride, chroma_stride } = *planes;
+        let width = self.layout.size.width() as usize;
+        let [first, second, third] = self.planes();
+        copy_plane(Plane::new(y, y_stride), first, width);
+        copy_plane(Plane::new(u, chroma_stride), second, width / 2);
+        copy_plane(Plane::new(v, chroma_stride), third, width / 2);
+    }
+}
+
+/// Row by row; the frame was checked to have them all when it was made.
+fn copy_plane(from: Plane<'_>, to: Option<Target<'_>>, row_bytes: usize) {
+    let Some(to) = to else { return };
+    for (row, to) in to.bytes.chunks_exact_mut(to.stride).enumerate() {
+        let from = from.row(row, row_bytes);
+        to[..from.len()].copy_from_slice(from);
+    }
+}

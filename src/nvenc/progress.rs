@@ -1,0 +1,66 @@
+//! Which call a session is in, told to who waits for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// A stretch of work that ends with a driver call that can take long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Step {
+    Open,
+    Initialise,
+    Prepare,
+    Upload,
+    Submit,
+    Wait,
+    Unlock,
+    Reconfigure,
+    ParameterSets,
+    Close,
+}
+
+impl Step {
+    const ALL: [Self; 10] = [
+        Self::Open,
+        Self::Initialise,
+        Self::Prepare,
+        Self::Upload,
+        Self::Submit,
+        Self::Wait,
+        Self::Unlock,
+        Self::Reconfigure,
+        Self::ParameterSets,
+        Self::Close,
+    ];
+
+    /// The call that the step is about.
+    pub(super) const fn call(self) -> &'static str {
+        match self {
+            Self::Open => "nvEncOpenEncodeSessionEx",
+            Self::Initialise => "nvEncInitializeEncoder",
+            Self::Prepare => "nvEncRegisterResource",
+            Self::Upload => "cuMemcpyHtoDAsync",
+            Self::Submit => "nvEncEncodePicture",
+            Self::Wait => "nvEncLockBitstream",
+            Self::Unlock => "nvEncUnlockBitstream",
+            Self::Reconfigure => "nvEncReconfigureEncoder",
+            Self::ParameterSets => "nvEncGetSequenceParams",
+            Self::Close => "nvEncDestroyEncoder",
+        }
+    }
+}
+
+/// Where the work is. Written by who works, read by who waits; both hold one.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Progress(Arc<AtomicU8>);
+
+impl Progress {
+    pub(super) fn at(&self, step: Step) {
+        self.0.store(step as u8, Ordering::Relaxed);
+    }
+
+    pub(super) fn step(&self) -> Step {
+        let number = self.0.load(Ordering::Relaxed);
+        Step::ALL.into_iter().find(|&step| step as u8 == number).unwrap_or(Step::Open)
+    }
+}

@@ -1,0 +1,318 @@
+//! Who makes the driver calls of a session: the caller's thread, or a thread of the session's own for which the
+//! caller waits with a limit.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::opening::{self, Setup};
+use super::params::Params;
+use super::pixels::{Staging, SurfaceFormat};
+use super::progress::Progress;
+use super::session::{Output, Session};
+use crate::config::{CallForm, CallLimits, EncoderConfig};
+use crate::encoder::Backend;
+use crate::error::{DriverError, Error, Unavailable};
+use crate::reason::Reason;
+
+/// Something to do with a session. What the work needs travels with it and comes back with the [`Reply`], so that
+/// nothing is shared between two threads while a call is under way.
+#[derive(Debug)]
+pub(super) enum Job {
+    Prepare { slot: usize, format: SurfaceFormat, old: Option<Staging> },
+    Encode { slot: usize, staging: Staging, is_idr: bool, out: Output },
+    Reconfigure { params: Box<Params>, force_idr: bool },
+    ParameterSets,
+}
+
+/// What came of a job.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) result: Result<(), DriverError>,
+    /// After [`Job::Prepare`] if it succeeded, and always after [`Job::Encode`].
+    pub(super) staging: Option<Staging>,
+    /// After [`Job::Encode`].
+    pub(super) out: Output,
+    /// After [`Job::ParameterSets`].
+    pub(super) parameter_sets: Vec<u8>,
+}
+
+impl Session {
+    fn run(&mut self, job: Job) -> Reply {
+        let mut reply =
+            Reply { result: Ok(()), staging: None, out: Output::default(), parameter_sets: Vec::new() };
+        match job {
+            Job::Prepare { slot, format, old } => match self.prepare(slot, format, old) {
+                Ok(staging) => reply.staging = Some(staging),
+                Err(error) => reply.result = Err(error),
+            },
+            Job::Encode { slot, staging, is_idr, mut out } => {
+                reply.result = self.encode(slot, &staging, is_idr, &mut out);
+                reply.staging = Some(staging);
+                reply.out = out;
+            }
+            Job::Reconfigure { params, force_idr } => reply.result = self.reconfigure(&params, force_idr),
+            Job::ParameterSets => match self.parameter_sets() {
+                Ok(parameter_sets) => reply.parameter_sets = parameter_sets,
+                Err(error) => reply.result = Err(error),
+            },
+        }
+        reply
+    }
+}
+
+/// A session and who makes its calls.
+#[derive(Debug)]
+pub(super) enum Runner {
+    Direct(Box<Session>),
+    Bounded(Worker),
+    /// There is no session any more.
+    Gone,
+}
+
+impl Runner {
+    pub(super) fn open(config: &EncoderConfig) -> Result<(Self, Setup), Error> {
+        let progress = Progress::default();
+        match config.nvenc.form {
+            CallForm::Direct => {
+                let (session, setup) = opening::open(config, &progress)?;
+                Ok((Self::Direct(Box::new(session)), setup))
+            }
+            CallForm::Bounded(limits) => {
+                let (worker, setup) = Worker::open(config, limits, progress)?;
+                Ok((Self::Bounded(worker), setup))
+            }
+        }
+    }
+
+    /// Does a job. `first` says that no access unit has come yet.
+    ///
+    /// # Errors
+    /// [`DriverError`] when no reply came within the limit: the session is lost, with what the job held.
+    pub(super) fn run(&mut self, job: Job, first: bool) -> Result<Reply, DriverError> {
+        match self {
+            Self::Direct(session) => Ok(session.run(job)),
+            Self::Bounded(worker) => worker.run(job, first),
+            Self::Gone => {
+                Err(DriverError::new(Backend::Nvenc, "nvEncEncodePicture", 0, "the session has ended"))
+            }
+        }
+    }
+
+    /// Has a session that failed end where that costs the caller nothing: on its own thread. On the caller's thread it
+    /// stays until [`close`](Runner::close).
+    pub(super) fn begin_to_close(&mut self, stagings: impl FnOnce() -> Vec<Staging>) {
+        if let Self::Bounded(worker) = self {
+            worker.begin_to_close(stagings());
+        }
+    }
+
+    /// Ends the session and frees `stagings` after it. Returns when that is done, or when the limit is passed and it
+    /// goes on without the caller.
+    pub(super) fn close(self, stagings: Vec<Staging>) {
+        match self {
+            Self::Direct(session) => session.end(stagings),
+            Self::Bounded(worker) => worker.close(stagings),
+            Self::Gone => drop(stagings),
+        }
+    }
+}
+
+/// A thread that owns a session, seen from the other side.
+#[derive(Debug)]
+pub(super) struct Worker {
+    shared: Arc<Shared>,
+    limits: CallLimits,
+    progress: Progress,
+    /// The process that the thread lives in: a forked child has no such thread.
+    process: u32,
+    /// An answer did not come in time.
+    is_lost: bool,
+    /// The last order was given.
+    is_closing: bool,
+}
+
+#[derive(Debug)]
+struct Shared {
+    mail: Mutex<Mail>,
+    to_worker: Condvar,
+    to_caller: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Mail {
+    order: Option<Order>,
+    answer: Option<Answer>,
+    /// The caller has stopped waiting and takes no answer any more.
+    is_abandoned: bool,
+}
+
+#[derive(Debug)]
+enum Order {
+    Do(Job),
+    Close(Vec<Staging>),
+}
+
+#[derive(Debug)]
+enum Answer {
+    Opened(Result<Setup, Error>),
+    Done(Reply),
+    Closed,
+}
+
+impl Worker {
+    fn open(config: &EncoderConfig, limits: CallLimits, progress: Progress) -> Result<(Self, Setup), Error> {
+        let shared =
+            Arc::new(Shared { mail: Mutex::default(), to_worker: Condvar::new(), to_caller: Condvar::new() });
+        let (its, config, its_progress) = (Arc::clone(&shared), config.clone(), progress.clone());
+        thread::Builder::new()
+            .name("direct264-nvenc".to_owned())
+            .spawn(move || work(&its, &config, &its_progress))
+            .map_err(|error| {
+                DriverError::new(
+                    Backend::Nvenc,
+                    "spawn",
+                    i64::from(error.raw_os_error().unwrap_or(0)),
+                    error.to_string(),
+                )
+            })?;
+        let mut worker =
+            Self { shared, limits, progress, process: std::process::id(), is_lost: false, is_closing: false };
+        match worker.wait(limits.open) {
+            Ok(Answer::Opened(opened)) => Ok((worker, opened?)),
+            Ok(_) => Err(worker.lost(limits.open).into()),
+            Err(error) => {
+                let detail = format!("{}: {}", error.call, error.detail);
+                Err(Unavailable::new(Backend::Nvenc, error.reason, detail).into())
+            }
+        }
+    }
+
+    fn run(&mut self, job: Job, first: bool) -> Result<Reply, DriverError> {
+        let limit = if first { self.limits.first } else { self.limits.rest };
+        if self.is_lost || self.is_closing {
+            return Err(self.lost(limit));
+        }
+        self.shared.order(Order::Do(job));
+        match self.wait(limit)? {
+            Answer::Done(reply) => Ok(reply),
+            Answer::Opened(_) | Answer::Closed => Err(self.lost(limit)),
+        }
+    }
+
+    fn begin_to_close(&mut self, stagings: Vec<Staging>) {
+        if !self.is_closing {
+            self.is_closing = true;
+            self.shared.order(Order::Close(stagings));
+        }
+    }
+
+    fn close(mut self, stagings: Vec<Staging>) {
+        self.begin_to_close(stagings);
+        if !self.is_lost {
+            // A session that takes longer to end does so on its own thread.
+            let _ = self.wait(self.limits.first);
+        }
+    }
+
+    fn wait(&mut self, limit: Duration) -> Result<Answer, DriverError> {
+        let deadline = Instant::now().checked_add(limit);
+        let mut mail = self.shared.lock();
+        loop {
+            if let Some(answer) = mail.answer.take() {
+                return Ok(answer);
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            mail = match left {
+                Some(Duration::ZERO) => {
+                    mail.is_abandoned = true;
+                    drop(mail);
+                    return Err(self.lost(limit));
+                }
+                Some(left) => {
+                    self.shared.to_caller.wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.shared.to_caller.wait(mail).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    fn lost(&mut self, limit: Duration) -> DriverError {
+        self.is_lost = true;
+        let call = self.progress.step().call();
+        if std::process::id() == self.process {
+            let what = format!("the limit is {} ms", limit.as_millis());
+            DriverError::new(Backend::Nvenc, call, 0, what).because(Reason::TimedOut)
+        } else {
+            let what = format!("the session belongs to process {}", self.process);
+            DriverError::new(Backend::Nvenc, call, 0, what).because(Reason::Forked)
+        }
+    }
+}
+
+impl Shared {
+    /// No code that holds the lock can panic, so a poisoned one is as good as any.
+    fn lock(&self) -> MutexGuard<'_, Mail> {
+        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn order(&self, order: Order) {
+        self.lock().order = Some(order);
+        self.to_worker.notify_one();
+    }
+
+    fn next_order(&self) -> Order {
+        let mut mail = self.lock();
+        loop {
+            match mail.order.take() {
+                Some(order) => return order,
+                None => mail = self.to_worker.wait(mail).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    /// Hands an answer over; gives it back if nobody waits for it any more.
+    fn answer(&self, answer: Answer) -> Result<(), Box<Answer>> {
+        let mut mail = self.lock();
+        if mail.is_abandoned {
+            return Err(Box::new(answer));
+        }
+        mail.answer = Some(answer);
+        drop(mail);
+        self.to_caller.notify_one();
+        Ok(())
+    }
+}
+
+/// The life of the thread. A call that hangs hangs here, with everything that it may touch.
+fn work(shared: &Shared, config: &EncoderConfig, progress: &Progress) {
+    let mut session = match opening::open(config, progress) {
+        Ok((session, setup)) => match shared.answer(Answer::Opened(Ok(setup))) {
+            Ok(()) => session,
+            Err(_too_late) => return,
+        },
+        Err(error) => {
+            let _ = shared.answer(Answer::Opened(Err(error)));
+            return;
+        }
+    };
+    loop {
+        match shared.next_order() {
+            Order::Do(job) => {
+                let reply = session.run(job);
+                if let Err(too_late) = shared.answer(Answer::Done(reply)) {
+                    // Nobody uses this session any more. What the caller still holds of it comes with its last order.
+                    session.end(Vec::new());
+                    drop(too_late);
+                    while let Order::Do(_) = shared.next_order() {}
+                    return;
+                }
+            }
+            Order::Close(stagings) => {
+                session.end(stagings);
+                let _ = shared.answer(Answer::Closed);
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! A session from its opening to its end, and what is done with it: every driver call of an encoder is made here or
+//! below. Nothing here waits with a limit; that is for who runs it: see `runner`.
+#![expect(unsafe_code, reason = "a session is set up, changed and ended by calls of the driver")]
+
+mod picture;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use direct264_sys::nvenc::{
+    NV_ENC_CONFIG, NV_ENC_ERR_ENCODER_BUSY, NV_ENC_ERR_LOCK_BUSY, NV_ENC_PIC_FLAG_EOS, NV_ENC_PIC_PARAMS,
+    NV_ENC_RECONFIGURE_PARAMS, NV_ENC_SEQUENCE_PARAM_PAYLOAD, Status,
+};
+
+pub(super) use picture::Output;
+
+use super::driver::OpenSession;
+use super::params::Params;
+use super::pixels::{Layout, Staging, SurfaceFormat};
+use super::progress::{Progress, Step};
+use super::slot::{Slot, Surface};
+use crate::cuda::{PinnedMemory, Stream};
+use crate::encoder::Backend;
+use crate::error::DriverError;
+use crate::reason::Reason;
+use crate::units::FrameSize;
+
+/// Pictures that can be prepared at the same time: one that is encoded, one that a caller writes meanwhile.
+pub(super) const SLOTS: usize = 2;
+
+/// A pause between two tries where the driver says that it is busy.
+const PAUSE: Duration = Duration::from_micros(500);
+
+/// An initialised session. Drops from top to bottom: the pictures, the session, and last the stream that both use.
+#[derive(Debug)]
+pub(super) struct Session {
+    slots: [Slot; SLOTS],
+    open: Arc<OpenSession>,
+    stream: Stream,
+    /// Whether the driver orders its work on `stream`; if not, the host waits for each upload.
+    ordered: bool,
+    size: FrameSize,
+    largest: FrameSize,
+    /// Number of the next picture, by which the driver knows it.
+    pictures: u64,
+    /// Pictures were submitted since the last end of stream.
+    unfinished: bool,
+    /// The slot whose picture was submitted and not read.
+    in_flight: Option<usize>,
+    /// How long to go on asking a driver that says that it is busy.
+    patience: Duration,
+    progress: Progress,
+}
+
+impl Session {
+    /// Initialises an open session and makes what pictures need.
+    pub(super) fn new(
+        open: Arc<OpenSession>,
+        params: &Params,
+        patience: Duration,
+        progress: Progress,
+    ) -> Result<Self, DriverError> {
+        progress.at(Step::Initialise);
+        let context = Arc::clone(open.context());
+        let entered = context.enter()?;
+        let mut stream = Stream::new(&context)?;
+        // From here on `open` is dropped before `stream`, as it is once both are in the session.
+        let open = open;
+        initialise(&open, params)?;
+        let ordered = order_on(&open, &mut stream)?;
+        let slots = [Slot::new(&open)?, Slot::new(&open)?];
+        let coded = |width, height| {
+            FrameSize::new(width, height).map_err(|error| {
+                DriverError::new(Backend::Nvenc, "nvEncInitializeEncoder", 0, error.to_string())
+            })
+        };
+        let size = coded(params.init.encodeWidth, params.init.encodeHeight)?;
+        let largest = coded(params.init.maxEncodeWidth, params.init.maxEncodeHeight)?;
+        drop(entered);
+        Ok(Self {
+            size,
+            largest,
+            slots,
+            open,
+            stream,
+            ordered,
+            pictures: 0,
+            unfinished: false,
+            in_flight: None,
+            patience,
+            progress,
+        })
+    }
+
+    /// Ends the session, and frees `stagings` once nothing reads them any more.
+    pub(super) fn end(self, stagings: Vec<Staging>) {
+        let context = Arc::clone(self.open.context());
+        // Entered around all of it, so that no part depends on entering it once more.
+        let entered = context.enter();
+        drop(self);
+        drop(stagings);
+        drop(entered);
+    }
+
+    /// Makes a slot ready for pictures of a format and the size in force, and gives it staging memory. What `old`
+    /// holds is used again where it fits.
+    pub(super) fn prepare(
+        &mut self,
+        slot: usize,
+        format: SurfaceFormat,
+        old: Option<Staging>,
+    ) -> Result<Staging, DriverError> {
+        self.progress.at(Step::Prepare);
+        let Self { slots, open, size, largest, .. } = self;
+        let slot = slots.get_mut(slot).ok_or_else(no_such_slot)?;
+        let _entered = open.context().enter()?;
+        let surface = match slot.surface.take() {
+            Some(surface) if surface.format() != format => {
+                drop(surface);
+                Surface::new(open, format, *size, *largest)?
+            }
+            Some(surface) if surface.size() != *size => surface.rebind(open, *size)?,
+            Some(surface) => surface,
+            None => Surface::new(open, format, *size, *largest)?,
+        };
+        let layout = Layout { format, size: *size, pitch: surface.memory().pitch() as usize };
+        let needed = Layout { size: *largest, ..layout }.bytes();
+        let memory = match old {
+            Some(staging) if staging.memory.len() >= needed => staging.memory,
+            _ => PinnedMemory::new(open.context(), needed)?,
+        };
+        slot.surface = Some(surface);
+        Ok(Staging { memory, layout })
+    }
+
+    /// Changes the settings from the next picture on; with another size that picture becomes an IDR.
+    pub(super) fn reconfigure(&mut self, params: &Params, force_idr: bool) -> Result<(), DriverError> {
+        self.progress.at(Step::Reconfigure);
+        let _entered = self.open.context().enter()?;
+        let mut config = Box::new(params.config);
+        let mut change = Box::new(NV_ENC_RECONFIGURE_PARAMS::versioned(self.open.api()));
+        change.reInitEncodeParams = params.init;
+        change.reInitEncodeParams.encodeConfig = &raw mut *config;
+        if force_idr {
+            change.flags = NV_ENC_RECONFIGURE_PARAMS::forceIDR;
+        }
+        change.zero_what_is_newer_than(self.open.api());
+        let status = self.patiently(|open| {
+            // SAFETY: the session is open; `change` and the configuration it points to are whole, of its version, and
+            // live through the call.
+            Status(unsafe { (open.functions().nvEncReconfigureEncoder)(open.handle(), &raw mut *change) })
+        });
+        self.open.check("nvEncReconfigureEncoder", status.0)?;
+        if let Ok(size) = FrameSize::new(params.init.encodeWidth, params.init.encodeHeight) {
+            self.size = size;
+        }
+        Ok(())
+    }
+
+    /// SPS and PPS as the driver writes them.
+    pub(super) fn parameter_sets(&self) -> Result<Vec<u8>, DriverError> {
+        const CALL: &str = "nvEncGetSequenceParams";
+        /// The header takes 512 bytes as enough.
+        const ROOM: u32 = 1024;
+        self.progress.at(Step::ParameterSets);
+        let function = self.open.functions().nvEncGetSequenceParams.ok_or_else(|| {
+            DriverError::new(Backend::Nvenc, CALL, 0, "the driver has no such function")
+                .because(Reason::MissingSymbol)
+        })?;
+        let _entered = self.open.context().enter()?;
+        let mut bytes = vec![0_u8; ROOM as usize];
+        let mut length = 0_u32;
+        let mut params = NV_ENC_SEQUENCE_PARAM_PAYLOAD::versioned(self.open.api());
+        params.inBufferSize = ROOM;
+        params.spsppsBuffer = bytes.as_mut_ptr().cast();
+        params.outSPSPPSPayloadSize = &raw mut length;
+        // SAFETY: the session is open; `params` is whole, of its version, and lives through the call, as do the `ROOM`
+        // bytes and the number that it points to.
+        let code = unsafe { function(self.open.handle(), &raw mut params) };
+        self.open.check(CALL, code)?;
+        bytes.truncate(length as usize);
+        Ok(bytes)
+    }
+
+    /// Makes a call again while the driver answers that it is busy, for as long as patience lasts.
+    fn patiently(&self, mut call: impl FnMut(&OpenSession) -> Status) -> Status {
+        let mut start = None;
+        loop {
+            let status = call(&self.open);
+            if !matches!(status, NV_ENC_ERR_ENCODER_BUSY | NV_ENC_ERR_LOCK_BUSY) {
+                return status;
+            }
+            if start.get_or_insert_with(Instant::now).elapsed() >= self.patience {
+                return status;
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn end_of_stream(&mut self) {
+        let mut params = NV_ENC_PIC_PARAMS::versioned(self.open.api());
+        params.encodePicFlags = NV_ENC_PIC_FLAG_EOS;
+        // What it returns changes nothing: the end follows.
+        let _ = self.patiently(|open| {
+            // SAFETY: the session is open; `params` is whole, of its version, and lives through the call.
+            Status(unsafe { (open.functions().nvEncEncodePicture)(open.handle(), &raw mut params) })
+        });
+    }
+}
+
+impl Drop for Session {
+    /// The end in the documented order: end of stream, what is in flight is read, then the fields drop: unmap,
+    /// unregister, free, destroy the output buffers, destroy the session, destroy the stream.
+    fn drop(&mut self) {
+        self.progress.at(Step::Close);
+        let context = Arc::clone(self.open.context());
+        let entered = context.enter();
+        if self.unfinished {
+            self.end_of_stream();
+        }
+        if let Some(slot) = self.in_flight
+            && self.lock(slot).is_ok()
+        {
+            let _ = self.unlock(slot);
+        }
+        let _ = self.stream.synchronise();
+        drop(entered);
+    }
+}
+
+fn initialise(open: &OpenSession, params: &Params) -> Result<(), DriverError> {
+    let mut config: Box<NV_ENC_CONFIG> = Box::new(params.config);
+    let mut init = Box::new(params.init);
+    init.encodeConfig = &raw mut *config;
+    // SAFETY: the session is open; `init` and the configuration it points to are whole, of its version, and live
+    // through the call.
+    let code = unsafe { (open.functions().nvEncInitializeEncoder)(open.handle(), &raw mut *init) };
+    open.check("nvEncInitializeEncoder", code)
+}
+
+/// Has the driver order its reading and writing on a stream; false where it cannot.
+fn order_on(open: &OpenSession, stream: &mut Stream) -> Result<bool, DriverError> {
+    let Some(function) = open.functions().nvEncSetIOCudaStreams else { return Ok(false) };
+    let place = stream.handle_place();
+    // SAFETY: the session is open and initialised; `place` holds the handle of a stream of its context, and both stay
+    // where they are until the session is destroyed: see the order of the fields of `Session`.
+    let code = unsafe { function(open.handle(), place, place) };
+    open.check("nvEncSetIOCudaStreams", code)?;
+    Ok(true)
+}
+
+/// A mistake of this crate: a picture for which nothing was prepared.
+fn no_such_slot() -> DriverError {
+    DriverError::new(Backend::Nvenc, "nvEncEncodePicture", 0, "nothing was prepared for this picture")
+}

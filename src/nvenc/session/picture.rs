@@ -1,0 +1,188 @@
+//! One picture: uploaded, submitted, waited for, copied out.
+#![expect(unsafe_code, reason = "pictures are submitted and read by calls of the driver")]
+
+use std::ops::Range;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use direct264_sys::nvenc::{
+    NV_ENC_ERR_NEED_MORE_INPUT, NV_ENC_LOCK_BITSTREAM, NV_ENC_PIC_FLAG_FORCEIDR,
+    NV_ENC_PIC_FLAG_OUTPUT_SPSPPS, NV_ENC_PIC_PARAMS, NV_ENC_PIC_STRUCT_FRAME, Status,
+};
+
+use super::{Session, no_such_slot};
+use crate::encoder::Backend;
+use crate::error::DriverError;
+use crate::nvenc::output;
+use crate::nvenc::pixels::{Layout, Staging};
+use crate::nvenc::progress::Step;
+use crate::nvenc::slot::buffer_format;
+
+/// What came of one picture; kept and reused by the caller.
+#[derive(Debug, Default)]
+pub(in crate::nvenc) struct Output {
+    pub(in crate::nvenc) bytes: Vec<u8>,
+    pub(in crate::nvenc) nals: Vec<Range<usize>>,
+    pub(in crate::nvenc) is_idr: bool,
+    pub(in crate::nvenc) qp: u32,
+    pub(in crate::nvenc) upload: Duration,
+    pub(in crate::nvenc) submit: Duration,
+    pub(in crate::nvenc) wait: Duration,
+    pub(in crate::nvenc) copy: Duration,
+}
+
+impl Session {
+    /// Encodes the picture in `staging`. It is not read any more when this returns, whatever came of it.
+    pub(in crate::nvenc) fn encode(
+        &mut self,
+        slot: usize,
+        staging: &Staging,
+        is_idr: bool,
+        out: &mut Output,
+    ) -> Result<(), DriverError> {
+        let context = Arc::clone(self.open.context());
+        let _entered = context.enter()?;
+        let coded = self.encode_in_context(slot, staging, is_idr, out);
+        if coded.is_err() {
+            // The upload may still read the staging memory, which is about to go back to the caller.
+            let _ = self.stream.synchronise();
+        }
+        coded
+    }
+
+    fn encode_in_context(
+        &mut self,
+        slot: usize,
+        staging: &Staging,
+        is_idr: bool,
+        out: &mut Output,
+    ) -> Result<(), DriverError> {
+        let start = Instant::now();
+        self.progress.at(Step::Upload);
+        let surface = self.slots.get(slot).and_then(|slot| slot.surface.as_ref()).ok_or_else(no_such_slot)?;
+        let Layout { format, size, .. } = staging.layout;
+        if (surface.format(), surface.size(), surface.memory().pitch() as usize)
+            != (format, size, staging.layout.pitch)
+        {
+            return Err(no_such_slot());
+        }
+        // SAFETY: the staging memory is borrowed until this returns. By then the driver has read the surface, which
+        // is behind the upload in the same order, or the stream was waited for in `encode`. The surface is not freed
+        // before the stream was waited for: see `Drop`, and `prepare`, which comes after an `encode` has returned.
+        unsafe { self.stream.upload(&staging.memory, surface.memory(), staging.layout.bytes())? };
+        if !self.ordered {
+            self.stream.synchronise()?;
+        }
+        let uploaded = Instant::now();
+
+        self.progress.at(Step::Submit);
+        self.submit(slot, is_idr)?;
+        let submitted = Instant::now();
+
+        self.progress.at(Step::Wait);
+        let locked = self.lock(slot)?;
+        let waited = Instant::now();
+
+        self.progress.at(Step::Unlock);
+        let taken = self.take(slot, &locked, is_idr, out);
+        // Unlocked whatever was in it.
+        self.unlock(slot)?;
+        taken?;
+        out.qp = locked.frameAvgQP;
+        out.upload = uploaded - start;
+        out.submit = submitted - uploaded;
+        out.wait = waited - submitted;
+        out.copy = waited.elapsed();
+        Ok(())
+    }
+
+    fn submit(&mut self, slot: usize, is_idr: bool) -> Result<(), DriverError> {
+        const CALL: &str = "nvEncEncodePicture";
+        let mut params = NV_ENC_PIC_PARAMS::versioned(self.open.api());
+        {
+            let slot = self.slots.get(slot).ok_or_else(no_such_slot)?;
+            let surface = slot.surface.as_ref().ok_or_else(no_such_slot)?;
+            (params.inputWidth, params.inputHeight) = (surface.size().width(), surface.size().height());
+            params.inputPitch = surface.memory().pitch();
+            params.inputBuffer = surface.input();
+            params.outputBitstream = slot.bitstream.handle();
+            params.bufferFmt = buffer_format(surface.format());
+        }
+        params.pictureStruct = NV_ENC_PIC_STRUCT_FRAME;
+        params.inputTimeStamp = self.pictures;
+        if is_idr {
+            params.encodePicFlags = NV_ENC_PIC_FLAG_FORCEIDR | NV_ENC_PIC_FLAG_OUTPUT_SPSPPS;
+        }
+        let status = self.patiently(|open| {
+            // SAFETY: the session is open; `params` is whole, of its version, and lives through the call. The input is
+            // mapped and the output buffer made by this session, and both live as long as it does.
+            Status(unsafe { (open.functions().nvEncEncodePicture)(open.handle(), &raw mut params) })
+        });
+        if status == NV_ENC_ERR_NEED_MORE_INPUT {
+            // A success in the driver's eyes. The picture has no access unit before the next one comes, which the
+            // settings rule out and the contract forbids.
+            self.unfinished = true;
+            let what = "the driver holds the picture back until the next one";
+            return Err(DriverError::new(Backend::Nvenc, CALL, status.0, what));
+        }
+        self.open.check(CALL, status.0)?;
+        self.pictures += 1;
+        self.unfinished = true;
+        self.in_flight = Some(slot);
+        Ok(())
+    }
+
+    /// Waits for the picture of a slot.
+    pub(super) fn lock(&mut self, slot: usize) -> Result<NV_ENC_LOCK_BITSTREAM, DriverError> {
+        let mut params = NV_ENC_LOCK_BITSTREAM::versioned(self.open.api());
+        params.outputBitstream = self.slots.get(slot).ok_or_else(no_such_slot)?.bitstream.handle();
+        let status = self.patiently(|open| {
+            // SAFETY: the session is open; `params` is whole, of its version and as long as any version writes, and
+            // lives through the call; the output buffer is this session's.
+            Status(unsafe { (open.functions().nvEncLockBitstream)(open.handle(), &raw mut params) })
+        });
+        self.open.check("nvEncLockBitstream", status.0)?;
+        self.in_flight = None;
+        Ok(params)
+    }
+
+    /// Copies what a lock handed out.
+    fn take(
+        &self,
+        slot: usize,
+        locked: &NV_ENC_LOCK_BITSTREAM,
+        is_idr: bool,
+        out: &mut Output,
+    ) -> Result<(), DriverError> {
+        let refused = |what: &str| {
+            let what = format!("{what} (picture type {}, slot {slot})", locked.pictureType);
+            DriverError::new(Backend::Nvenc, "nvEncLockBitstream", 0, what)
+        };
+        let length = locked.bitstreamSizeInBytes as usize;
+        let stream = match NonNull::new(locked.bitstreamBufferPtr.cast::<u8>()) {
+            Some(start) if length > 0 => {
+                // SAFETY: while the output buffer is locked, the driver lends so many bytes from there and does not
+                // write to them; they are not used after the unlock that follows this function.
+                unsafe { std::slice::from_raw_parts(start.as_ptr(), length) }
+            }
+            _ => &[],
+        };
+        let contents = output::take(stream, &mut out.bytes, &mut out.nals).map_err(refused)?;
+        if locked.outputTimeStamp.wrapping_add(1) != self.pictures {
+            return Err(refused("the access unit of another picture"));
+        }
+        if is_idr && !contents.is_idr {
+            return Err(refused("a picture that is no IDR where one was asked for"));
+        }
+        out.is_idr = contents.is_idr;
+        Ok(())
+    }
+
+    pub(super) fn unlock(&self, slot: usize) -> Result<(), DriverError> {
+        let bitstream = self.slots.get(slot).ok_or_else(no_such_slot)?.bitstream.handle();
+        // SAFETY: the session is open, and the output buffer its own and locked.
+        let code = unsafe { (self.open.functions().nvEncUnlockBitstream)(self.open.handle(), bitstream) };
+        self.open.check("nvEncUnlockBitstream", code)
+    }
+}
