@@ -51,7 +51,7 @@ fn openh264_simd() {
     if env::var_os("OPENH264_NO_ASM").is_some() || !nasm.is_ok_and(|status| status.success()) {
         println!(
             "cargo::warning=openh264 is built without SIMD and will take about three times as long: install the \
-             package nasm, then `cargo clean -p openh264-sys2` and build again"
+             package nasm, then `cargo clean -p direct264 -p openh264-sys2` and build again"
         );
     }
 }

@@ -196,14 +196,14 @@ pub trait Encoder: Send + fmt::Debug {
     /// [`Error::Driver`] when it refuses.
     fn set_size(&mut self, size: FrameSize) -> Result<(), Error>;
 
-    /// SPS and PPS as they will stand before the next IDR, Annex B. The same bytes are in every IDR; this is for
+    /// SPS and PPS as they stand, Annex B. A bitrate that outgrows the level raises it at the next IDR, and with it the SPS. The same bytes are in every IDR; this is for
     /// containers and signalling that want them apart.
     ///
     /// # Errors
     /// [`Error::Driver`] when the backend refuses.
     fn parameter_sets(&mut self) -> Result<Vec<u8>, Error>;
 
-    /// What happened since the last call that is worth telling: see [`Event`]. Empty, and without an allocation,
+    /// What happened since the last call that is worth telling: see [`Event`]. The last 256 are kept. Empty, and without an allocation,
     /// when nothing did.
     fn take_events(&mut self) -> Vec<Event>;
 }

@@ -8,7 +8,7 @@ use crate::units::{Bitrate, FrameSize};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
-    /// The frame that comes next when it happened, counted from 0 by the encoder.
+    /// The frame at which it happened, counted from 0 by the encoder: the one being encoded, or else the next one.
     pub frame: u64,
     /// The backend that it concerns.
     pub backend: Backend,

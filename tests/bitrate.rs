@@ -202,3 +202,62 @@ fn a_bitrate_that_outgrows_the_level_raises_it_at_the_next_idr_and_not_before() 
         assert_eq!(decoded.len(), 4);
     }
 }
+
+#[test]
+fn a_stream_that_starts_black_keeps_its_rate_when_the_picture_comes() {
+    let (size, hz) = (size(640, 360), 30);
+    for mut encoder in common::software(&config(size, hz, 1_000)) {
+        let camera = picture::Camera::new(size);
+        let units: Vec<_> = (0..180)
+            .map(|number: u32| {
+                // One second of black, then two in which the picture fades in.
+                let weight = number.saturating_sub(30).min(60);
+                let fade = |sample: u8, black: u32| {
+                    ((u32::from(sample) * weight + black * (60 - weight)) / 60) as u8
+                };
+                let luma = (size.width() * size.height()) as usize;
+                let mut pixels = camera.i420(number);
+                pixels[..luma].iter_mut().for_each(|sample| *sample = fade(*sample, 16));
+                pixels[luma..].iter_mut().for_each(|sample| *sample = fade(*sample, 128));
+                encode(&mut *encoder, &pixels, i64::from(number), Picture::Auto)
+            })
+            .collect();
+        assert_within(&windows(&units, hz as usize, 30), 1e6, 0.0, 1.25, "fading in");
+        assert_within(&windows(&units, hz as usize, 100), 1e6, 0.9, 1.1, "after the fade");
+    }
+}
+
+#[test]
+fn noise_from_the_start_is_met_where_it_can_be() {
+    let size = size(320, 240);
+    for mut encoder in common::software(&config(size, 30, 4_000)) {
+        let units: Vec<_> = (0..90)
+            .map(|number| {
+                encode(&mut *encoder, &picture::noise(size, number), i64::from(number), Picture::Auto)
+            })
+            .collect();
+        assert_within(&windows(&units, 30, 45), 4e6, 0.85, 1.1, "noise");
+    }
+}
+
+#[test]
+fn a_starved_stream_recovers_within_half_a_second_of_a_better_target() {
+    let size = size(640, 360);
+    for mut encoder in common::software(&config(size, 30, 20)) {
+        encode_run(&mut *encoder, 0, 150);
+        encoder.set_bitrate(Bitrate::from_mbps(1).unwrap()).unwrap();
+        let units = encode_run(&mut *encoder, 150, 75);
+        assert_within(&windows(&units, 30, 15), 1e6, 0.85, 1.1, "recovered");
+    }
+}
+
+#[test]
+fn a_stream_of_idrs_alone_keeps_its_rate() {
+    for period in [1, 2, 3] {
+        let config = config(size(640, 360), 30, 1_500).idr_period_frames(std::num::NonZeroU32::new(period));
+        for mut encoder in common::software(&config) {
+            let units = encode_run(&mut *encoder, 0, 90);
+            assert_within(&windows(&units, 30, 30), 1.5e6, 0.8, 1.25, &format!("an IDR every {period}"));
+        }
+    }
+}

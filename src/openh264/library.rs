@@ -37,7 +37,7 @@ pub(super) fn warn_without_simd() {
         if Library::linked().simd == Some(false) {
             tracing::warn!(
                 "openh264 was built without SIMD and takes about three times as long: install nasm, then \
-                 `cargo clean -p openh264-sys2` and build again"
+                 `cargo clean -p direct264 -p openh264-sys2` and build again"
             );
         }
     });

@@ -20,6 +20,9 @@ pub use library::Library;
 use rate::{PictureKind, RateControl};
 use session::Session;
 
+/// Events kept for a caller that takes none.
+const MOST_EVENTS: usize = 256;
+
 /// An H.264 encoder on the CPU.
 ///
 /// One frame in, one access unit out: the library's frame skipping is off and its rate control with it; ours sets
@@ -67,7 +70,11 @@ impl OpenH264Encoder {
         Ok(encoder)
     }
 
+    /// Keeps an event for the caller; the oldest ones go when nobody takes them.
     fn note(&mut self, kind: EventKind) {
+        if self.events.len() >= MOST_EVENTS {
+            self.events.remove(0);
+        }
         self.events.push(Event::new(self.frames, Backend::OpenH264, kind));
     }
 
@@ -96,14 +103,15 @@ impl Encoder for OpenH264Encoder {
         if picture == Picture::Idr {
             self.note(EventKind::IdrRequested);
         }
-        let mut is_idr = self.idr_is_due(picture);
+        let was_due = self.idr_is_due(picture);
+        let mut is_idr = was_due;
 
         let (planes, was_converted) = self.converter.planes(frame);
         let converted = if was_converted { Instant::now() } else { start };
 
         let kind = if is_idr { PictureKind::Idr } else { PictureKind::P };
         self.session.set_qp(self.rate.plan(kind, &planes))?;
-        if is_idr && !self.starts {
+        if is_idr {
             self.session.force_idr(&self.config)?;
         }
         let milliseconds = self.rate.milliseconds(self.frames);
@@ -112,6 +120,10 @@ impl Encoder for OpenH264Encoder {
             && let Some(coarser) = self.rate.coarser()
         {
             // The frame is not lost: it starts a session of its own, coarser, whatever the range of quantisers.
+            tracing::warn!(
+                qp = coarser,
+                "a picture outgrew openh264's buffer and is coded again, coarser, as an IDR"
+            );
             self.session = Session::open(&self.config, self.size, coarser)?;
             is_idr = true;
             coded = self.session.encode(&planes, milliseconds, is_idr);
@@ -120,6 +132,9 @@ impl Encoder for OpenH264Encoder {
         let encoded = Instant::now();
 
         self.session.take(&mut self.bytes, &mut self.nals)?;
+        if is_idr && !was_due {
+            self.note(EventKind::Recreated { size: self.size });
+        }
         if let Some(unmet) = self.rate.coded(self.bytes.len()) {
             self.note(unmet);
         }
@@ -160,8 +175,10 @@ impl Encoder for OpenH264Encoder {
 
     fn set_frame_rate(&mut self, frame_rate: FrameRate) -> Result<(), Error> {
         self.session.alive()?;
-        self.config.frame_rate = frame_rate;
-        self.rate.set_target(frame_rate, self.config.bitrate);
+        if frame_rate != self.config.frame_rate {
+            self.config.frame_rate = frame_rate;
+            self.rate.set_target(frame_rate, self.config.bitrate);
+        }
         Ok(())
     }
 

@@ -14,6 +14,8 @@ use crate::units::FrameSize;
 /// The library's own limits.
 const MIN_SIDE: u32 = 16;
 const MAX_MACROBLOCKS: u32 = 36_864;
+/// Its highest level is 5.2, which has room for sides of 543 macroblocks (ITU-T H.264 A.3.1).
+const MAX_SIDE: u32 = 543 * 16;
 const MAX_SLICES: u32 = 35;
 const MAX_THREADS: u32 = 4;
 /// Its highest level is 5.2.
@@ -151,8 +153,8 @@ pub(super) fn level_idc(config: &EncoderConfig, size: FrameSize) -> i32 {
 
 fn check_size(size: FrameSize) -> Result<(), ConfigError> {
     let (width, height) = (size.width(), size.height());
-    if width < MIN_SIDE || height < MIN_SIDE {
-        return Err(ConfigError::Size { width, height, min_side: MIN_SIDE, max_side: FrameSize::MAX_SIDE });
+    if width.min(height) < MIN_SIDE || width.max(height) > MAX_SIDE {
+        return Err(ConfigError::Size { width, height, min_side: MIN_SIDE, max_side: MAX_SIDE });
     }
     let (columns, rows) = size.macroblocks();
     if columns * rows > MAX_MACROBLOCKS {

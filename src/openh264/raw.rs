@@ -259,7 +259,10 @@ const NOT_SEEN: u32 = u32::MAX;
 
 /// Called by the library for each message at or above the level set.
 extern "C" fn forward_trace(_context: *mut c_void, _level: c_int, message: *const c_char) {
-    tracing::debug!(target: "direct264::openh264", message = %text(&message));
+    // A subscriber is the caller's code, and its panic must not cross the C border.
+    let _ = std::panic::catch_unwind(|| {
+        tracing::debug!(target: "direct264::openh264", message = %text(&message));
+    });
 }
 
 /// As [`forward_trace`], for the one line that holds `features/capacities (0x..)`.

@@ -36,8 +36,16 @@ fn it_says_in_words_what_there_is() {
 fn its_json_has_every_key_and_agrees_with_itself() {
     let report = json(&probe(&["--json"]));
     assert_eq!(keys(&report), BTreeSet::from(["version", "auto", "environment", "nvenc", "openh264"]));
-    let nvenc =
-        BTreeSet::from(["available", "driver_version", "api_version", "gpus", "reason", "detail", "advice"]);
+    let nvenc = BTreeSet::from([
+        "available",
+        "driver_version",
+        "cuda_version",
+        "api_version",
+        "gpus",
+        "reason",
+        "detail",
+        "advice",
+    ]);
     assert_eq!(keys(&report["nvenc"]), nvenc);
     let openh264 = BTreeSet::from(["available", "version", "simd", "avx2", "reason", "detail", "advice"]);
     assert_eq!(keys(&report["openh264"]), openh264);

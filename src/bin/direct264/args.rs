@@ -99,9 +99,9 @@ mod tests {
         assert!(line.contains("--bitrate") && line.contains("6Q"), "{line}");
         assert!(line.ends_with("(see direct264 encode --help)"), "{line}");
         assert!(refused(&["direct264", "encode"]).contains("<INPUT>"));
-        assert!(refused(&["direct264"]).starts_with("say what to do: probe or encode"));
+        assert!(refused(&["direct264"]).starts_with("say what to do: probe or encode or bench"));
         assert!(
-            refused(&["direct264", "enc"])
+            refused(&["direct264", "encod"])
                 .ends_with("a similar subcommand exists: 'encode' (see direct264 --help)")
         );
     }

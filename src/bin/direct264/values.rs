@@ -5,7 +5,7 @@
 use std::fmt;
 use std::num::{NonZeroU8, NonZeroU32};
 
-use direct264::{Bitrate, FrameRate, FrameSize, PixelFormat, QpRange};
+use direct264::{Bitrate, ConfigError, FrameRate, FrameSize, GpuChoice, PixelFormat, QpRange};
 
 /// Frame rates of television, whose true value is a multiple of 1000/1001.
 const TELEVISION_HZ: [u32; 7] = [15, 24, 30, 48, 60, 120, 240];
@@ -104,6 +104,13 @@ pub(crate) enum GpuName {
     Index(u32),
     /// Its UUID, which stays when cards are moved.
     Uuid(String),
+}
+
+impl GpuName {
+    /// The same for the library.
+    pub(crate) fn choice(&self) -> Result<GpuChoice, ConfigError> {
+        self.to_string().parse()
+    }
 }
 
 impl fmt::Display for GpuName {

@@ -22,11 +22,23 @@ use window::Window;
 /// a second.
 const INTRA_BUDGET_PICTURES: f32 = 4.0;
 const INTRA_BUDGET_SECONDS: f32 = 0.2;
+const INTRA_BUDGET_LEAST: f32 = 0.8;
+/// The last second may be this many times the target before a picture is held back: a P picture, an IDR or a cut.
+const HELD_BACK_AT: f32 = 1.08;
+const HELD_BACK_WITH_INTRA_AT: f32 = 1.2;
+/// From this excess of the last second on the model is not asked any more.
+const BRAKE_AT: f32 = 0.12;
+const BRAKE_AT_PICTURES: f32 = 2.0;
+const MOST_STEPS_BRAKED: f32 = 8.0;
+/// So many seconds' worth of an IDR or a cut is forgiven when the one before is a second away.
+const FORGIVEN_SECONDS: f32 = 0.08;
 /// So many seconds' worth of debt or credit is left alone, or the quantiser would never rest; the rest is paid off over
-/// so many seconds; and no more credit than this is kept, so that a still picture saves up for no burst.
+/// so many seconds; and no more credit or debt than this is kept, so
+/// that a still picture saves up for no burst and a starved stream recovers.
 const LEFT_ALONE_SECONDS: f32 = 0.035;
 const PAYBACK_SECONDS: f32 = 0.55;
 const MOST_CREDIT_SECONDS: f32 = 0.06;
+const MOST_DEBT_SECONDS: f32 = 0.5;
 /// The quantiser goes up when the picture wants it coarser by more steps than this, and down by more than this: a step
 /// is a fifth of the bits and more, not taken for less.
 const STEP_UP_AT: f32 = 0.8;
@@ -37,6 +49,7 @@ const PATIENT_WITHIN: f32 = 0.04;
 const IMPATIENCE: f32 = 15.0;
 /// Steps of the quantiser up from one picture to the next, but for a cut and a new target.
 const MOST_STEPS_UP: f32 = 4.0;
+const MOST_STEPS_DOWN: f32 = 4.0;
 /// Steps of the quantiser up for a picture that was too large to be held: a quarter of its bits.
 const COARSER_BY: u8 = 16;
 /// A picture after a step down may have this share of its budget, and this much more with full credit.
@@ -65,8 +78,13 @@ pub(super) struct RateControl {
     motion: Option<LogMotion>,
     /// Bits spent beyond the target, or below it where negative.
     debt_bits: f32,
-    /// Whether the next picture is the first one of a new target.
+    /// Whether the next picture is the first one of a new target, and the first one of all.
     is_new_target: bool,
+    is_first: bool,
+    /// What the last picture came to, if it was a P picture.
+    last_bits: f32,
+    /// Pictures since the last one that was predicted from itself.
+    since_intra: u32,
 }
 
 impl RateControl {
@@ -83,6 +101,9 @@ impl RateControl {
             motion: None,
             debt_bits: 0.0,
             is_new_target: false,
+            is_first: true,
+            last_bits: 0.0,
+            since_intra: 0,
         }
     }
 
@@ -93,11 +114,15 @@ impl RateControl {
 
     /// Changes the target from the next picture on.
     pub(super) fn set_target(&mut self, frame_rate: FrameRate, bitrate: Bitrate) {
-        // A debt is so many seconds' worth, whatever a second is worth.
-        let seconds = self.debt_bits / self.bps();
+        // A debt is so many seconds' worth when seconds get cheaper, and so many bits when they get dearer.
+        let scaled = self.debt_bits / self.bps() * bitrate.bps() as f32;
+        self.debt_bits = scaled.min(self.debt_bits.max(0.0));
+        if frame_rate == self.frame_rate {
+            self.window.retarget(bitrate);
+        } else {
+            self.window = Window::new(frame_rate, bitrate);
+        }
         (self.frame_rate, self.bitrate) = (frame_rate, bitrate);
-        self.debt_bits = seconds * self.bps();
-        self.window = Window::new(frame_rate, bitrate);
         self.is_new_target = true;
     }
 
@@ -114,10 +139,10 @@ impl RateControl {
     pub(super) fn plan(&mut self, kind: PictureKind, planes: &Planes<'_>) -> u8 {
         let motion = self.activity.motion(self.size, planes).map(LogMotion::new);
         self.motion = motion.filter(|&motion| kind == PictureKind::P && !self.scene.is_cut(motion));
+        self.scene.look(texture(self.size, planes));
         let wanted = match self.motion {
-            Some(motion) => self.inter_qp(motion),
+            Some(motion) => self.inter_qp(motion).max(self.brake()),
             None => {
-                self.scene.look(texture(self.size, planes));
                 let qp = self.scene.intra_qp(self.intra_budget()).round();
                 // A cut in a busy second is no reason to be finer than before it.
                 if kind == PictureKind::P { qp.max(f32::from(self.qp)) } else { qp }
@@ -142,18 +167,26 @@ impl RateControl {
         match self.motion {
             Some(motion) => self.scene.learn(bits, motion, qp),
             None => {
-                if self.scene.is_new() {
-                    // What the first picture of a stream takes is nobody's debt: there is no rate yet to keep.
-                    self.debt_bits = 0.0;
-                }
                 self.scene.learn_intra(bits, qp);
+                if self.since_intra >= self.frame_rate.as_f64() as u32 {
+                    self.debt_bits -= (bits - self.picture_bits()).clamp(0.0, FORGIVEN_SECONDS * self.bps());
+                }
+                self.since_intra = 0;
             }
         }
+        self.since_intra = self.since_intra.saturating_add(1);
+        // What the first picture of a stream takes is nobody's debt: there is no rate yet to keep.
+        if std::mem::replace(&mut self.is_first, false) {
+            self.debt_bits = 0.0;
+        }
         self.is_new_target = false;
-        self.debt_bits = self.debt_bits.max(-MOST_CREDIT_SECONDS * self.bps());
+        // An IDR or a cut is large on purpose.
+        self.last_bits = if self.motion.is_some() { bits } else { 0.0 };
+        self.debt_bits =
+            self.debt_bits.clamp(-MOST_CREDIT_SECONDS * self.bps(), MOST_DEBT_SECONDS * self.bps());
         self.window.push(bytes);
         self.window
-            .newly_unmet_bps(self.qp == self.qp_range.max())
+            .newly_unmet_bps(self.qp >= self.qp_range.max())
             .map(|reached_bps| EventKind::RateUnmet { target: self.bitrate, reached_bps })
     }
 
@@ -166,15 +199,20 @@ impl RateControl {
         };
         let budget = self.budget();
         let steps = Scene::steps(steady, budget);
-        let room = self.window.room_bits();
+        let room = self.window.room_bits(HELD_BACK_AT);
         let off_target = self.window.excess();
         let impatience = IMPATIENCE * (off_target.abs() - PATIENT_WITHIN).clamp(0.0, PATIENT_WITHIN);
         let (too_much, too_little) = if off_target > 0.0 { (impatience, 0.0) } else { (0.0, impatience) };
         if steps < too_little - STEP_DOWN_AT {
-            // A finer picture also pays for what its coarser reference left out: one step at a time, and only where
-            // there is room for it.
-            let is_room = bits_at(last - 1.0) < self.step_down_budget(budget, room);
-            return if is_room { last - 1.0 } else { last };
+            // A finer picture also pays for what its coarser reference left out: no further than there is room for it.
+            let room = self.step_down_budget(budget, room);
+            let most = if self.is_new_target { -steps } else { (-steps).min(MOST_STEPS_DOWN) };
+            let most = most.floor().max(1.0);
+            let mut qp = last;
+            while qp > last - most && bits_at(qp - 1.0) < room {
+                qp -= 1.0;
+            }
+            return qp;
         }
         if motion.is_still() && bits_at(last) < room {
             // Nothing new to code: a coarser quantiser would save nothing that is not saved already.
@@ -192,6 +230,17 @@ impl RateControl {
         if bits_at(last) > 1.1 * self.step_down_budget(budget, room) { last + 1.0 } else { last }
     }
 
+    /// The quantiser that a P picture has at least, whatever the model says of it, when the last second is far over the
+    /// target and the last picture was no help, or the last picture was far too large.
+    fn brake(&self) -> f32 {
+        let (last, picture) = (self.last_bits, self.picture_bits());
+        if (self.window.excess() > BRAKE_AT && last > picture) || last > BRAKE_AT_PICTURES * picture {
+            f32::from(self.qp) + (0.5 * Scene::steps(last, picture)).clamp(1.0, MOST_STEPS_BRAKED).round()
+        } else {
+            0.0
+        }
+    }
+
     /// Bits for the next P picture: its share of the target, less its part of the debt.
     fn budget(&self) -> f32 {
         let picture = self.picture_bits();
@@ -200,7 +249,7 @@ impl RateControl {
         let payback_pictures = (PAYBACK_SECONDS * self.frame_rate.as_f64() as f32).max(3.0);
         (picture - debt / payback_pictures)
             .clamp(0.75 * picture, 1.2 * picture)
-            .min(self.window.room_bits())
+            .min(self.window.room_bits(HELD_BACK_AT))
             .max(0.3 * picture)
     }
 
@@ -213,10 +262,13 @@ impl RateControl {
         if is_quiet { budget.max(self.intra_budget()).min(room) } else { budget.min(room) }
     }
 
-    /// Bits for an IDR or a cut.
+    /// Bits for an IDR or a cut, less when others have just had theirs.
     fn intra_budget(&self) -> f32 {
         let picture = self.picture_bits();
-        (picture * INTRA_BUDGET_PICTURES).min(picture + INTRA_BUDGET_SECONDS * self.bps())
+        let most = (picture * INTRA_BUDGET_PICTURES).min(picture + INTRA_BUDGET_SECONDS * self.bps());
+        (most - self.debt_bits.max(0.0))
+            .min(self.window.room_bits(HELD_BACK_WITH_INTRA_AT))
+            .max(INTRA_BUDGET_LEAST * picture)
     }
 
     fn picture_bits(&self) -> f32 {

@@ -51,7 +51,7 @@ pub(super) struct Scene {
     cost: Option<f32>,
     /// The motion of late.
     motion: LogMotion,
-    /// log2 of what the last picture looked at would cost by itself, in bits, at `MODEL_QP`.
+    /// log2 of what the picture looked at last would cost by itself, in bits, at `MODEL_QP`.
     intra_cost: f32,
     /// What intra pictures took beyond the model, in doublings.
     intra_bias: f32,
@@ -77,18 +77,13 @@ impl Scene {
         }
     }
 
-    /// Whether no P picture was seen yet.
-    pub(super) const fn is_new(&self) -> bool {
-        self.cost.is_none()
-    }
-
     /// Whether the picture differs from the one before by so much more than of late that it is best predicted from
     /// itself.
     pub(super) fn is_cut(&self, motion: LogMotion) -> bool {
         self.learned > 0 && motion.0 > self.motion.0 + ODD_MOTION && motion.0 > CUT_LOG_MOTION
     }
 
-    /// Takes a look at a picture that will be predicted from itself.
+    /// Takes a look at the next picture, whatever it will be predicted from.
     pub(super) fn look(&mut self, texture: f32) {
         self.intra_cost = self.log_pixels + log2(texture.max(0.1)) + INTRA_LOG_COST + self.intra_bias;
     }
@@ -105,8 +100,9 @@ impl Scene {
 
     /// Bits of a P picture beside pictures of the same quantiser; `None` before one was seen.
     pub(super) fn steady_bits(&self, motion: LogMotion, qp: f32) -> Option<f32> {
-        let cost = self.cost? + MOTION_EXPONENT * motion.0 + self.log_pixels;
-        Some((cost.min(self.intra_cost) - INTER_SLOPE * (qp - MODEL_QP)).exp2())
+        let cost = self.cost? + MOTION_EXPONENT * motion.0 + self.log_pixels - INTER_SLOPE * (qp - MODEL_QP);
+        // At worst every macroblock is predicted from its own picture.
+        Some(cost.exp2().min(self.intra_bits(qp)))
     }
 
     /// Steps of the quantiser by which a picture of `bits` must be coarser to have `wanted` bits.
@@ -133,6 +129,8 @@ impl Scene {
             // The more of the picture was refinement, the less it tells of the rest.
             _ => 0.3 * (1.0 - (refinement / bits).min(0.8)) * relief,
         };
+        // A picture that took more than it should have by itself: the model of that is too low, and it is a ceiling.
+        self.intra_bias = (self.intra_bias + (log2(bits) - log2(self.intra_bits(qp))).max(0.0)).min(1.5);
         if let Some(expected) = self.steady_bits(motion, qp)
             && refinement > 0.3 * bits
             && !is_odd
@@ -162,7 +160,7 @@ impl Scene {
     fn refinement_bits(&self, qp: f32) -> f32 {
         let lag = (self.reference_qp - qp).max(0.0);
         let steps = if lag > 1.0 { 0.7 + 1.1 * (lag - 1.0) } else { 0.7 * lag };
-        self.refinement * steps * self.intra_bits(qp)
+        (self.refinement * steps).min(1.0) * self.intra_bits(qp)
     }
 
     /// The share of its bits that a picture at `qp` still takes when its reference is finer.
@@ -198,7 +196,7 @@ mod tests {
     #[test]
     fn what_was_seen_is_expected_again() {
         let mut scene = scene();
-        assert!(scene.is_new() && scene.steady_bits(LogMotion::new(2.0), 28.0).is_none());
+        assert!(scene.steady_bits(LogMotion::new(2.0), 28.0).is_none());
         for _ in 0..20 {
             scene.learn(30_000.0, LogMotion::new(2.0), 28.0);
         }

@@ -2,8 +2,7 @@
 
 use crate::units::{Bitrate, FrameRate};
 
-/// The last second may be this many times the target before a picture is held back, and before it is called unmet.
-const HELD_BACK_AT: f32 = 1.08;
+/// The last second may be this many times the target before it is called unmet.
 const UNMET_AT: f64 = 1.1;
 
 /// A ring of sizes. Pictures before the first count as on target.
@@ -27,15 +26,31 @@ impl Window {
     pub(super) fn new(frame_rate: FrameRate, target: Bitrate) -> Self {
         let pictures = (frame_rate.as_f64().round() as usize).max(1);
         let picture = f64::from(target.bps()) / 8.0 / frame_rate.as_f64();
-        let bytes = vec![picture as u32; pictures];
+        let bytes = vec![picture.round() as u32; pictures];
         let sum = bytes.iter().map(|&bytes| u64::from(bytes)).sum();
-        Self { bytes, next: 0, sum, seen: 0, target, target_bytes: sum, frame_rate, is_unmet: false }
+        let target_bytes = (picture * pictures as f64).round() as u64;
+        Self { bytes, next: 0, sum, seen: 0, target, target_bytes, frame_rate, is_unmet: false }
     }
 
-    /// Bits that the next picture may have before the last second is too far over the target.
-    pub(super) fn room_bits(&self) -> f32 {
+    /// Changes the target. What was within the old one is within a lower one, and what was sent under a higher one
+    /// stays what it was.
+    pub(super) fn retarget(&mut self, target: Bitrate) {
+        let ratio = f64::from(target.bps()) / f64::from(self.target.bps());
+        let target_bytes = (self.target_bytes as f64 * ratio).round() as u64;
+        (self.target, self.target_bytes) = (target, target_bytes);
+        if ratio >= 1.0 {
+            return;
+        }
+        for bytes in &mut self.bytes {
+            *bytes = (f64::from(*bytes) * ratio).round() as u32;
+        }
+        self.sum = self.bytes.iter().map(|&bytes| u64::from(bytes)).sum();
+    }
+
+    /// Bits that the next picture may have before the last second is `times` the target.
+    pub(super) fn room_bits(&self, times: f32) -> f32 {
         let without_oldest = self.sum - u64::from(self.bytes[self.next]);
-        (self.target_bytes as f32 * HELD_BACK_AT - without_oldest as f32).max(0.0) * 8.0
+        (self.target_bytes as f32 * times - without_oldest as f32).max(0.0) * 8.0
     }
 
     /// How far the last second is over the target, as a share of it; negative when below.
@@ -77,11 +92,11 @@ mod tests {
     #[test]
     fn room_is_what_the_last_second_leaves() {
         let mut window = window();
-        assert_eq!(window.room_bits(), 1_800.0 * 8.0);
+        assert_eq!(window.room_bits(1.08), 1_800.0 * 8.0);
         window.push(1_500);
-        assert_eq!(window.room_bits(), 1_300.0 * 8.0);
+        assert_eq!(window.room_bits(1.08), 1_300.0 * 8.0);
         (0..9).for_each(|_| window.push(1_200));
-        assert_eq!(window.room_bits(), 0.0);
+        assert_eq!(window.room_bits(1.08), 0.0);
     }
 
     #[test]

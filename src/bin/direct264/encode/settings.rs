@@ -1,7 +1,8 @@
 //! What the stream is encoded with: the options, what the input says, and defaults for the rest.
 
 use direct264::{
-    Bitrate, Colour, ConfigError, EncoderConfig, Error, FrameRate, FrameSize, Opened, QpRange, Range, open,
+    Bitrate, Colour, ConfigError, EncoderConfig, Error, FrameRate, FrameSize, GpuChoice, NvencConfig, Opened,
+    QpRange, Range, open,
 };
 
 use super::at::Schedule;
@@ -9,6 +10,7 @@ use super::options::Args;
 use super::source::Source;
 use crate::backend::Choice;
 use crate::failure::{Failure, chain};
+use crate::values::GpuName;
 
 /// Frames a second where neither the input nor the user says it.
 const DEFAULT_HZ: u32 = 30;
@@ -55,6 +57,8 @@ impl Settings {
             FrameSize::new(max.width().max(size.width()), max.height().max(size.height()))
         });
         let max_size = max_size.map_err(|error| impossible(&error))?;
+        let gpu = args.gpu.as_ref().map_or(Ok(GpuChoice::Any), GpuName::choice);
+        let nvenc = NvencConfig::new().gpu(gpu.map_err(|error| impossible(&error))?);
         let config_of = |size| {
             EncoderConfig::new(size, frame_rate, bitrate)
                 .max_size(max_size)
@@ -65,6 +69,7 @@ impl Settings {
                 .qp_range(args.qp.unwrap_or(QpRange::DEFAULT))
                 .slices(args.slices)
                 .threads(args.threads)
+                .nvenc(nvenc.clone())
         };
         let at_sizes = schedule.sizes().map(|(size, text)| (text.to_owned(), config_of(size))).collect();
         Ok(Self { config: config_of(source.size), at_sizes, notes })

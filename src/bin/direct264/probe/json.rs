@@ -16,6 +16,7 @@ pub(super) fn render(report: &Report) -> String {
             json!({
                 "available": nvenc.why_not.is_none(),
                 "driver_version": nvenc.driver_version,
+                "cuda_version": nvenc.cuda_version,
                 "api_version": nvenc.api_version,
                 "gpus": nvenc.gpus.iter().map(gpu).collect::<Vec<_>>(),
             }),
@@ -63,6 +64,7 @@ mod tests {
         let report = Report {
             nvenc: Nvenc {
                 driver_version: Some("535.183.01".into()),
+                cuda_version: Some("12.2".into()),
                 api_version: Some("12.1".into()),
                 gpus: vec![gpu(0, Some(why)), gpu(1, None)],
                 why_not: None,

@@ -30,7 +30,7 @@ Keys of the JSON object, all of them always there, null where unknown:
   version       of direct264
   auto          backend that `--backend auto` takes: nvenc, openh264, or null when none works
   environment   value of DIRECT264_BACKEND, which goes before auto
-  nvenc         available, driver_version, api_version, reason, detail, advice, gpus
+  nvenc         available, driver_version, cuda_version, api_version, reason, detail, advice, gpus
   nvenc.gpus    a list of: index, uuid, name, nvenc, reason, detail, advice
   openh264      available, version, simd, avx2, reason, detail, advice
 `reason` is one word of a closed set, such as no_driver; `advice` says what to do about it.
@@ -50,6 +50,8 @@ struct WhyNot {
 struct Nvenc {
     /// Of the kernel's driver, such as `535.183.01`.
     driver_version: Option<String>,
+    /// The newest CUDA that the driver speaks, such as `12.2`.
+    cuda_version: Option<String>,
     /// The highest encode API that the driver speaks, such as `12.1`.
     api_version: Option<String>,
     /// Every GPU that the driver lists.
@@ -132,12 +134,26 @@ fn small_config() -> Result<EncoderConfig, ConfigError> {
 
 /// NVENC here. All that is known of driver and GPUs is filled in by this function alone.
 fn nvenc(config: &EncoderConfig) -> Nvenc {
+    let probe = direct264::nvenc::probe();
+    let gpus = probe.gpus.into_iter().map(|gpu| Gpu {
+        index: gpu.index,
+        uuid: gpu.uuid.map(|uuid| format!("GPU-{uuid}")),
+        name: gpu.name,
+        why_not: gpu.encoder.err().map(|why| WhyNot { reason: why.reason, detail: why.detail }),
+    });
     Nvenc {
-        driver_version: None,
-        api_version: None,
-        gpus: Vec::new(),
+        driver_version: kernel_driver_version(),
+        cuda_version: probe.cuda.map(|version| version.to_string()),
+        api_version: probe.driver_api.map(|version| version.to_string()),
+        gpus: gpus.collect(),
         why_not: why_not(Backend::Nvenc, config),
     }
+}
+
+/// The version of the loaded kernel module, as it says itself; the user-space libraries do not tell theirs.
+fn kernel_driver_version() -> Option<String> {
+    let version = std::fs::read_to_string("/sys/module/nvidia/version").ok()?;
+    Some(version.trim().to_owned()).filter(|version| !version.is_empty())
 }
 
 /// openh264 here.

@@ -6,7 +6,7 @@ use super::{Gpu, Nvenc, OpenH264, Report, WhyNot};
 
 /// What openh264 lacks without an assembler at build time, and what to do about it.
 const WITHOUT_SIMD: &str = "without SIMD, so a picture takes about three times as long: install nasm, then \
-                            `cargo clean -p openh264-sys2` and build again";
+                            `cargo clean -p direct264 -p openh264-sys2` and build again";
 /// What it lacks without AVX2.
 const WITHOUT_AVX2: &str = "with SIMD, without its AVX2 part, which would save about a seventh at 1080p: build with \
                             NASMENV=-DHAVE_AVX2 and CXXFLAGS=-DHAVE_AVX2";
@@ -40,6 +40,9 @@ fn write_nvenc(text: &mut String, nvenc: &Nvenc) -> fmt::Result {
     }
     if let Some(version) = &nvenc.driver_version {
         writeln!(text, "           driver {version}")?;
+    }
+    if let Some(version) = &nvenc.cuda_version {
+        writeln!(text, "           CUDA {version}")?;
     }
     if let Some(version) = &nvenc.api_version {
         writeln!(text, "           encode API {version}")?;
