@@ -108,3 +108,15 @@ fn values_that_cannot_work_are_refused_before_anything_runs() {
         assert!(stderr(&output).contains(args[1]), "{args:?}: {}", stderr(&output));
     }
 }
+
+#[test]
+fn a_result_is_never_written_over_the_input_nor_lost_to_a_refusal() {
+    let clip = scratch("apart.y4m");
+    std::fs::write(&clip, b"not mine to lose").unwrap();
+    let path = clip.to_str().unwrap();
+    for args in [["--input", path, "--json", path], ["--input", "/no/such/clip", "--json", path]] {
+        let output = bench(&args);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert_eq!(std::fs::read(&clip).unwrap(), b"not mine to lose");
+    }
+}

@@ -206,7 +206,7 @@ fn a_bitrate_that_outgrows_the_level_raises_it_at_the_next_idr_and_not_before() 
 #[test]
 fn a_stream_that_starts_black_keeps_its_rate_when_the_picture_comes() {
     let (size, hz) = (size(640, 360), 30);
-    for mut encoder in common::software(&config(size, hz, 1_000)) {
+    for mut encoder in software(&config(size, hz, 1_000)) {
         let camera = picture::Camera::new(size);
         let units: Vec<_> = (0..180)
             .map(|number: u32| {
@@ -230,7 +230,7 @@ fn a_stream_that_starts_black_keeps_its_rate_when_the_picture_comes() {
 #[test]
 fn noise_from_the_start_is_met_where_it_can_be() {
     let size = size(320, 240);
-    for mut encoder in common::software(&config(size, 30, 4_000)) {
+    for mut encoder in software(&config(size, 30, 4_000)) {
         let units: Vec<_> = (0..90)
             .map(|number| {
                 encode(&mut *encoder, &picture::noise(size, number), i64::from(number), Picture::Auto)
@@ -243,7 +243,7 @@ fn noise_from_the_start_is_met_where_it_can_be() {
 #[test]
 fn a_starved_stream_recovers_within_half_a_second_of_a_better_target() {
     let size = size(640, 360);
-    for mut encoder in common::software(&config(size, 30, 20)) {
+    for mut encoder in software(&config(size, 30, 20)) {
         encode_run(&mut *encoder, 0, 150);
         encoder.set_bitrate(Bitrate::from_mbps(1).unwrap()).unwrap();
         let units = encode_run(&mut *encoder, 150, 75);
@@ -255,7 +255,7 @@ fn a_starved_stream_recovers_within_half_a_second_of_a_better_target() {
 fn a_stream_of_idrs_alone_keeps_its_rate() {
     for period in [1, 2, 3] {
         let config = config(size(640, 360), 30, 1_500).idr_period_frames(std::num::NonZeroU32::new(period));
-        for mut encoder in common::software(&config) {
+        for mut encoder in software(&config) {
             let units = encode_run(&mut *encoder, 0, 90);
             assert_within(&windows(&units, 30, 30), 1.5e6, 0.8, 1.25, &format!("an IDR every {period}"));
         }

@@ -5,6 +5,7 @@ mod backend;
 mod bench;
 mod encode;
 mod failure;
+mod file;
 mod probe;
 mod raw;
 mod stats;

@@ -23,6 +23,7 @@ use direct264::{Backend, Bitrate, EncoderConfig, FrameRate, FrameSize, Unavailab
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::failure::Failure;
+use crate::file;
 use crate::values;
 use clip::{BuiltInSource, Clip, FrameSource};
 use contender::Contender;
@@ -84,6 +85,7 @@ pub(crate) struct Args {
 /// measured until then has been told.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     interrupt::listen();
+    check_apart(args)?;
     // A path that cannot be written is better known before the run than after it.
     let mut json_file = args.json.as_deref().map(create).transpose()?;
     let mut report_file = args.report.as_deref().map(create).transpose()?;
@@ -192,12 +194,28 @@ fn measure(contenders: &mut [Contender], clip: &Clip, plan: Plan) -> Result<bool
     is_whole
 }
 
+/// No result may be written over the input or over another.
+fn check_apart(args: &Args) -> Result<(), Failure> {
+    let named = [("--input", &args.input), ("--json", &args.json), ("--report", &args.report)];
+    let named: Vec<_> = named.iter().filter_map(|(name, path)| Some((name, path.as_deref()?))).collect();
+    for (at, (name, path)) in named.iter().enumerate() {
+        for (other, other_path) in &named[at + 1..] {
+            if file::is_same(path, other_path) {
+                let path = path.display();
+                return Err(Failure::before(format!("{name} and {other} are the same file, {path}")));
+            }
+        }
+    }
+    Ok(())
+}
+
 fn create(path: &Path) -> Result<File, Failure> {
-    File::create(path).map_err(|e| Failure::before(format!("{}: {e}", path.display())))
+    file::open(path).map_err(|e| Failure::before(format!("{}: {e}", path.display())))
 }
 
 fn save(file: &mut File, path: &Path, text: &str) -> Result<(), Failure> {
-    file.write_all(text.as_bytes()).map_err(|e| Failure::after(format!("{}: {e}", path.display())))
+    let written = file::empty(file).and_then(|()| file.write_all(text.as_bytes()));
+    written.map_err(|e| Failure::after(format!("{}: {e}", path.display())))
 }
 
 /// A reader that closed the pipe has seen enough: that ends the command, silently.

@@ -61,6 +61,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Next::Failed(why) => return Err(Failure::before(format!("{name}: {why}"))),
         first => first,
     };
+    // One that cannot be written is known before the other one loses what it holds.
+    places.check_writable()?;
     let output = Output::create(&places.output)?;
     let stats = places.stats.as_deref().map(Stats::create).transpose()?;
     interrupt.hold();

@@ -7,6 +7,7 @@ use std::path::{self, Path, PathBuf};
 
 use super::options::Args;
 use crate::failure::Failure;
+use crate::file;
 
 /// A file, or the standard stream that `-` stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +92,25 @@ impl Places {
         let places = Self { input, output, stats: args.stats.clone() };
         places.check_apart(args)?;
         Ok(places)
+    }
+
+    /// Whether everything that will be written can be, without touching it yet.
+    ///
+    /// # Errors
+    /// Naming what cannot.
+    pub(super) fn check_writable(&self) -> Result<(), Failure> {
+        let refused =
+            |name: String, error: io::Error| Failure::before(format!("{name} cannot be written: {error}"));
+        if let Place::File(path) = &self.output {
+            file::open(path).map_err(|error| refused(self.output.to_string(), error))?;
+        }
+        match self.stats.as_deref() {
+            Some(path) if path.as_os_str() != "-" => {
+                file::open(path).map_err(|error| refused(format!("--stats {}", path.display()), error))?;
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     fn check_apart(&self, args: &Args) -> Result<(), Failure> {
