@@ -41,6 +41,11 @@
 //! # Features
 //! `nvenc` and `openh264` are the backends, both on by default; `cli` builds the command `direct264`.
 
+#![cfg_attr(
+    not(any(nvenc, openh264)),
+    allow(dead_code, reason = "without a backend nothing makes an access unit")
+)]
+
 pub mod annexb;
 mod colour;
 mod config;
