@@ -100,10 +100,8 @@ mod tests {
         assert!(line.ends_with("(see direct264 encode --help)"), "{line}");
         assert!(refused(&["direct264", "encode"]).contains("<INPUT>"));
         assert!(refused(&["direct264"]).starts_with("say what to do: probe or encode or bench"));
-        assert!(
-            refused(&["direct264", "encod"])
-                .ends_with("a similar subcommand exists: 'encode' (see direct264 --help)")
-        );
+        let line = refused(&["direct264", "encod"]);
+        assert!(line.contains("'encode'") && line.ends_with("(see direct264 --help)"), "{line}");
     }
 
     #[test]
