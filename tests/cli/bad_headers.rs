@@ -49,8 +49,9 @@ fn a_size_out_of_range_is_refused_with_the_limit() {
     is_refused(&scratch, "YUV4MPEG2 W0 H48 F30:1", &["size 0x48", "1 to 16384"]);
     is_refused(&scratch, "YUV4MPEG2 W99999 H48 F30:1", &["size 99999x48", "1 to 16384"]);
     is_refused(&scratch, "YUV4MPEG2 W99999999999 H48 F30:1", &["W99999999999", "whole number"]);
-    is_refused(&scratch, "YUV4MPEG2 W8 H8 F30:1", &["size 8x8", "16 to 16384"]);
-    is_refused(&scratch, "YUV4MPEG2 W16384 H16384 F30:1", &["size 16384x16384", "1048576", "36864"]);
+    is_refused(&scratch, "YUV4MPEG2 W8 H8 F30:1", &["size 8x8", "16 to 8688"]);
+    is_refused(&scratch, "YUV4MPEG2 W16384 H16384 F30:1", &["size 16384x16384", "16 to 8688"]);
+    is_refused(&scratch, "YUV4MPEG2 W7680 H4320 F30:1", &["size 7680x4320", "129600", "36864"]);
 }
 
 #[test]
