@@ -21,11 +21,7 @@ impl Activity {
         self.rows.resize(sampled_rows(size) * width, 0);
         let mut difference = 0u64;
         for (last, row) in self.rows.chunks_exact_mut(width).zip(rows(size, planes)) {
-            // In pieces short enough for a 32-bit sum, which the compiler turns into vector code.
-            for (last, row) in last.chunks_mut(1024).zip(row.chunks(1024)) {
-                let sum: u32 = last.iter().zip(row).map(|(&a, &b)| u32::from(a.abs_diff(b))).sum();
-                difference += u64::from(sum);
-            }
+            difference += absolute_difference(last, row);
             last.copy_from_slice(row);
         }
         let was_primed = std::mem::replace(&mut self.is_primed, true);
@@ -40,13 +36,19 @@ pub(super) fn texture(size: FrameSize, planes: &Planes<'_>) -> f32 {
     let mut pixels = 0;
     for row in rows(size, planes) {
         let Some((_, shifted)) = row.split_first() else { continue };
-        for (row, shifted) in row.chunks(1024).zip(shifted.chunks(1024)) {
-            let sum: u32 = row.iter().zip(shifted).map(|(&a, &b)| u32::from(a.abs_diff(b))).sum();
-            difference += u64::from(sum);
-        }
+        difference += absolute_difference(row, shifted);
         pixels += shifted.len();
     }
     mean(difference, pixels)
+}
+
+/// The sum over both rows, as far as the shorter one goes.
+fn absolute_difference(a: &[u8], b: &[u8]) -> u64 {
+    // In pieces short enough for a 32-bit sum, which the compiler turns into vector code.
+    let pieces = a.chunks(1024).zip(b.chunks(1024));
+    let sum =
+        |(a, b): (&[u8], &[u8])| -> u32 { a.iter().zip(b).map(|(&a, &b)| u32::from(a.abs_diff(b))).sum() };
+    pieces.map(|piece| u64::from(sum(piece))).sum()
 }
 
 fn sampled_rows(size: FrameSize) -> usize {
