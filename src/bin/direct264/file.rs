@@ -1,6 +1,6 @@
 //! Files to write to, which keep what they hold until there is something to write.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{self, Path};
 
@@ -20,10 +20,25 @@ pub(crate) fn empty(file: &File) -> io::Result<()> {
     if file.metadata()?.is_file() { file.set_len(0) } else { Ok(()) }
 }
 
-/// Whether two paths name one file, whether it exists or not.
+/// Whether two paths name one regular file, or one that is not there yet. A device such as /dev/null may well be several
+/// things at once.
 pub(crate) fn is_same(a: &Path, b: &Path) -> bool {
-    match (a.canonicalize(), b.canonicalize()) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => path::absolute(a).ok() == path::absolute(b).ok(),
+    // Before they exist only their names can tell.
+    if path::absolute(a).ok() == path::absolute(b).ok() {
+        return fs::metadata(a).map_or(true, |metadata| metadata.is_file());
     }
+    let is_file = |path: &Path| fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    is_file(a) && is_file(b) && identity(a) == identity(b)
+}
+
+/// Hard links have two names for one file, so the names are not asked.
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(path).map(|file| (file.dev(), file.ino())).ok()
+}
+
+#[cfg(not(unix))]
+fn identity(path: &Path) -> Option<path::PathBuf> {
+    fs::canonicalize(path).ok()
 }

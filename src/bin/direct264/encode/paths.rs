@@ -1,9 +1,8 @@
 //! What is read and what is written, and that no two of them are one.
 
 use std::fmt;
-use std::fs;
 use std::io::{self, IsTerminal};
-use std::path::{self, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::options::Args;
 use crate::failure::Failure;
@@ -29,27 +28,6 @@ impl Place {
             Self::Standard("stdin") => Path::new("/dev/stdin"),
             Self::Standard(_) => Path::new("/dev/stdout"),
             Self::File(path) => path,
-        }
-    }
-
-    /// Whether both are the same regular file. A device such as /dev/null may well be several things at once.
-    fn is_same_file(&self, other: &Self) -> bool {
-        let is_file = |place: &Self| fs::metadata(place.path()).is_ok_and(|metadata| metadata.is_file());
-        if !is_file(self) || !is_file(other) {
-            return false;
-        }
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::MetadataExt;
-            // Hard links have two names for one file, so the names are not asked.
-            let identity =
-                |place: &Self| fs::metadata(place.path()).map(|file| (file.dev(), file.ino())).ok();
-            identity(self) == identity(other)
-        }
-        #[cfg(not(unix))]
-        {
-            let whole = |place: &Self| fs::canonicalize(place.path()).ok();
-            whole(self).is_some() && whole(self) == whole(other)
         }
     }
 }
@@ -115,13 +93,7 @@ impl Places {
 
     fn check_apart(&self, args: &Args) -> Result<(), Failure> {
         let Self { input, output, stats } = self;
-        let same = |a: &Place, b: &Place| match (a, b) {
-            // Before they exist only their names can tell.
-            (Place::File(a), Place::File(b)) if path::absolute(a).ok() == path::absolute(b).ok() => {
-                fs::metadata(a).map_or(true, |metadata| metadata.is_file())
-            }
-            _ => a.is_same_file(b),
-        };
+        let same = |a: &Place, b: &Place| file::is_same(a.path(), b.path());
         if same(input, output) {
             let hint = if args.output.is_none() { ": give -o OUT" } else { "" };
             return Err(Failure::before(format!("INPUT and OUT are the same file, {output}{hint}")));
