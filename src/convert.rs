@@ -6,6 +6,7 @@
 use yuv::{BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix};
 
 use crate::colour::{Colour, Matrix, Range};
+use crate::error::FrameError;
 use crate::frame::{Frame, Pixels, Plane, RgbOrder};
 use crate::units::FrameSize;
 
@@ -57,7 +58,10 @@ impl Converter {
     }
 
     /// The frame as planes of `frame.size().padded_to_even()`, and whether anything had to be written for it.
-    pub(crate) fn planes<'a>(&'a mut self, frame: &Frame<'a>) -> (Planes<'a>, bool) {
+    ///
+    /// # Errors
+    /// [`FrameError::NotInHostMemory`] for a frame that was not fetched from device memory.
+    pub(crate) fn planes<'a>(&'a mut self, frame: &Frame<'a>) -> Result<(Planes<'a>, bool), FrameError> {
         let size = frame.size();
         let padded = size.padded_to_even();
         let is_even = size == padded;
@@ -75,7 +79,7 @@ impl Converter {
                     y_stride: y.stride_bytes(),
                     chroma_stride: u.stride_bytes(),
                 };
-                return (planes, false);
+                return Ok((planes, false));
             }
             Pixels::I420 { u, v, .. } => {
                 self.u.resize(chroma_bytes, 0);
@@ -95,6 +99,7 @@ impl Converter {
                 self.convert_rgb(size, order, plane, padded);
                 pad_luma(&mut self.y, size, width);
             }
+            Pixels::Cuda(_) => return Err(FrameError::NotInHostMemory),
         }
         let (y, y_stride) = match *frame.pixels() {
             Pixels::I420 { y, .. } | Pixels::Nv12 { y, .. } if is_even => (y.bytes(), y.stride_bytes()),
@@ -107,9 +112,9 @@ impl Converter {
                 pad_luma(&mut self.y, size, width);
                 (&self.y[..], width)
             }
-            Pixels::Rgb { .. } => (&self.y[..], width),
+            Pixels::Rgb { .. } | Pixels::Cuda(_) => (&self.y[..], width),
         };
-        (Planes { y, u: &self.u, v: &self.v, y_stride, chroma_stride: chroma_width }, true)
+        Ok((Planes { y, u: &self.u, v: &self.v, y_stride, chroma_stride: chroma_width }, true))
     }
 
     /// Converts `size` pixels of `plane` into the luma and chroma buffers, whose strides are the coded widths.

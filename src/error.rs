@@ -271,6 +271,46 @@ pub enum FrameError {
         /// The format asked for.
         format: PixelFormat,
     },
+    /// An address that is 0, wraps around, or is no device memory to the driver.
+    NoDeviceMemory {
+        /// The address, as given.
+        address: u64,
+    },
+    /// A plane in device memory reaches beyond its allocation.
+    Allocation {
+        /// Bytes of the allocation from the start of the plane on.
+        bytes: usize,
+        /// Bytes needed.
+        needed: usize,
+    },
+    /// The frame lies on another GPU than the encoder.
+    OtherGpu {
+        /// The frame's GPU, in CUDA's order.
+        frame: i32,
+        /// The encoder's GPU, in CUDA's order.
+        encoder: i32,
+    },
+    /// The frame lies in a CUDA context that is not the primary one of its GPU.
+    OtherContext {
+        /// The frame's GPU, in CUDA's order.
+        gpu: i32,
+    },
+    /// The stream of the frame is the per-thread default stream, which means another one on every thread.
+    PerThreadStream,
+    /// No encoder reads this format from device memory: NV12, RGBA and BGRA are read.
+    NotOnDevice {
+        /// The format asked for.
+        format: PixelFormat,
+    },
+    /// The frame lies in device memory, and this build reads none: it has no feature `nvenc`.
+    NotInHostMemory,
+    /// The frame lies in device memory, and CUDA does not let it be read.
+    Unreadable {
+        /// The call of the CUDA driver that failed.
+        call: &'static str,
+        /// What it returned.
+        status: i64,
+    },
     /// The contiguous buffer has another length than the frame.
     Length {
         /// Bytes given.
@@ -305,6 +345,31 @@ impl fmt::Display for FrameError {
                     f,
                     "the encoder lends no frame of the format {format:?}, which it would have to convert"
                 )
+            }
+            Self::NoDeviceMemory { address } => write!(f, "address {address:#x} is no CUDA device memory"),
+            Self::Allocation { bytes, needed } => {
+                write!(
+                    f,
+                    "the allocation in device memory ends after {bytes} of the {needed} bytes of a plane"
+                )
+            }
+            Self::OtherGpu { frame, encoder } => {
+                write!(f, "the frame lies on GPU {frame} and the encoder runs on GPU {encoder}")
+            }
+            Self::OtherContext { gpu } => {
+                write!(f, "the frame lies in a CUDA context other than the primary one of GPU {gpu}")
+            }
+            Self::PerThreadStream => {
+                f.write_str("the per-thread default stream is another one on every thread")
+            }
+            Self::NotOnDevice { format } => {
+                write!(f, "frames in device memory are NV12, RGBA or BGRA, not {format:?}")
+            }
+            Self::NotInHostMemory => f.write_str(
+                "the frame lies in device memory, which a build without the feature nvenc cannot read",
+            ),
+            Self::Unreadable { call, status } => {
+                write!(f, "the frame in device memory cannot be read: {call} returned {status}")
             }
             Self::Length { bytes, needed } => write!(f, "{bytes} bytes given for a frame of {needed}"),
         }

@@ -73,7 +73,7 @@ pub use config::{
 pub use encoder::{AccessUnit, Backend, Encoder, OwnedAccessUnit, Picture, StageTimes};
 pub use error::{ConfigError, DriverError, Error, FrameError, Unavailable};
 pub use event::{Event, EventKind};
-pub use frame::{Frame, PixelFormat, Pixels, Plane, RgbOrder};
+pub use frame::{CudaImage, Frame, PixelFormat, Pixels, Plane, RgbOrder};
 pub use level::Level;
 pub use reason::Reason;
 pub use select::{Opened, Order, open};

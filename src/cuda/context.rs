@@ -59,6 +59,11 @@ impl Context {
         self.handle.as_ptr()
     }
 
+    /// The device that it is the primary context of.
+    pub(crate) fn device(&self) -> CUdevice {
+        self.device
+    }
+
     /// The driver's functions.
     pub(crate) fn functions(&self) -> &'static Functions {
         self.driver.functions()

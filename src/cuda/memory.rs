@@ -43,6 +43,12 @@ impl PinnedMemory {
         self.start.as_ptr()
     }
 
+    /// What is in it. That no copy writes to it meanwhile is the promise of whoever starts one.
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        // SAFETY: `bytes` bytes start there, initialised in `new`, and `self` is borrowed for as long.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.bytes) }
+    }
+
     pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {
         // SAFETY: `bytes` bytes start there, initialised in `new`, and `self` is borrowed for as long. That the
         // GPU does not read them meanwhile is the promise of whoever starts a copy: see `Stream::upload`.

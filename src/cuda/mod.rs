@@ -5,19 +5,38 @@
 
 mod context;
 mod device;
+mod download;
+mod event;
 mod memory;
+mod place;
 mod stream;
 
 pub(crate) use context::Context;
 pub(crate) use device::choose;
+#[cfg(openh264)]
+pub(crate) use download::Reader;
+pub(crate) use download::{bytes_of, download, frame_in};
+pub(crate) use event::Event;
 pub(crate) use memory::{PinnedMemory, PitchedMemory};
+pub(crate) use place::Place;
 pub(crate) use stream::Stream;
 
 use direct264_sys::cuda::{CUDA_ERROR_NOT_INITIALIZED, CUDA_ERROR_OUT_OF_MEMORY, Status};
+#[cfg(openh264)]
+use direct264_sys::cuda::{Driver, load};
 
 use crate::encoder::Backend;
 use crate::error::DriverError;
+#[cfg(openh264)]
+use crate::error::FrameError;
 use crate::reason::Reason;
+
+/// The CUDA driver of this process, initialised. Where there is none, nothing that a caller gives can be of CUDA.
+#[cfg(openh264)]
+pub(crate) fn driver() -> Result<&'static Driver, FrameError> {
+    let driver = load().ok().filter(|driver| driver.initialise().is_ok());
+    driver.ok_or(FrameError::NoDeviceMemory { address: 0 })
+}
 
 /// `Ok` for success, else the error of this call.
 pub(crate) fn check(call: &'static str, code: u32) -> Result<(), DriverError> {

@@ -3,11 +3,14 @@
 
 use std::sync::Arc;
 
-use direct264_sys::cuda::{CU_STREAM_NON_BLOCKING, CUstream};
+use direct264_sys::cuda::{
+    CU_MEMORYTYPE_DEVICE, CU_MEMORYTYPE_HOST, CU_STREAM_NON_BLOCKING, CUDA_MEMCPY2D, CUstream,
+};
 
 use super::{Context, PinnedMemory, PitchedMemory, check};
 use crate::encoder::Backend;
 use crate::error::DriverError;
+use crate::frame::DevicePlane;
 
 /// A stream that does not wait for the default stream, nor the default stream for it.
 #[derive(Debug)]
@@ -69,6 +72,63 @@ impl Stream {
             )
         };
         check("cuMemcpyHtoDAsync", code)
+    }
+
+    /// Starts to copy the rows of a plane to those of another that begin at `to`, `pitch` bytes apart. The context has
+    /// to be current.
+    ///
+    /// # Safety
+    /// Both are device memory of this context, or of a pool of its device, with room for the rows, and neither is
+    /// freed until the stream has passed this copy.
+    pub(crate) unsafe fn copy_rows(
+        &self,
+        from: &DevicePlane,
+        to: u64,
+        pitch: usize,
+    ) -> Result<(), DriverError> {
+        let mut copy = CUDA_MEMCPY2D::zeroed();
+        copy.srcMemoryType = CU_MEMORYTYPE_DEVICE;
+        (copy.srcDevice, copy.srcPitch) = (from.address, from.pitch);
+        copy.dstMemoryType = CU_MEMORYTYPE_DEVICE;
+        (copy.dstDevice, copy.dstPitch) = (to, pitch);
+        (copy.WidthInBytes, copy.Height) = (from.row_bytes, from.rows);
+        // SAFETY: the caller's promise.
+        unsafe { self.copy(&copy) }
+    }
+
+    /// Starts to copy the rows of a plane to `to`, from its byte `start` on, one behind the other. The context has to
+    /// be current.
+    ///
+    /// # Safety
+    /// As for [`copy_rows`](Stream::copy_rows); and until the stream has passed this copy, `to` is neither read nor
+    /// written nor freed.
+    pub(crate) unsafe fn download_rows(
+        &self,
+        from: &DevicePlane,
+        to: &mut PinnedMemory,
+        start: usize,
+    ) -> Result<(), DriverError> {
+        let Some(to) = to.as_mut_slice().get_mut(start..start + from.row_bytes * from.rows) else {
+            let what = format!("{} rows of {} bytes do not fit", from.rows, from.row_bytes);
+            return Err(DriverError::new(Backend::Nvenc, "cuMemcpy2DAsync", 0, what));
+        };
+        let mut copy = CUDA_MEMCPY2D::zeroed();
+        copy.srcMemoryType = CU_MEMORYTYPE_DEVICE;
+        (copy.srcDevice, copy.srcPitch) = (from.address, from.pitch);
+        copy.dstMemoryType = CU_MEMORYTYPE_HOST;
+        (copy.dstHost, copy.dstPitch) = (to.as_mut_ptr().cast(), from.row_bytes);
+        (copy.WidthInBytes, copy.Height) = (from.row_bytes, from.rows);
+        // SAFETY: the caller's promise; the room was just checked.
+        unsafe { self.copy(&copy) }
+    }
+
+    /// # Safety
+    /// That of the functions above.
+    unsafe fn copy(&self, copy: &CUDA_MEMCPY2D) -> Result<(), DriverError> {
+        // SAFETY: `copy` is whole and lives through the call; what it points to is the caller's promise; the stream
+        // lives, and its context is the current one.
+        let code = unsafe { (self.context.functions().cuMemcpy2DAsync_v2)(&raw const *copy, self.handle()) };
+        check("cuMemcpy2DAsync", code)
     }
 
     /// Waits until all of it has run.

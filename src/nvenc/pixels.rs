@@ -6,6 +6,9 @@ use crate::cuda::PinnedMemory;
 use crate::frame::{Frame, PixelFormat, Pixels, Plane, RgbOrder};
 use crate::units::FrameSize;
 
+/// What NVENC turns RGB into by itself.
+const HARDWARE_COLOUR: Colour = Colour { matrix: Matrix::Bt601, range: Range::Limited };
+
 /// What NVENC reads as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SurfaceFormat {
@@ -20,13 +23,23 @@ impl SurfaceFormat {
     /// RGB into BT.601 at limited range and into nothing else; pictures of an odd size are padded on the CPU.
     pub(super) fn for_frames(format: PixelFormat, size: FrameSize, colour: Colour) -> (Self, bool) {
         let is_even = size == size.padded_to_even();
-        let hardware_colour = Colour { matrix: Matrix::Bt601, range: Range::Limited };
         match format {
             PixelFormat::Nv12 if is_even => (Self::Nv12, true),
             PixelFormat::I420 if is_even => (Self::I420, true),
-            PixelFormat::Rgb(RgbOrder::Bgra) if is_even && colour == hardware_colour => (Self::Bgra, true),
-            PixelFormat::Rgb(RgbOrder::Rgba) if is_even && colour == hardware_colour => (Self::Rgba, true),
+            PixelFormat::Rgb(RgbOrder::Bgra) if is_even && colour == HARDWARE_COLOUR => (Self::Bgra, true),
+            PixelFormat::Rgb(RgbOrder::Rgba) if is_even && colour == HARDWARE_COLOUR => (Self::Rgba, true),
             _ => (Self::I420, false),
+        }
+    }
+
+    /// The format of a surface for pictures of this format that lie in device memory; `None` where they have to be
+    /// converted on the CPU.
+    pub(super) fn for_device(format: PixelFormat, colour: Colour) -> Option<Self> {
+        match format {
+            PixelFormat::Nv12 => Some(Self::Nv12),
+            PixelFormat::Rgb(RgbOrder::Bgra) if colour == HARDWARE_COLOUR => Some(Self::Bgra),
+            PixelFormat::Rgb(RgbOrder::Rgba) if colour == HARDWARE_COLOUR => Some(Self::Rgba),
+            _ => None,
         }
     }
 
@@ -128,6 +141,8 @@ impl Staging {
                 copy_plane(v, third, chroma_width);
             }
             Pixels::Rgb { order, plane } => copy_plane(plane, first, width * order.bytes_per_pixel()),
+            // Never staged: see `NvencEncoder::stage`.
+            Pixels::Cuda(_) => {}
         }
     }
 

@@ -11,17 +11,50 @@ use super::pixels::{Staging, SurfaceFormat};
 use super::progress::Progress;
 use super::session::{Output, Session};
 use crate::config::{CallForm, CallLimits, EncoderConfig};
+use crate::cuda::PinnedMemory;
 use crate::encoder::Backend;
-use crate::error::{DriverError, Error, Unavailable};
+use crate::error::{DriverError, Error, FrameError, Unavailable};
+use crate::frame::CudaImage;
 use crate::reason::Reason;
+use crate::units::FrameSize;
 
 /// Something to do with a session. What the work needs travels with it and comes back with the [`Reply`], so that
 /// nothing is shared between two threads while a call is under way.
 #[derive(Debug)]
 pub(super) enum Job {
-    Prepare { slot: usize, format: SurfaceFormat, old: Option<Staging> },
-    Encode { slot: usize, staging: Staging, is_idr: bool, out: Output },
-    Reconfigure { params: Box<Params>, force_idr: bool },
+    Prepare {
+        slot: usize,
+        format: SurfaceFormat,
+        old: Option<Staging>,
+    },
+    Encode {
+        slot: usize,
+        staging: Staging,
+        is_idr: bool,
+        out: Output,
+    },
+    /// Encodes a picture in device memory.
+    EncodeDevice {
+        image: CudaImage,
+        size: FrameSize,
+        format: SurfaceFormat,
+        is_idr: bool,
+        out: Output,
+    },
+    /// Brings a picture in device memory to page-locked memory.
+    Fetch {
+        image: CudaImage,
+        size: FrameSize,
+        memory: Option<PinnedMemory>,
+    },
+    /// Lets go of the caller's memory at an address; of all of it without one.
+    Forget {
+        address: Option<u64>,
+    },
+    Reconfigure {
+        params: Box<Params>,
+        force_idr: bool,
+    },
     ParameterSets,
 }
 
@@ -31,16 +64,41 @@ pub(super) struct Reply {
     pub(super) result: Result<(), DriverError>,
     /// After [`Job::Prepare`] if it succeeded, and always after [`Job::Encode`].
     pub(super) staging: Option<Staging>,
-    /// After [`Job::Encode`].
+    /// What is wrong with the frame, where that is why nothing came of it.
+    pub(super) refused: Option<FrameError>,
+    /// After [`Job::Fetch`] if it succeeded.
+    pub(super) fetched: Option<PinnedMemory>,
+    /// After [`Job::Encode`] and [`Job::EncodeDevice`].
     pub(super) out: Output,
     /// After [`Job::ParameterSets`].
     pub(super) parameter_sets: Vec<u8>,
 }
 
+impl Reply {
+    /// Sorts an error by whether the session is still good.
+    fn end(&mut self, done: Result<(), Error>) {
+        match done {
+            Ok(()) => {}
+            Err(Error::Driver(error)) => self.result = Err(error),
+            Err(Error::Frame(error)) => self.refused = Some(error),
+            Err(other) => {
+                self.result =
+                    Err(DriverError::new(Backend::Nvenc, "nvEncEncodePicture", 0, other.to_string()));
+            }
+        }
+    }
+}
+
 impl Session {
     fn run(&mut self, job: Job) -> Reply {
-        let mut reply =
-            Reply { result: Ok(()), staging: None, out: Output::default(), parameter_sets: Vec::new() };
+        let mut reply = Reply {
+            result: Ok(()),
+            refused: None,
+            staging: None,
+            fetched: None,
+            out: Output::default(),
+            parameter_sets: Vec::new(),
+        };
         match job {
             Job::Prepare { slot, format, old } => match self.prepare(slot, format, old) {
                 Ok(staging) => reply.staging = Some(staging),
@@ -51,6 +109,16 @@ impl Session {
                 reply.staging = Some(staging);
                 reply.out = out;
             }
+            Job::EncodeDevice { image, size, format, is_idr, mut out } => {
+                let coded = self.encode_device(&image, size, format, is_idr, &mut out);
+                reply.end(coded);
+                reply.out = out;
+            }
+            Job::Fetch { image, size, memory } => match self.fetch(&image, size, memory) {
+                Ok(memory) => reply.fetched = Some(memory),
+                Err(error) => reply.end(Err(error)),
+            },
+            Job::Forget { address } => reply.result = self.forget(address),
             Job::Reconfigure { params, force_idr } => reply.result = self.reconfigure(&params, force_idr),
             Job::ParameterSets => match self.parameter_sets() {
                 Ok(parameter_sets) => reply.parameter_sets = parameter_sets,
@@ -154,6 +222,7 @@ enum Order {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a box would be an allocation for each frame")]
 enum Answer {
     Opened(Result<Setup, Error>),
     Done(Reply),

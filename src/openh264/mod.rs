@@ -1,5 +1,6 @@
 //! The software backend: the openh264 library, with a rate control of our own.
 
+mod device;
 mod library;
 mod params;
 mod rate;
@@ -16,6 +17,7 @@ use crate::error::{Error, FrameError};
 use crate::event::{Event, EventKind};
 use crate::frame::Frame;
 use crate::units::{Bitrate, FrameRate, FrameSize, QpRange};
+use device::DeviceReader;
 pub use library::Library;
 use rate::{PictureKind, RateControl};
 use session::Session;
@@ -32,6 +34,8 @@ pub struct OpenH264Encoder {
     session: Session,
     config: EncoderConfig,
     size: FrameSize,
+    /// Reads frames that lie in device memory.
+    device: DeviceReader,
     converter: Converter,
     rate: RateControl,
     /// Reused from frame to frame.
@@ -57,6 +61,7 @@ impl OpenH264Encoder {
             session: Session::open(config, config.size, rate.qp())?,
             config: config.clone(),
             size: config.size,
+            device: DeviceReader::default(),
             converter: Converter::new(config.colour),
             rate,
             bytes: Vec::new(),
@@ -106,8 +111,11 @@ impl Encoder for OpenH264Encoder {
         let was_due = self.idr_is_due(picture);
         let mut is_idr = was_due;
 
-        let (planes, was_converted) = self.converter.planes(frame);
-        let converted = if was_converted { Instant::now() } else { start };
+        let timestamp = frame.timestamp();
+        let fetched = self.device.fetch(frame)?;
+        let arrived = if fetched.is_some() { Instant::now() } else { start };
+        let (planes, was_converted) = self.converter.planes(fetched.as_ref().unwrap_or(frame))?;
+        let converted = if was_converted { Instant::now() } else { arrived };
 
         let kind = if is_idr { PictureKind::Idr } else { PictureKind::P };
         self.session.set_qp(self.rate.plan(kind, &planes))?;
@@ -144,8 +152,8 @@ impl Encoder for OpenH264Encoder {
 
         let end = Instant::now();
         let times = StageTimes {
-            convert: converted - start,
-            upload: Duration::ZERO,
+            convert: converted - arrived,
+            upload: arrived - start,
             submit: encoded - converted,
             wait: Duration::ZERO,
             copy: end - encoded,
@@ -155,7 +163,7 @@ impl Encoder for OpenH264Encoder {
             bytes: &self.bytes,
             nal_ranges: &self.nals,
             is_idr,
-            timestamp: frame.timestamp(),
+            timestamp,
             qp: Some(self.rate.qp()),
             times,
             backend: Backend::OpenH264,

@@ -1,6 +1,7 @@
 //! The hardware backend: the contract of [`Encoder`] in terms of a session.
 
 mod change;
+mod device;
 mod lending;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use super::runner::{Job, Reply, Runner};
 use super::session::{Output, SLOTS};
 use crate::config::{EncoderConfig, GpuUuid};
 use crate::convert::Converter;
+use crate::cuda::PinnedMemory;
 use crate::encoder::{AccessUnit, Backend, Encoder, Picture, StageTimes};
 use crate::error::{DriverError, Error, FrameError};
 use crate::event::{Event, EventKind};
@@ -54,6 +56,10 @@ pub struct NvencEncoder {
     lent: [bool; SLOTS],
     pool: Arc<Pool>,
     converter: Converter,
+    /// Where pictures in device memory are fetched to.
+    fetched: Option<PinnedMemory>,
+    /// It was said that pictures are fetched.
+    has_warned: bool,
     /// Reused from frame to frame.
     out: Output,
     frames: u64,
@@ -86,6 +92,8 @@ impl NvencEncoder {
             lent: [false; SLOTS],
             pool: Pool::new(config.size.padded_to_even()),
             converter: Converter::new(config.colour),
+            fetched: None,
+            has_warned: false,
             out: Output::default(),
             frames: 0,
             frames_since_idr: 0,
@@ -195,10 +203,17 @@ impl NvencEncoder {
         picture: Picture,
         start: Instant,
     ) -> Result<AccessUnit<'_>, Error> {
+        let (slot, staging, times) = self.stage(frame)?;
+        self.encode_staged(slot, staging, timestamp, picture, times, start)
+    }
+
+    /// Brings a frame in host memory to a slot's page-locked memory.
+    fn stage(&mut self, frame: &Frame<'_>) -> Result<(usize, Staging, StageTimes), Error> {
         let format = match *frame.pixels() {
             Pixels::I420 { .. } => PixelFormat::I420,
             Pixels::Nv12 { .. } => PixelFormat::Nv12,
             Pixels::Rgb { order, .. } => PixelFormat::Rgb(order),
+            Pixels::Cuda(_) => return Err(FrameError::NotInHostMemory.into()),
         };
         let (surface, as_it_is) = SurfaceFormat::for_frames(format, frame.size(), self.config.colour);
         let slot = self.free_slot()?;
@@ -209,14 +224,14 @@ impl NvencEncoder {
             staging.copy_frame(frame);
             prepared
         } else {
-            let (planes, _) = self.converter.planes(frame);
+            let (planes, _) = self.converter.planes(frame)?;
             let converted = Instant::now();
             staging.copy_converted(&planes);
             converted
         };
         times.convert = converted - prepared;
         times.upload = converted.elapsed();
-        self.encode_staged(slot, staging, timestamp, picture, times, start)
+        Ok((slot, staging, times))
     }
 
     fn encode_staged(
@@ -225,7 +240,7 @@ impl NvencEncoder {
         staging: Staging,
         timestamp: Timestamp,
         picture: Picture,
-        mut times: StageTimes,
+        times: StageTimes,
         start: Instant,
     ) -> Result<AccessUnit<'_>, Error> {
         if picture == Picture::Idr {
@@ -241,7 +256,11 @@ impl NvencEncoder {
         self.stagings[slot] = reply.staging;
         self.out = reply.out;
         self.end(reply.result)?;
+        Ok(self.access_unit(timestamp, times, start))
+    }
 
+    /// What came of a picture, counted.
+    fn access_unit(&mut self, timestamp: Timestamp, mut times: StageTimes, start: Instant) -> AccessUnit<'_> {
         self.frames += 1;
         self.frames_since_idr = if self.out.is_idr { 1 } else { self.frames_since_idr.saturating_add(1) };
         self.idr_due = false;
@@ -250,7 +269,7 @@ impl NvencEncoder {
         times.upload += out.upload;
         (times.submit, times.wait, times.copy) = (out.submit, out.wait, out.copy);
         times.total = start.elapsed();
-        Ok(AccessUnit {
+        AccessUnit {
             bytes: &out.bytes,
             nal_ranges: &out.nals,
             is_idr: out.is_idr,
@@ -258,7 +277,7 @@ impl NvencEncoder {
             qp: u8::try_from(out.qp).ok().filter(|&qp| qp <= QpRange::MAX_QP),
             times,
             backend: Backend::Nvenc,
-        })
+        }
     }
 
     fn idr_is_due(&self, picture: Picture) -> bool {
@@ -283,7 +302,10 @@ impl Encoder for NvencEncoder {
         if frame.size() != self.config.size {
             return Err(FrameError::Size { frame: frame.size(), encoder: self.config.size }.into());
         }
-        self.encode_host(frame, frame.timestamp(), picture, start)
+        match *frame.pixels() {
+            Pixels::Cuda(image) => self.encode_cuda(&image, frame.timestamp(), picture, start),
+            _ => self.encode_host(frame, frame.timestamp(), picture, start),
+        }
     }
 
     fn set_bitrate(&mut self, bitrate: Bitrate) -> Result<(), Error> {

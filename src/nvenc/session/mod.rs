@@ -2,6 +2,7 @@
 //! below. Nothing here waits with a limit; that is for who runs it: see `runner`.
 #![expect(unsafe_code, reason = "a session is set up, changed and ended by calls of the driver")]
 
+mod device;
 mod picture;
 
 use std::sync::Arc;
@@ -18,8 +19,8 @@ use super::driver::OpenSession;
 use super::params::Params;
 use super::pixels::{Layout, Staging, SurfaceFormat};
 use super::progress::{Progress, Step};
-use super::slot::{Slot, Surface};
-use crate::cuda::{PinnedMemory, Stream};
+use super::slot::{Foreign, Slot, Surface};
+use crate::cuda::{Event, PinnedMemory, Stream};
 use crate::encoder::Backend;
 use crate::error::DriverError;
 use crate::reason::Reason;
@@ -34,8 +35,13 @@ const PAUSE: Duration = Duration::from_micros(500);
 /// An initialised session. Drops from top to bottom: the pictures, the session, and last the stream that both use.
 #[derive(Debug)]
 pub(super) struct Session {
-    slots: [Slot; SLOTS],
+    /// The first [`SLOTS`] for pictures from the host; behind them one for pictures in device memory, once one came.
+    slots: Vec<Slot>,
+    /// Memory of the caller that is encoded from where it lies.
+    foreign: Foreign,
     open: Arc<OpenSession>,
+    /// What the stream waits for before it touches memory of the caller; made with the first such picture.
+    written: Option<Event>,
     stream: Stream,
     /// Whether the driver orders its work on `stream`; if not, the host waits for each upload.
     ordered: bool,
@@ -68,7 +74,7 @@ impl Session {
         let open = open;
         initialise(&open, params)?;
         let ordered = order_on(&open, &mut stream)?;
-        let slots = [Slot::new(&open)?, Slot::new(&open)?];
+        let slots = (0..SLOTS).map(|_| Slot::new(&open)).collect::<Result<_, _>>()?;
         let coded = |width, height| {
             FrameSize::new(width, height).map_err(|error| {
                 DriverError::new(Backend::Nvenc, "nvEncInitializeEncoder", 0, error.to_string())
@@ -81,7 +87,9 @@ impl Session {
             size,
             largest,
             slots,
+            foreign: Foreign::default(),
             open,
+            written: None,
             stream,
             ordered,
             pictures: 0,
@@ -111,10 +119,26 @@ impl Session {
         old: Option<Staging>,
     ) -> Result<Staging, DriverError> {
         self.progress.at(Step::Prepare);
+        let context = Arc::clone(self.open.context());
+        let _entered = context.enter()?;
+        self.prepare_surface(slot, format)?;
+        let Self { slots, open, size, largest, .. } = self;
+        let surface = slots.get(slot).and_then(|slot| slot.surface.as_ref()).ok_or_else(no_such_slot)?;
+        let layout = Layout { format, size: *size, pitch: surface.memory().pitch() as usize };
+        let needed = Layout { size: *largest, ..layout }.bytes();
+        let memory = match old {
+            Some(staging) if staging.memory.len() >= needed => staging.memory,
+            _ => PinnedMemory::new(open.context(), needed)?,
+        };
+        Ok(Staging { memory, layout })
+    }
+
+    /// Makes the device memory of a slot ready for pictures of a format and the size in force. The context has to be
+    /// current.
+    fn prepare_surface(&mut self, slot: usize, format: SurfaceFormat) -> Result<(), DriverError> {
         let Self { slots, open, size, largest, .. } = self;
         let slot = slots.get_mut(slot).ok_or_else(no_such_slot)?;
-        let _entered = open.context().enter()?;
-        let surface = match slot.surface.take() {
+        slot.surface = Some(match slot.surface.take() {
             Some(surface) if surface.format() != format => {
                 drop(surface);
                 Surface::new(open, format, *size, *largest)?
@@ -122,15 +146,8 @@ impl Session {
             Some(surface) if surface.size() != *size => surface.rebind(open, *size)?,
             Some(surface) => surface,
             None => Surface::new(open, format, *size, *largest)?,
-        };
-        let layout = Layout { format, size: *size, pitch: surface.memory().pitch() as usize };
-        let needed = Layout { size: *largest, ..layout }.bytes();
-        let memory = match old {
-            Some(staging) if staging.memory.len() >= needed => staging.memory,
-            _ => PinnedMemory::new(open.context(), needed)?,
-        };
-        slot.surface = Some(surface);
-        Ok(Staging { memory, layout })
+        });
+        Ok(())
     }
 
     /// Changes the settings from the next picture on; with another size that picture becomes an IDR.

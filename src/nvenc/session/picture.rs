@@ -17,7 +17,7 @@ use crate::error::DriverError;
 use crate::nvenc::output;
 use crate::nvenc::pixels::{Layout, Staging};
 use crate::nvenc::progress::Step;
-use crate::nvenc::slot::buffer_format;
+use crate::nvenc::slot::Input;
 
 /// What came of one picture; kept and reused by the caller.
 #[derive(Debug, Default)]
@@ -71,13 +71,26 @@ impl Session {
         // is behind the upload in the same order, or the stream was waited for in `encode`. The surface is not freed
         // before the stream was waited for: see `Drop`, and `prepare`, which comes after an `encode` has returned.
         unsafe { self.stream.upload(&staging.memory, surface.memory(), staging.layout.bytes())? };
+        let input = surface.input();
+        self.encode_input(slot, input, is_idr, out, start)
+    }
+
+    /// Encodes what the stream has brought, or will have brought, to `input` since `start`.
+    pub(super) fn encode_input(
+        &mut self,
+        slot: usize,
+        input: Input,
+        is_idr: bool,
+        out: &mut Output,
+        start: Instant,
+    ) -> Result<(), DriverError> {
         if !self.ordered {
             self.stream.synchronise()?;
         }
         let uploaded = Instant::now();
 
         self.progress.at(Step::Submit);
-        self.submit(slot, is_idr)?;
+        self.submit(slot, input, is_idr)?;
         let submitted = Instant::now();
 
         self.progress.at(Step::Wait);
@@ -97,18 +110,14 @@ impl Session {
         Ok(())
     }
 
-    fn submit(&mut self, slot: usize, is_idr: bool) -> Result<(), DriverError> {
+    fn submit(&mut self, slot: usize, input: Input, is_idr: bool) -> Result<(), DriverError> {
         const CALL: &str = "nvEncEncodePicture";
         let mut params = NV_ENC_PIC_PARAMS::versioned(self.open.api());
-        {
-            let slot = self.slots.get(slot).ok_or_else(no_such_slot)?;
-            let surface = slot.surface.as_ref().ok_or_else(no_such_slot)?;
-            (params.inputWidth, params.inputHeight) = (surface.size().width(), surface.size().height());
-            params.inputPitch = surface.memory().pitch();
-            params.inputBuffer = surface.input();
-            params.outputBitstream = slot.bitstream.handle();
-            params.bufferFmt = buffer_format(surface.format());
-        }
+        (params.inputWidth, params.inputHeight) = (input.size.width(), input.size.height());
+        params.inputPitch = input.pitch;
+        params.inputBuffer = input.handle;
+        params.bufferFmt = input.format;
+        params.outputBitstream = self.slots.get(slot).ok_or_else(no_such_slot)?.bitstream.handle();
         params.pictureStruct = NV_ENC_PIC_STRUCT_FRAME;
         params.inputTimeStamp = self.pictures;
         if is_idr {

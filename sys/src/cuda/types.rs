@@ -115,6 +115,8 @@ pub const CU_POINTER_ATTRIBUTE_MEMORY_TYPE: i32 = 2;
 pub const CU_POINTER_ATTRIBUTE_DEVICE_POINTER: i32 = 3;
 /// For `cuPointerGetAttribute`: the address on the host, a pointer.
 pub const CU_POINTER_ATTRIBUTE_HOST_POINTER: i32 = 4;
+/// For `cuPointerGetAttribute`: a number of the allocation that no other one in the process has, nor had, a `u64`.
+pub const CU_POINTER_ATTRIBUTE_BUFFER_ID: i32 = 7;
 /// For `cuPointerGetAttribute`: managed memory, a `u32` of 0 or 1.
 pub const CU_POINTER_ATTRIBUTE_IS_MANAGED: i32 = 8;
 /// For `cuPointerGetAttribute`: the device, a [`CUdevice`].
@@ -174,6 +176,7 @@ mod tests {
                 CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
                 CU_POINTER_ATTRIBUTE_DEVICE_POINTER,
                 CU_POINTER_ATTRIBUTE_HOST_POINTER,
+                CU_POINTER_ATTRIBUTE_BUFFER_ID,
                 CU_POINTER_ATTRIBUTE_IS_MANAGED,
                 CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL,
                 CU_POINTER_ATTRIBUTE_RANGE_START_ADDR,

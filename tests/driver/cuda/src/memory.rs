@@ -16,6 +16,8 @@ const WINDOW_BYTES: usize = 256 << 30;
 pub(crate) struct Allocation {
     pub(crate) base: u64,
     pub(crate) len: usize,
+    /// No other allocation has it, nor had.
+    pub(crate) number: u64,
     pub(crate) context: u64,
     /// From `cuMemAllocAsync`: the encoder cannot register it.
     pub(crate) stream_ordered: bool,
@@ -35,6 +37,8 @@ pub(crate) struct Memory {
     /// Freed addresses by length: reused at once, as drivers do, so that a stale registration meets new memory.
     free: BTreeMap<usize, Vec<u64>>,
     pub(crate) allocated_bytes: usize,
+    /// Allocations so far.
+    count: u64,
 }
 
 impl Memory {
@@ -47,9 +51,20 @@ impl Memory {
         d264_double_common::pointer::Bytes::new(bytes.address(), len).fill(0xcd);
         let base = self.take_address(len)?;
         self.allocated_bytes += len;
+        self.count += 1;
+        let number = self.count;
         self.live.insert(
             base,
-            Allocation { base, len, context, stream_ordered, released: false, registrations: 0, bytes },
+            Allocation {
+                base,
+                len,
+                number,
+                context,
+                stream_ordered,
+                released: false,
+                registrations: 0,
+                bytes,
+            },
         );
         Ok(base)
     }

@@ -64,12 +64,12 @@ impl Answer {
 impl World {
     /// `CU_POINTER_ATTRIBUTE_*` of an address; none if nobody knows the address.
     fn attribute_of(&self, attribute: u32, address: u64) -> Result<Option<Answer>, u32> {
-        let (device_side, context, base, len, stream_ordered) = if let Some(found) =
+        let (device_side, number, context, base, len, stream_ordered) = if let Some(found) =
             self.memory.containing(address)
         {
-            (true, found.context, found.base, found.len, found.stream_ordered)
+            (true, found.number, found.context, found.base, found.len, found.stream_ordered)
         } else if let Some((base, range)) = usize::try_from(address).ok().and_then(|at| self.pinned_at(at)) {
-            (false, range.context, base as u64, range.len, false)
+            (false, base as u64, range.context, base as u64, range.len, false)
         } else {
             return Ok(None);
         };
@@ -82,7 +82,7 @@ impl World {
             4 if device_side => return Err(INVALID_VALUE),
             4 => Answer::Long(address),
             6 | 8 => Answer::Flag(false),
-            7 => Answer::Long(base),
+            7 => Answer::Long(number),
             9 => Answer::Word(device.unsigned_abs()),
             10 => Answer::Flag(device_side && !stream_ordered),
             11 => Answer::Long(base),

@@ -1,5 +1,13 @@
 //! Borrowed pixels, checked when a frame is made: an encoder never reads beyond a plane.
 
+mod cuda;
+#[cfg(feature = "cudarc")]
+mod cudarc;
+
+pub use cuda::CudaImage;
+#[cfg(nvenc)]
+pub(crate) use cuda::DevicePlane;
+
 use crate::error::FrameError;
 use crate::units::{FrameSize, Timestamp};
 
@@ -148,6 +156,8 @@ pub enum Pixels<'a> {
         /// The pixels.
         plane: Plane<'a>,
     },
+    /// In CUDA device memory: see [`Frame::cuda`].
+    Cuda(CudaImage),
 }
 
 /// A picture to encode: size, pixels and the caller's timestamp.

@@ -1,0 +1,142 @@
+//! Fetches a picture from device memory to page-locked memory, for who encodes or converts it on the CPU.
+#![expect(unsafe_code, reason = "a picture is copied from an address that the caller vouches for")]
+
+use super::{Event, PinnedMemory, Stream};
+use crate::error::{DriverError, FrameError};
+use crate::frame::{CudaImage, Frame, PixelFormat, Plane};
+use crate::units::{FrameSize, Timestamp};
+
+/// Bytes that a fetched picture takes: its rows, one behind the other.
+pub(crate) fn bytes_of(image: &CudaImage, size: FrameSize) -> usize {
+    image.planes(size).map(|plane| plane.row_bytes * plane.rows).sum()
+}
+
+/// Starts to fetch a picture to the start of `memory`, after what is on the stream that writes it. The context has to be
+/// current.
+///
+/// # Safety
+/// The promises of [`Frame::cuda`] hold until the stream has passed the copies, and nobody looks at `memory` until then.
+pub(crate) unsafe fn download(
+    stream: &Stream,
+    event: &Event,
+    image: &CudaImage,
+    size: FrameSize,
+    memory: &mut PinnedMemory,
+) -> Result<(), DriverError> {
+    // SAFETY: the stream of the frame is alive: the caller's promise.
+    unsafe { event.order(image.stream(), stream)? };
+    let mut start = 0;
+    for plane in image.planes(size) {
+        // SAFETY: the caller's promise.
+        unsafe { stream.download_rows(&plane, memory, start)? };
+        start += plane.row_bytes * plane.rows;
+    }
+    Ok(())
+}
+
+/// A picture that was fetched to the start of `memory`.
+pub(crate) fn frame_in<'a>(
+    memory: &'a PinnedMemory,
+    image: &CudaImage,
+    size: FrameSize,
+    timestamp: Timestamp,
+) -> Result<Frame<'a>, FrameError> {
+    let bytes = memory.as_slice();
+    let mut planes = image.planes(size);
+    let (first, second) = (planes.next(), planes.next());
+    let row_bytes = first.map_or(0, |plane| plane.row_bytes);
+    match (image.format(), second) {
+        (PixelFormat::Rgb(order), _) => Frame::rgb(size, order, Plane::new(bytes, row_bytes), timestamp),
+        (_, chroma) => {
+            let luma_bytes = first.map_or(0, |plane| plane.row_bytes * plane.rows).min(bytes.len());
+            let (y, uv) = bytes.split_at(luma_bytes);
+            let chroma_row = chroma.map_or(0, |plane| plane.row_bytes);
+            Frame::nv12(size, Plane::new(y, row_bytes), Plane::new(uv, chroma_row), timestamp)
+        }
+    }
+}
+
+#[cfg(openh264)]
+mod reader {
+    use std::sync::Arc;
+
+    use super::{bytes_of, download, frame_in};
+    use crate::cuda::{Context, Event, PinnedMemory, Place, Stream};
+    use crate::error::{DriverError, Error, FrameError};
+    use crate::frame::{CudaImage, Frame};
+    use crate::units::{FrameSize, Timestamp};
+
+    /// What it takes to read pictures from the memory of one GPU. Drops from top to bottom.
+    #[derive(Debug)]
+    pub(crate) struct Reader {
+        memory: Option<PinnedMemory>,
+        event: Event,
+        stream: Stream,
+        context: Arc<Context>,
+        device: i32,
+    }
+
+    impl Reader {
+        /// Reads a picture with `kept`, or with a new reader where that is of another GPU.
+        ///
+        /// # Errors
+        /// [`FrameError`] for a picture that is not there or cannot be read.
+        pub(crate) fn read<'a>(
+            kept: &'a mut Option<Self>,
+            image: &CudaImage,
+            size: FrameSize,
+            timestamp: Timestamp,
+        ) -> Result<Frame<'a>, FrameError> {
+            Self::fetch(kept, image, size).map_err(|error| match error {
+                Error::Frame(error) => error,
+                Error::Driver(DriverError { call, status, .. }) => FrameError::Unreadable { call, status },
+                // CUDA is not there: what the address is worth, nobody can say.
+                _ => FrameError::NoDeviceMemory { address: image.address() },
+            })?;
+            let memory = kept.as_ref().and_then(|reader| reader.memory.as_ref());
+            let memory = memory.ok_or(FrameError::NoDeviceMemory { address: image.address() })?;
+            frame_in(memory, image, size, timestamp)
+        }
+
+        fn fetch(kept: &mut Option<Self>, image: &CudaImage, size: FrameSize) -> Result<(), Error> {
+            let driver = crate::cuda::driver()?;
+            let mut place = None;
+            for plane in image.planes(size) {
+                place = Some(Place::of(driver.functions(), &plane)?);
+            }
+            let device = place.map_or(0, |place| place.device);
+            if kept.as_ref().is_none_or(|reader| reader.device != device) {
+                *kept = None;
+                *kept = Some(Self::new(Context::primary(driver, device)?, device)?);
+            }
+            let Some(reader) = kept else { return Ok(()) };
+            place.map_or(Ok(()), |place| place.check_readable_in(&reader.context))?;
+            reader.download(image, size)?;
+            Ok(())
+        }
+
+        fn new(context: Arc<Context>, device: i32) -> Result<Self, DriverError> {
+            let stream = Stream::new(&context)?;
+            let event = Event::new(&context)?;
+            Ok(Self { memory: None, event, stream, context, device })
+        }
+
+        fn download(&mut self, image: &CudaImage, size: FrameSize) -> Result<(), DriverError> {
+            let needed = bytes_of(image, size);
+            let memory = match self.memory.take() {
+                Some(memory) if memory.len() >= needed => memory,
+                _ => PinnedMemory::new(&self.context, needed)?,
+            };
+            let memory = self.memory.insert(memory);
+            let _entered = self.context.enter()?;
+            // SAFETY: whoever made the frame vouches for its memory and its stream until `encode` returns, and this is
+            // inside it. The memory written to is waited for before anybody sees it.
+            let fetched = unsafe { download(&self.stream, &self.event, image, size, memory) };
+            self.stream.synchronise()?;
+            fetched
+        }
+    }
+}
+
+#[cfg(openh264)]
+pub(crate) use reader::Reader;

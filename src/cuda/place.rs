@@ -1,0 +1,86 @@
+//! What an address in device memory is: which allocation, of which context, on which device.
+#![expect(unsafe_code, reason = "the CUDA driver is asked about an address")]
+
+use std::ffi::c_void;
+
+use direct264_sys::cuda::{
+    CU_MEMORYTYPE_DEVICE, CU_POINTER_ATTRIBUTE_BUFFER_ID, CU_POINTER_ATTRIBUTE_CONTEXT,
+    CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, CU_POINTER_ATTRIBUTE_RANGE_SIZE,
+    CU_POINTER_ATTRIBUTE_RANGE_START_ADDR, CUdeviceptr, Functions,
+};
+
+use super::{Context, check};
+use crate::error::{Error, FrameError};
+use crate::frame::DevicePlane;
+
+/// An allocation of device memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The address of the context; 0 for memory of a stream-ordered pool, which belongs to its device alone.
+    pub(crate) context: usize,
+    pub(crate) device: i32,
+    /// A number that no other allocation in the process has, nor had.
+    pub(crate) allocation: u64,
+}
+
+impl Place {
+    /// The allocation that a plane lies in.
+    ///
+    /// # Errors
+    /// [`Error::Frame`] when the plane is no device memory, or reaches beyond its allocation.
+    pub(crate) fn of(functions: &Functions, plane: &DevicePlane) -> Result<Self, Error> {
+        let mut attributes = [
+            CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
+            CU_POINTER_ATTRIBUTE_CONTEXT,
+            CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL,
+            CU_POINTER_ATTRIBUTE_BUFFER_ID,
+            CU_POINTER_ATTRIBUTE_RANGE_START_ADDR,
+            CU_POINTER_ATTRIBUTE_RANGE_SIZE,
+        ];
+        let (mut kind, mut device) = (0_u32, 0_i32);
+        let (mut context, mut bytes) = (0_usize, 0_usize);
+        let (mut allocation, mut start): (u64, CUdeviceptr) = (0, 0);
+        let mut values: [*mut c_void; 6] = [
+            (&raw mut kind).cast(),
+            (&raw mut context).cast(),
+            (&raw mut device).cast(),
+            (&raw mut allocation).cast(),
+            (&raw mut start).cast(),
+            (&raw mut bytes).cast(),
+        ];
+        // SAFETY: for each attribute there is a place of the width that it is written with, in the same order; all
+        // live through the call, which keeps no pointer. Any address may be asked about.
+        let code = unsafe {
+            (functions.cuPointerGetAttributes)(6, attributes.as_mut_ptr(), values.as_mut_ptr(), plane.address)
+        };
+        check("cuPointerGetAttributes", code)?;
+        if kind != CU_MEMORYTYPE_DEVICE {
+            return Err(FrameError::NoDeviceMemory { address: plane.address }.into());
+        }
+        let before = plane.address.checked_sub(start).and_then(|before| usize::try_from(before).ok());
+        let room = before.map_or(0, |before| bytes.saturating_sub(before));
+        if room < plane.span() {
+            return Err(FrameError::Allocation { bytes: room, needed: plane.span() }.into());
+        }
+        Ok(Self { context, device, allocation })
+    }
+
+    /// Whether work in `context` may read the memory.
+    ///
+    /// # Errors
+    /// [`FrameError`] when it lies on another GPU, or in another context of this one.
+    pub(crate) fn check_readable_in(&self, context: &Context) -> Result<(), FrameError> {
+        if self.device != context.device() {
+            return Err(FrameError::OtherGpu { frame: self.device, encoder: context.device() });
+        }
+        if self.is_pooled() || self.context == context.handle().addr() {
+            return Ok(());
+        }
+        Err(FrameError::OtherContext { gpu: self.device })
+    }
+
+    /// Whether it comes from a stream-ordered pool.
+    pub(crate) const fn is_pooled(&self) -> bool {
+        self.context == 0
+    }
+}

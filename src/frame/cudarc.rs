@@ -1,0 +1,46 @@
+//! Memory of the crate cudarc, which knows whose it is and who writes it: nothing is left to vouch for.
+#![expect(unsafe_code, reason = "what the constructor of a CUDA frame asks for is shown here")]
+
+use cudarc::driver::DevicePtr;
+
+use super::{CudaImage, Frame, PixelFormat, RgbOrder};
+use crate::error::FrameError;
+use crate::units::{FrameSize, Timestamp};
+
+impl<'a> Frame<'a> {
+    /// A frame in a slice of cudarc: NV12, RGBA or BGRA in rows `pitch_bytes` apart, from the start of the slice on.
+    ///
+    /// The encoder waits on the GPU for what writes the slice. It is copied there once, since it may be freed as soon as
+    /// this frame is gone; [`Frame::cuda`] saves that copy for who can promise more. A slice is borrowed until the frame
+    /// is dropped, and `encode` returns when the picture has been read.
+    ///
+    /// # Errors
+    /// [`FrameError`] for another format, a pitch shorter than a row, a slice that ends before the last row, and the
+    /// per-thread default stream.
+    pub fn in_slice(
+        size: FrameSize,
+        format: PixelFormat,
+        slice: &'a impl DevicePtr<u8>,
+        pitch_bytes: usize,
+        timestamp: Timestamp,
+    ) -> Result<Self, FrameError> {
+        let stream = slice.stream();
+        // From here on that stream is behind every write to the slice, whichever stream made it.
+        let (address, _read_until_dropped) = slice.device_ptr(stream);
+        let image = match format {
+            PixelFormat::Nv12 => CudaImage::nv12(address, pitch_bytes),
+            PixelFormat::Rgb(RgbOrder::Rgba) => CudaImage::rgba(address, pitch_bytes),
+            PixelFormat::Rgb(RgbOrder::Bgra) => CudaImage::bgra(address, pitch_bytes),
+            other => return Err(FrameError::NotOnDevice { format: other }),
+        };
+        let image = image.written_on(stream.cu_stream().addr()).freed_soon();
+        // SAFETY: the slice is borrowed for as long as the frame lives: its memory is not freed, nothing that Rust knows
+        // of writes to it, and its stream is alive. Whether it has the rows is checked below, before anybody reads them.
+        let frame = unsafe { Self::cuda(size, image, timestamp)? };
+        let (bytes, needed) = (slice.len(), image.span(size));
+        if bytes < needed {
+            return Err(FrameError::Allocation { bytes, needed });
+        }
+        Ok(frame)
+    }
+}

@@ -1,0 +1,95 @@
+//! Frames in device memory.
+
+use std::time::Instant;
+
+use super::NvencEncoder;
+use crate::cuda::frame_in;
+use crate::encoder::{AccessUnit, Encoder, Picture, StageTimes};
+use crate::error::{DriverError, Error};
+use crate::event::EventKind;
+use crate::frame::CudaImage;
+use crate::nvenc::pixels::SurfaceFormat;
+use crate::nvenc::runner::Job;
+use crate::units::Timestamp;
+
+impl NvencEncoder {
+    /// Lets go of the memory at an address that CUDA frames came from, so that it may be freed.
+    ///
+    /// # Errors
+    /// [`Error::Driver`] when the driver does not answer; the memory is then not to be freed.
+    pub fn forget_cuda(&mut self, address: u64) -> Result<(), Error> {
+        self.forget(Some(address))
+    }
+
+    /// Lets go of all memory that CUDA frames came from: see [`forget_cuda`](NvencEncoder::forget_cuda).
+    ///
+    /// # Errors
+    /// As [`forget_cuda`](NvencEncoder::forget_cuda).
+    pub fn forget_all_cuda(&mut self) -> Result<(), Error> {
+        self.forget(None)
+    }
+
+    fn forget(&mut self, address: Option<u64>) -> Result<(), Error> {
+        self.alive()?;
+        let reply = self.run(Job::Forget { address })?;
+        self.end(reply.result)
+    }
+
+    pub(super) fn encode_cuda(
+        &mut self,
+        image: &CudaImage,
+        timestamp: Timestamp,
+        picture: Picture,
+        start: Instant,
+    ) -> Result<AccessUnit<'_>, Error> {
+        let Some(format) = SurfaceFormat::for_device(image.format(), self.config.colour) else {
+            return self.encode_fetched(image, timestamp, picture, start);
+        };
+        let is_idr = self.idr_is_due(picture);
+        if is_idr {
+            self.raise_level()?;
+        }
+        let (out, size) = (std::mem::take(&mut self.out), self.size());
+        let reply = self.run(Job::EncodeDevice { image: *image, size, format, is_idr, out })?;
+        self.out = reply.out;
+        self.end(reply.result)?;
+        if let Some(error) = reply.refused {
+            return Err(error.into());
+        }
+        if picture == Picture::Idr {
+            self.note(EventKind::IdrRequested);
+        }
+        Ok(self.access_unit(timestamp, StageTimes::default(), start))
+    }
+
+    /// Converts on the CPU what the GPU would turn into another colour than was asked for.
+    fn encode_fetched(
+        &mut self,
+        image: &CudaImage,
+        timestamp: Timestamp,
+        picture: Picture,
+        start: Instant,
+    ) -> Result<AccessUnit<'_>, Error> {
+        if !std::mem::replace(&mut self.has_warned, true) {
+            tracing::warn!(
+                "RGB in device memory is downloaded, converted and uploaded: NVENC itself makes nothing of it but \
+                 BT.601 at limited range"
+            );
+        }
+        let (memory, size) = (self.fetched.take(), self.size());
+        let reply = self.run(Job::Fetch { image: *image, size, memory })?;
+        self.end(reply.result)?;
+        if let Some(error) = reply.refused {
+            return Err(error.into());
+        }
+        let nothing = || DriverError::new(self.backend(), "cuMemHostAlloc", 0, "no memory came of it");
+        let memory = reply.fetched.ok_or_else(nothing)?;
+        let fetched = start.elapsed();
+        let frame = frame_in(&memory, image, size, timestamp)?;
+        let staged = self.stage(&frame);
+        self.fetched = Some(memory);
+        let (slot, staging, mut times) = staged?;
+        times.upload += fetched;
+        self.encode_staged(slot, staging, timestamp, picture, times, start)
+    }
+}

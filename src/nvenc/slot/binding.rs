@@ -1,0 +1,161 @@
+//! Device memory that a session encodes from: registered, then mapped.
+#![expect(unsafe_code, reason = "memory is registered and mapped by calls of the driver")]
+
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use direct264_sys::nvenc::{
+    NV_ENC_INPUT_IMAGE, NV_ENC_INPUT_RESOURCE_TYPE_CUDADEVICEPTR, NV_ENC_MAP_INPUT_RESOURCE,
+    NV_ENC_REGISTER_RESOURCE, NvEncInput, NvEncRegistration,
+};
+
+use super::{buffer_format, nothing};
+use crate::error::DriverError;
+use crate::nvenc::driver::OpenSession;
+use crate::nvenc::pixels::SurfaceFormat;
+use crate::units::FrameSize;
+
+/// Where a picture's rows lie in device memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rows {
+    pub(super) address: u64,
+    /// Bytes from the start of a row to the start of the next.
+    pub(super) pitch: u32,
+}
+
+/// What a picture is encoded from, in the driver's words. The handle is valid while the binding lives.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::nvenc) struct Input {
+    pub(in crate::nvenc) handle: *mut NvEncInput,
+    pub(in crate::nvenc) format: u32,
+    pub(in crate::nvenc) size: FrameSize,
+    pub(in crate::nvenc) pitch: u32,
+}
+
+/// Device memory from which a session encodes: registered and mapped. Drops from top to bottom: unmaps, then
+/// unregisters.
+#[derive(Debug)]
+pub(super) struct Binding {
+    mapped: Mapped,
+    _registered: Registered,
+    format: SurfaceFormat,
+    size: FrameSize,
+    pitch: u32,
+}
+
+impl Binding {
+    /// The session has to be initialised and its context current.
+    ///
+    /// # Safety
+    /// There are as many rows as a picture of this format and size has, in device memory of the session's context that
+    /// outlives the binding.
+    pub(super) unsafe fn new(
+        session: &Arc<OpenSession>,
+        rows: Rows,
+        format: SurfaceFormat,
+        size: FrameSize,
+    ) -> Result<Self, DriverError> {
+        // SAFETY: the caller's promise.
+        let registered = unsafe { Registered::new(session, rows, format, size)? };
+        let mapped = Mapped::new(session, &registered)?;
+        Ok(Self { mapped, _registered: registered, format, size, pitch: rows.pitch })
+    }
+
+    pub(super) fn size(&self) -> FrameSize {
+        self.size
+    }
+
+    /// What a picture is encoded from.
+    pub(super) fn input(&self) -> Input {
+        Input {
+            handle: self.mapped.handle.as_ptr(),
+            format: buffer_format(self.format),
+            size: self.size,
+            pitch: self.pitch,
+        }
+    }
+}
+
+/// Device memory that a session knows as a picture of one format and size.
+#[derive(Debug)]
+struct Registered {
+    session: Arc<OpenSession>,
+    handle: NonNull<NvEncRegistration>,
+}
+
+// SAFETY: as for `Binding`.
+unsafe impl Send for Registered {}
+
+impl Registered {
+    /// # Safety
+    /// There are as many rows as the picture has, in device memory that outlives the registration.
+    unsafe fn new(
+        session: &Arc<OpenSession>,
+        rows: Rows,
+        format: SurfaceFormat,
+        size: FrameSize,
+    ) -> Result<Self, DriverError> {
+        const CALL: &str = "nvEncRegisterResource";
+        let mut params = NV_ENC_REGISTER_RESOURCE::versioned(session.api());
+        params.resourceType = NV_ENC_INPUT_RESOURCE_TYPE_CUDADEVICEPTR;
+        (params.width, params.height) = (size.width(), size.height());
+        params.pitch = rows.pitch;
+        // A device address in the shape of a pointer, which the driver never follows on the host.
+        params.resourceToRegister = std::ptr::without_provenance_mut(rows.address as usize);
+        params.bufferFormat = buffer_format(format);
+        params.bufferUsage = NV_ENC_INPUT_IMAGE;
+        params.zero_what_is_newer_than(session.api());
+        // SAFETY: the session is open; `params` is whole, of its version, and lives through the call. The memory
+        // is the caller's promise.
+        let code = unsafe { (session.functions().nvEncRegisterResource)(session.handle(), &raw mut params) };
+        session.check(CALL, code)?;
+        let handle = NonNull::new(params.registeredResource).ok_or_else(|| nothing(CALL))?;
+        Ok(Self { session: Arc::clone(session), handle })
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        let entered = self.session.context().enter();
+        // SAFETY: registered in `new` with this session, and unregistered only here, after it was unmapped.
+        let _ = unsafe {
+            (self.session.functions().nvEncUnregisterResource)(self.session.handle(), self.handle.as_ptr())
+        };
+        drop(entered);
+    }
+}
+
+/// A registration that can be encoded from.
+#[derive(Debug)]
+struct Mapped {
+    session: Arc<OpenSession>,
+    handle: NonNull<NvEncInput>,
+}
+
+// SAFETY: as for `Binding`.
+unsafe impl Send for Mapped {}
+
+impl Mapped {
+    fn new(session: &Arc<OpenSession>, registered: &Registered) -> Result<Self, DriverError> {
+        const CALL: &str = "nvEncMapInputResource";
+        let mut params = NV_ENC_MAP_INPUT_RESOURCE::versioned(session.api());
+        params.registeredResource = registered.handle.as_ptr();
+        // SAFETY: the session is open; `params` is whole, of its version, and lives through the call; the
+        // registration is this session's and outlives the mapping: see `Binding`.
+        let code = unsafe { (session.functions().nvEncMapInputResource)(session.handle(), &raw mut params) };
+        session.check(CALL, code)?;
+        let handle = NonNull::new(params.mappedResource).ok_or_else(|| nothing(CALL))?;
+        Ok(Self { session: Arc::clone(session), handle })
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        let entered = self.session.context().enter();
+        // SAFETY: mapped in `new` by this session, and unmapped only here, when no picture is in flight from it.
+        let _ = unsafe {
+            (self.session.functions().nvEncUnmapInputResource)(self.session.handle(), self.handle.as_ptr())
+        };
+        drop(entered);
+    }
+}

@@ -1,0 +1,109 @@
+//! Memory of the caller that is encoded from where it lies: registered at its first picture, and kept so for the next.
+#![expect(unsafe_code, reason = "memory is registered that the caller vouches for")]
+
+use std::sync::Arc;
+
+use direct264_sys::nvenc::{
+    NV_ENC_ERR_INVALID_PARAM, NV_ENC_ERR_INVALID_PTR, NV_ENC_ERR_MAP_FAILED,
+    NV_ENC_ERR_RESOURCE_REGISTER_FAILED, NV_ENC_ERR_UNSUPPORTED_PARAM, Status,
+};
+
+use super::Input;
+use super::binding::{Binding, Rows};
+use crate::error::DriverError;
+use crate::nvenc::driver::OpenSession;
+use crate::nvenc::pixels::SurfaceFormat;
+use crate::units::FrameSize;
+
+/// So many places are kept; the one that was not used for longest makes room.
+const MOST: usize = 32;
+
+/// What tells one place from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::nvenc) struct Key {
+    pub(in crate::nvenc) address: u64,
+    pub(in crate::nvenc) pitch: u32,
+    pub(in crate::nvenc) format: SurfaceFormat,
+    pub(in crate::nvenc) size: FrameSize,
+    /// The number of the allocation: memory that was freed and made anew may have the same address.
+    pub(in crate::nvenc) allocation: u64,
+}
+
+/// The places of one session.
+#[derive(Debug, Default)]
+pub(in crate::nvenc) struct Foreign {
+    places: Vec<Known>,
+    /// Pictures so far.
+    pictures: u64,
+}
+
+#[derive(Debug)]
+struct Known {
+    key: Key,
+    /// `None` for memory that the driver does not take.
+    binding: Option<Binding>,
+    last_used: u64,
+}
+
+impl Foreign {
+    /// What a picture at this place is encoded from; `None` where the driver does not take the memory, and it has to be
+    /// copied. The context has to be current, and no picture of these places in flight.
+    ///
+    /// # Safety
+    /// As many rows as the picture has lie at the address, and are not freed before the place is forgotten.
+    pub(in crate::nvenc) unsafe fn input(
+        &mut self,
+        session: &Arc<OpenSession>,
+        key: Key,
+    ) -> Result<Option<Input>, DriverError> {
+        self.pictures += 1;
+        let now = self.pictures;
+        if let Some(known) = self.places.iter_mut().find(|known| known.key == key) {
+            known.last_used = now;
+            return Ok(known.binding.as_ref().map(Binding::input));
+        }
+        // What was there before is gone.
+        self.places
+            .retain(|known| known.key.address != key.address || known.key.allocation == key.allocation);
+        if self.places.len() >= MOST
+            && let Some(oldest) = (0..self.places.len()).min_by_key(|&at| self.places[at].last_used)
+        {
+            self.places.swap_remove(oldest);
+        }
+        let rows = Rows { address: key.address, pitch: key.pitch };
+        // SAFETY: the caller's promise.
+        let binding = match unsafe { Binding::new(session, rows, key.format, key.size) } {
+            Ok(binding) => Some(binding),
+            Err(error) if is_about_the_memory(&error) => {
+                tracing::debug!(%error, "memory that NVENC does not take is copied on the GPU");
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        let input = binding.as_ref().map(Binding::input);
+        self.places.push(Known { key, binding, last_used: now });
+        Ok(input)
+    }
+
+    /// Lets go of every place that begins at `address`; of all of them without one.
+    pub(in crate::nvenc) fn forget(&mut self, address: Option<u64>) {
+        self.places.retain(|known| address.is_some_and(|address| known.key.address != address));
+    }
+}
+
+/// Whether it is the memory that the driver does not like.
+fn is_about_the_memory(error: &DriverError) -> bool {
+    let of_memory = ["nvEncRegisterResource", "nvEncMapInputResource"].contains(&error.call);
+    let status = u32::try_from(error.status).map(Status);
+    of_memory
+        && status.is_ok_and(|status| {
+            matches!(
+                status,
+                NV_ENC_ERR_INVALID_PARAM
+                    | NV_ENC_ERR_INVALID_PTR
+                    | NV_ENC_ERR_MAP_FAILED
+                    | NV_ENC_ERR_RESOURCE_REGISTER_FAILED
+                    | NV_ENC_ERR_UNSUPPORTED_PARAM
+            )
+        })
+}

@@ -1,0 +1,109 @@
+//! The driver's objects around one picture: memory that is registered and mapped, and an output buffer. Each is
+//! undone by its own `Drop`, also when what comes after it cannot be made.
+#![expect(unsafe_code, reason = "memory is registered, which has to outlive its registration")]
+
+mod binding;
+mod bitstream;
+mod foreign;
+
+use std::sync::Arc;
+
+use direct264_sys::nvenc::{
+    NV_ENC_BUFFER_FORMAT_ABGR, NV_ENC_BUFFER_FORMAT_ARGB, NV_ENC_BUFFER_FORMAT_IYUV,
+    NV_ENC_BUFFER_FORMAT_NV12,
+};
+
+use super::driver::OpenSession;
+use super::pixels::SurfaceFormat;
+use crate::cuda::PitchedMemory;
+use crate::encoder::Backend;
+use crate::error::DriverError;
+use crate::units::FrameSize;
+pub(super) use binding::Input;
+use binding::{Binding, Rows};
+pub(super) use bitstream::Bitstream;
+pub(super) use foreign::{Foreign, Key};
+
+/// Device memory for one picture. Drops from top to bottom: the binding, then the memory.
+#[derive(Debug)]
+pub(super) struct Surface {
+    binding: Binding,
+    memory: PitchedMemory,
+    format: SurfaceFormat,
+}
+
+impl Surface {
+    /// Memory for pictures up to `largest`, registered and mapped for those of `size`; both sides of both are even.
+    pub(super) fn new(
+        session: &Arc<OpenSession>,
+        format: SurfaceFormat,
+        size: FrameSize,
+        largest: FrameSize,
+    ) -> Result<Self, DriverError> {
+        let memory = PitchedMemory::new(session.context(), format.row_bytes(largest), format.rows(largest))?;
+        Self::bind(session, memory, format, size)
+    }
+
+    /// The same memory, registered and mapped for pictures of `size`.
+    pub(super) fn rebind(self, session: &Arc<OpenSession>, size: FrameSize) -> Result<Self, DriverError> {
+        let Self { binding, memory, format } = self;
+        drop(binding);
+        Self::bind(session, memory, format, size)
+    }
+
+    fn bind(
+        session: &Arc<OpenSession>,
+        memory: PitchedMemory,
+        format: SurfaceFormat,
+        size: FrameSize,
+    ) -> Result<Self, DriverError> {
+        let rows = Rows { address: memory.address(), pitch: memory.pitch() };
+        // SAFETY: the memory outlives the binding: both are in a `Surface`, which drops it last.
+        let binding = unsafe { Binding::new(session, rows, format, size)? };
+        Ok(Self { binding, memory, format })
+    }
+
+    pub(super) fn memory(&self) -> &PitchedMemory {
+        &self.memory
+    }
+
+    pub(super) fn format(&self) -> SurfaceFormat {
+        self.format
+    }
+
+    pub(super) fn size(&self) -> FrameSize {
+        self.binding.size()
+    }
+
+    /// What a picture is encoded from.
+    pub(super) fn input(&self) -> Input {
+        self.binding.input()
+    }
+}
+
+/// What one picture needs. The surface is made when the first picture comes, whose format it has.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) surface: Option<Surface>,
+    pub(super) bitstream: Bitstream,
+}
+
+impl Slot {
+    pub(super) fn new(session: &Arc<OpenSession>) -> Result<Self, DriverError> {
+        Ok(Self { surface: None, bitstream: Bitstream::new(session)? })
+    }
+}
+
+/// The driver's word for a format.
+pub(super) fn buffer_format(format: SurfaceFormat) -> u32 {
+    match format {
+        SurfaceFormat::Nv12 => NV_ENC_BUFFER_FORMAT_NV12,
+        SurfaceFormat::I420 => NV_ENC_BUFFER_FORMAT_IYUV,
+        SurfaceFormat::Bgra => NV_ENC_BUFFER_FORMAT_ARGB,
+        SurfaceFormat::Rgba => NV_ENC_BUFFER_FORMAT_ABGR,
+    }
+}
+
+fn nothing(call: &'static str) -> DriverError {
+    DriverError::new(Backend::Nvenc, call, 0, "no handle came with the success")
+}

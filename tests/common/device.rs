@@ -1,0 +1,123 @@
+//! Pictures in device memory, made by the crate cudarc, on the driver double.
+#![expect(unsafe_code, reason = "device memory is made and written through raw addresses, as a caller would")]
+
+use std::sync::Arc;
+
+use cudarc::driver::{CudaContext, CudaStream, result, sys};
+use direct264::{CudaImage, Frame, FrameSize, PixelFormat, RgbOrder, Timestamp};
+
+/// A GPU, and a stream of the caller's own that nobody waits for by accident.
+pub struct Device {
+    pub context: Arc<CudaContext>,
+    pub stream: Arc<CudaStream>,
+}
+
+impl Device {
+    pub fn new() -> Self {
+        let context = CudaContext::new(0).unwrap();
+        let stream = context.new_stream().unwrap();
+        Self { context, stream }
+    }
+
+    /// Memory that a session can register.
+    pub fn memory(&self, bytes: usize) -> Memory {
+        self.context.bind_to_thread().unwrap();
+        // SAFETY: written before it is read, by who writes a picture there.
+        let address = unsafe { result::malloc_sync(bytes) }.unwrap();
+        Memory { context: Arc::clone(&self.context), address, bytes }
+    }
+
+    /// Starts to write rows, `pitch` bytes apart. They have to stay where they are until the stream is waited for.
+    pub fn write_rows(&self, address: u64, pitch: usize, rows: &[u8], row_bytes: usize) {
+        self.context.bind_to_thread().unwrap();
+        let copy = sys::CUDA_MEMCPY2D {
+            srcXInBytes: 0,
+            srcY: 0,
+            srcMemoryType: sys::CUmemorytype::CU_MEMORYTYPE_HOST,
+            srcHost: rows.as_ptr().cast(),
+            srcDevice: 0,
+            srcArray: std::ptr::null_mut(),
+            srcPitch: row_bytes,
+            dstXInBytes: 0,
+            dstY: 0,
+            dstMemoryType: sys::CUmemorytype::CU_MEMORYTYPE_DEVICE,
+            dstHost: std::ptr::null_mut(),
+            dstArray: std::ptr::null_mut(),
+            dstDevice: address,
+            dstPitch: pitch,
+            WidthInBytes: row_bytes,
+            Height: rows.len() / row_bytes,
+        };
+        // SAFETY: the tests write within memory of theirs.
+        unsafe { sys::cuMemcpy2DAsync_v2(&raw const copy, self.stream.cu_stream()) }.result().unwrap();
+    }
+}
+
+/// Device memory of the test's.
+pub struct Memory {
+    context: Arc<CudaContext>,
+    pub address: u64,
+    pub bytes: usize,
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.context.bind_to_thread().unwrap();
+        // SAFETY: made in `Device::memory`, and freed only here.
+        unsafe { result::free_sync(self.address) }.unwrap();
+    }
+}
+
+/// NV12 of an I420 picture, without padding.
+pub fn nv12(size: FrameSize, i420: &[u8]) -> Vec<u8> {
+    let (luma, chroma) = i420.split_at((size.width() * size.height()) as usize);
+    let (u, v) = chroma.split_at(chroma.len() / 2);
+    luma.iter().copied().chain(u.iter().zip(v).flat_map(|(&u, &v)| [u, v])).collect()
+}
+
+/// A picture whose pixels only the GPU sees.
+pub struct DevicePicture {
+    pub memory: Memory,
+    pub image: CudaImage,
+    pub size: FrameSize,
+}
+
+impl DevicePicture {
+    /// Room for a picture in rows `pitch` bytes apart, in one piece.
+    pub fn new(device: &Device, size: FrameSize, format: PixelFormat, pitch: usize) -> Self {
+        let rows = size.height() as usize;
+        let stream = device.stream.cu_stream().addr();
+        let (rows, make): (_, fn(u64, usize) -> CudaImage) = match format {
+            PixelFormat::Nv12 => (rows + rows.div_ceil(2), CudaImage::nv12),
+            PixelFormat::Rgb(RgbOrder::Rgba) => (rows, CudaImage::rgba),
+            PixelFormat::Rgb(RgbOrder::Bgra) => (rows, CudaImage::bgra),
+            other => panic!("{other:?} is nothing for a GPU"),
+        };
+        let memory = device.memory(pitch * rows);
+        let image = make(memory.address, pitch).written_on(stream);
+        Self { memory, image, size }
+    }
+
+    /// Starts to write the picture.
+    pub fn write(&self, device: &Device, pixels: &[u8]) {
+        let (address, pitch) = (self.image.address(), self.image.pitch_bytes());
+        let (width, height) = (self.size.width() as usize, self.size.height() as usize);
+        if let PixelFormat::Rgb(order) = self.image.format() {
+            return device.write_rows(address, pitch, pixels, order.bytes_per_pixel() * width);
+        }
+        let (luma, chroma) = pixels.split_at(width * height);
+        device.write_rows(address, pitch, luma, width);
+        let chroma_row = 2 * self.size.chroma().0 as usize;
+        device.write_rows(address + (pitch * height) as u64, pitch, chroma, chroma_row);
+    }
+
+    pub fn frame(&self, number: i64) -> Frame<'_> {
+        frame(self.size, self.image, number)
+    }
+}
+
+/// A frame of an image whose memory the test keeps for long enough.
+pub fn frame<'a>(size: FrameSize, image: CudaImage, number: i64) -> Frame<'a> {
+    // SAFETY: the tests keep memory and stream alive, and write only before they encode.
+    unsafe { Frame::cuda(size, image, Timestamp(number)) }.unwrap()
+}

@@ -1,0 +1,324 @@
+//! Frames in CUDA device memory, on the driver double, which checks every access against the order of streams: read in
+//! place, copied on the GPU or downloaded, they give the very access units that the same pixels in host memory give.
+#![allow(clippy::panic, clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use cudarc::driver::DevicePtr;
+
+use common::device::{Device, DevicePicture, frame, nv12};
+use common::{config, picture, size};
+use d264_double::{Double, Stage};
+use direct264::nvenc::NvencEncoder;
+use direct264::openh264::OpenH264Encoder;
+use direct264::{
+    CallForm, Colour, CudaImage, Encoder, EncoderConfig, Error, Frame, FrameError, FrameSize, Matrix,
+    NvencConfig, Picture, PixelFormat, Range, RgbOrder, Timestamp,
+};
+
+fn stage(settings: &str) -> Stage {
+    let stage = Double::get().load();
+    stage.set(settings);
+    stage
+}
+
+fn forms(config: EncoderConfig) -> [EncoderConfig; 2] {
+    let direct = config.clone().nvenc(NvencConfig::new().form(CallForm::Direct));
+    [config, direct]
+}
+
+fn camera(size: FrameSize, numbers: std::ops::Range<u32>) -> Vec<Vec<u8>> {
+    let camera = picture::Camera::new(size);
+    numbers.map(|number| nv12(size, &camera.i420(number))).collect()
+}
+
+/// The access units of pictures in host memory.
+fn from_host(config: &EncoderConfig, format: PixelFormat, pictures: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut encoder = NvencEncoder::new(config).unwrap();
+    let mut units = Vec::new();
+    for (pixels, number) in pictures.iter().zip(0..) {
+        let frame = Frame::contiguous(config.size(), format, pixels, Timestamp(number)).unwrap();
+        units.push(encoder.encode(&frame, Picture::Auto).unwrap().bytes.to_vec());
+    }
+    units
+}
+
+/// The access units of the same pictures in device memory, three places by turns, each written without anybody waiting.
+/// The encoder ends before the memory is freed.
+fn from_device(
+    mut encoder: impl Encoder,
+    device: &Device,
+    format: PixelFormat,
+    pitch: usize,
+    pictures: &[Vec<u8>],
+) -> Vec<Vec<u8>> {
+    let places: Vec<_> = (0..3).map(|_| DevicePicture::new(device, encoder.size(), format, pitch)).collect();
+    let mut units = Vec::new();
+    for (pixels, number) in pictures.iter().zip(0..) {
+        let place = &places[number % places.len()];
+        place.write(device, pixels);
+        let unit = encoder.encode(&place.frame(number as i64), Picture::Auto).unwrap();
+        assert_eq!(unit.timestamp, Timestamp(number as i64));
+        units.push(unit.bytes.to_vec());
+    }
+    drop(encoder);
+    units
+}
+
+#[test]
+fn nv12_is_encoded_from_where_it_lies_registered_once() {
+    let stage = stage("");
+    let size = size(320, 240);
+    let pictures = camera(size, 0..12);
+    for config in forms(config(size, 30, 1_000)) {
+        let expected = from_host(&config, PixelFormat::Nv12, &pictures);
+        let device = Device::new();
+        let mut encoder = NvencEncoder::new(&config).unwrap();
+        let before = stage.report();
+        let units = from_device_and_forget(&mut encoder, &device, &pictures);
+        assert_eq!(units, expected);
+        let after = stage.report();
+        let calls = |name: &str| after.calls(name) - before.calls(name);
+        assert_eq!((calls("nvEncRegisterResource"), calls("nvEncMapInputResource")), (3, 3));
+        assert_eq!(calls("cuMemcpy2DAsync"), 2 * 12, "only what the test writes is copied");
+        assert_eq!(calls("cuMemHostAlloc") + calls("cuStreamSynchronize"), 0, "no thread waits for the GPU");
+        drop((encoder, device));
+        stage.report().assert_clean("frames read in place");
+    }
+}
+
+/// [`from_device`], after which the encoder lets go of the memory.
+fn from_device_and_forget(encoder: &mut NvencEncoder, device: &Device, pictures: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let places: Vec<_> =
+        (0..3).map(|_| DevicePicture::new(device, encoder.size(), PixelFormat::Nv12, 512)).collect();
+    let mut units = Vec::new();
+    for (pixels, number) in pictures.iter().zip(0..) {
+        let place = &places[number % places.len()];
+        place.write(device, pixels);
+        units.push(encoder.encode(&place.frame(number as i64), Picture::Auto).unwrap().bytes.to_vec());
+    }
+    for place in &places {
+        encoder.forget_cuda(place.image.address()).unwrap();
+    }
+    units
+}
+
+#[test]
+fn what_nvenc_does_not_take_as_it_lies_is_copied_on_the_gpu() {
+    let stage = stage("");
+    let size = size(320, 240);
+    let pictures = camera(size, 0..4);
+    for config in forms(config(size, 30, 1_000)) {
+        let expected = from_host(&config, PixelFormat::Nv12, &pictures);
+        let device = Device::new();
+        let stream = device.stream.cu_stream().addr();
+        let open = || NvencEncoder::new(&config).unwrap();
+        // A pitch that is no multiple of 4.
+        assert_eq!(from_device(open(), &device, PixelFormat::Nv12, 329, &pictures), expected);
+        // Chroma in memory of its own.
+        let (y, uv) = (device.memory(512 * 240), device.memory(384 * 120));
+        let image = CudaImage::nv12(y.address, 512).chroma_at(uv.address, 384).written_on(stream);
+        let mut encoder = open();
+        for (pixels, expected) in pictures.iter().zip(&expected) {
+            let (luma, chroma) = pixels.split_at(320 * 240);
+            device.write_rows(y.address, 512, luma, 320);
+            device.write_rows(uv.address, 384, chroma, 320);
+            assert_eq!(encoder.encode(&frame(size, image, 0), Picture::Auto).unwrap().bytes, expected);
+        }
+        drop((encoder, y, uv));
+        // Memory of a stream-ordered pool.
+        let mut encoder = open();
+        for (pixels, expected) in pictures.iter().zip(&expected) {
+            let slice = device.stream.clone_htod(pixels).unwrap();
+            let (address, _reading) = slice.device_ptr(&device.stream);
+            let image = CudaImage::nv12(address, 320).written_on(stream);
+            assert_eq!(encoder.encode(&frame(size, image, 0), Picture::Auto).unwrap().bytes, expected);
+        }
+        drop(encoder);
+        // Memory that is freed without a word.
+        let mut encoder = open();
+        for (pixels, expected) in pictures.iter().zip(&expected) {
+            let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 512);
+            place.write(&device, pixels);
+            let image = place.image.freed_soon();
+            assert_eq!(encoder.encode(&frame(size, image, 0), Picture::Auto).unwrap().bytes, expected);
+        }
+        drop((encoder, device));
+        stage.report().assert_clean("frames copied on the GPU");
+    }
+}
+
+#[cfg(feature = "cudarc")]
+#[test]
+fn a_slice_of_cudarc_goes_straight_in_and_may_be_freed_at_once() {
+    let stage = stage("");
+    let size = size(320, 240);
+    let pictures = camera(size, 0..4);
+    for config in forms(config(size, 30, 1_000)) {
+        let expected = from_host(&config, PixelFormat::Nv12, &pictures);
+        let device = Device::new();
+        let mut encoder = NvencEncoder::new(&config).unwrap();
+        for (pixels, expected) in pictures.iter().zip(&expected) {
+            let slice = device.stream.clone_htod(pixels).unwrap();
+            let frame = Frame::in_slice(size, PixelFormat::Nv12, &slice, 320, Timestamp(7)).unwrap();
+            let unit = encoder.encode(&frame, Picture::Auto).unwrap();
+            assert_eq!((unit.bytes, unit.timestamp), (&expected[..], Timestamp(7)));
+        }
+        let slice = device.stream.clone_htod(&pictures[0][1..]).unwrap();
+        assert_eq!(
+            Frame::in_slice(size, PixelFormat::Nv12, &slice, 320, Timestamp(0)).unwrap_err(),
+            FrameError::Allocation { bytes: 320 * 360 - 1, needed: 320 * 360 }
+        );
+        assert_eq!(
+            Frame::in_slice(size, PixelFormat::I420, &slice, 320, Timestamp(0)).unwrap_err(),
+            FrameError::NotOnDevice { format: PixelFormat::I420 }
+        );
+        drop((slice, encoder, device));
+        stage.report().assert_clean("slices");
+    }
+}
+
+#[test]
+fn odd_sizes_are_padded_on_the_gpu_as_they_are_on_the_host() {
+    let stage = stage("");
+    for size in [size(321, 240), size(320, 241), size(323, 243)] {
+        let pictures = camera(size, 0..4);
+        for config in forms(config(size, 30, 1_000)) {
+            let expected = from_host(&config, PixelFormat::Nv12, &pictures);
+            let device = Device::new();
+            let encoder = NvencEncoder::new(&config).unwrap();
+            assert_eq!(from_device(encoder, &device, PixelFormat::Nv12, 512, &pictures), expected);
+        }
+    }
+    stage.report().assert_clean("odd sizes");
+}
+
+#[test]
+fn rgb_is_read_in_place_for_bt601_limited_and_fetched_for_all_else() {
+    let stage = stage("");
+    let bt601 = Colour { matrix: Matrix::Bt601, range: Range::Limited };
+    for (size, pitch) in [(size(320, 240), 1280), (size(321, 241), 1536)] {
+        let mut pictures = camera(size, 0..3);
+        for order in [RgbOrder::Rgba, RgbOrder::Bgra] {
+            let format = PixelFormat::Rgb(order);
+            for pixels in &mut pictures {
+                pixels.resize(format.frame_bytes(size), 90);
+            }
+            for colour in [bt601, Colour::BT709_LIMITED] {
+                let device = Device::new();
+                let config = config(size, 30, 1_000).colour(colour);
+                let encoder = NvencEncoder::new(&config).unwrap();
+                let units = from_device(encoder, &device, format, pitch, &pictures);
+                // An odd picture in host memory is converted there, and not by the GPU.
+                if size == size.padded_to_even() || colour != bt601 {
+                    assert_eq!(units, from_host(&config, format, &pictures), "{size} {order:?} {colour:?}");
+                }
+            }
+        }
+    }
+    stage.report().assert_clean("RGB in device memory");
+}
+
+#[test]
+fn the_software_backend_downloads() {
+    let stage = stage("");
+    for size in [size(320, 240), size(321, 241)] {
+        let pictures = camera(size, 0..5);
+        let config = config(size, 30, 1_000);
+        let mut host = OpenH264Encoder::new(&config).unwrap();
+        let expected: Vec<Vec<u8>> = (pictures.iter().zip(0..))
+            .map(|(pixels, number)| {
+                let frame = Frame::contiguous(size, PixelFormat::Nv12, pixels, Timestamp(number)).unwrap();
+                host.encode(&frame, Picture::Auto).unwrap().bytes.to_vec()
+            })
+            .collect();
+        let device = Device::new();
+        let encoder = OpenH264Encoder::new(&config).unwrap();
+        assert_eq!(from_device(encoder, &device, PixelFormat::Nv12, 512, &pictures), expected);
+        drop(device);
+        stage.report().assert_clean("a download");
+    }
+}
+
+#[test]
+fn memory_that_was_freed_and_made_anew_at_the_same_address_is_registered_anew() {
+    let stage = stage("");
+    let size = size(320, 240);
+    let pictures = camera(size, 0..6);
+    for config in forms(config(size, 30, 1_000)) {
+        let expected = from_host(&config, PixelFormat::Nv12, &pictures);
+        let device = Device::new();
+        let mut encoder = NvencEncoder::new(&config).unwrap();
+        let mut addresses = Vec::new();
+        for (pixels, expected) in pictures.iter().zip(&expected) {
+            let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 512);
+            place.write(&device, pixels);
+            assert_eq!(encoder.encode(&place.frame(0), Picture::Auto).unwrap().bytes, expected);
+            addresses.push(place.image.address());
+            encoder.forget_cuda(place.image.address()).unwrap();
+        }
+        addresses.dedup();
+        assert_eq!(addresses.len(), 1, "the double gives the same address again");
+        drop((encoder, device));
+        stage.report().assert_clean("an address used again");
+    }
+}
+
+#[test]
+fn so_many_places_are_kept_and_no_more() {
+    let stage = stage("");
+    let size = size(320, 240);
+    let pictures = camera(size, 0..2);
+    let device = Device::new();
+    let mut encoder = NvencEncoder::new(&config(size, 30, 1_000)).unwrap();
+    let before = stage.report();
+    let places: Vec<_> = (0..40).map(|_| DevicePicture::new(&device, size, PixelFormat::Nv12, 512)).collect();
+    for place in &places {
+        place.write(&device, &pictures[0]);
+        encoder.encode(&place.frame(0), Picture::Auto).unwrap();
+    }
+    let calls = |name: &str| stage.report().calls(name) - before.calls(name);
+    assert_eq!((calls("nvEncRegisterResource"), calls("nvEncUnregisterResource")), (40, 8));
+    // The ones of late are still known, and the first one is not.
+    for place in [&places[39], &places[8], &places[0]] {
+        place.write(&device, &pictures[1]);
+        encoder.encode(&place.frame(0), Picture::Auto).unwrap();
+    }
+    assert_eq!((calls("nvEncRegisterResource"), calls("nvEncUnregisterResource")), (41, 9));
+    encoder.forget_all_cuda().unwrap();
+    assert_eq!(calls("nvEncUnregisterResource"), 41);
+    drop((places, encoder, device));
+    stage.report().assert_clean("a full cache");
+}
+
+#[test]
+fn an_address_that_is_none_is_told_and_harms_nothing() {
+    let stage = stage("");
+    let size = size(320, 240);
+    let pixels = &camera(size, 0..1)[0];
+    for config in forms(config(size, 30, 1_000)) {
+        let device = Device::new();
+        let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 512);
+        place.write(&device, pixels);
+        let short = device.memory(512 * 300);
+        let host = pixels.as_ptr() as u64;
+        let encoders: [Box<dyn Encoder>; 2] =
+            [Box::new(NvencEncoder::new(&config).unwrap()), Box::new(OpenH264Encoder::new(&config).unwrap())];
+        for mut encoder in encoders {
+            let mut refusal = |address| match encoder
+                .encode(&frame(size, CudaImage::nv12(address, 512), 0), Picture::Auto)
+            {
+                Err(Error::Frame(error)) => error,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(refusal(4096), FrameError::NoDeviceMemory { address: 4096 });
+            assert_eq!(refusal(host), FrameError::NoDeviceMemory { address: host });
+            let needed = 512 * 119 + 320;
+            let bytes = 512 * 60;
+            assert_eq!(refusal(short.address), FrameError::Allocation { bytes, needed });
+            assert!(encoder.encode(&place.frame(0), Picture::Auto).unwrap().is_idr);
+        }
+        drop((place, short));
+    }
+    stage.report().assert_clean("wrong addresses");
+}
