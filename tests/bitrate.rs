@@ -117,7 +117,7 @@ fn frequent_idrs_keep_the_rate_too() {
 #[test]
 fn a_starved_stream_loses_no_frame_and_says_what_it_reaches() {
     let size = size(320, 240);
-    for mut encoder in software(&config(size, 30, 100)) {
+    for mut encoder in encoders(&config(size, 30, 100)) {
         let units: Vec<_> = (0..90)
             .map(|number| {
                 encode(&mut *encoder, &picture::noise(size, number), i64::from(number), Picture::Auto)

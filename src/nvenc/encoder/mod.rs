@@ -19,9 +19,11 @@ use crate::convert::Converter;
 use crate::encoder::{AccessUnit, Backend, Encoder, Picture, StageTimes};
 use crate::error::{DriverError, Error, FrameError};
 use crate::event::{Event, EventKind};
+use crate::event_log::EventLog;
 use crate::frame::{Frame, PixelFormat, Pixels};
 use crate::level::Level;
 use crate::units::{Bitrate, FrameRate, FrameSize, QpRange, Timestamp};
+use crate::window::Window;
 
 /// An H.264 encoder on an NVIDIA GPU.
 ///
@@ -62,7 +64,8 @@ pub struct NvencEncoder {
     idr_due: bool,
     /// No access unit has come out of this session yet.
     is_first: bool,
-    events: Vec<Event>,
+    window: Window,
+    events: EventLog,
     /// What ended the session.
     spent: Option<DriverError>,
 }
@@ -91,7 +94,8 @@ impl NvencEncoder {
             frames_since_idr: 0,
             idr_due: true,
             is_first: true,
-            events: Vec::new(),
+            window: Window::new(config.frame_rate, config.bitrate),
+            events: EventLog::default(),
             spent: None,
         };
         encoder.note(EventKind::Selected);
@@ -242,6 +246,7 @@ impl NvencEncoder {
         self.out = reply.out;
         self.end(reply.result)?;
 
+        self.watch_the_rate();
         self.frames += 1;
         self.frames_since_idr = if self.out.is_idr { 1 } else { self.frames_since_idr.saturating_add(1) };
         self.idr_due = false;
@@ -259,6 +264,17 @@ impl NvencEncoder {
             times,
             backend: Backend::Nvenc,
         })
+    }
+
+    /// Tells when the pictures of the last second are more than was asked for and cannot be coarser.
+    fn watch_the_rate(&mut self) {
+        // The driver tells the mean of a picture, in which some macroblocks can be finer.
+        let is_coarsest = self.out.qp < u32::from(QpRange::MAX_QP + 1)
+            && self.out.qp + 1 >= u32::from(self.config.qp_range.max());
+        self.window.push(self.out.bytes.len());
+        if let Some(unmet) = self.window.newly_unmet(is_coarsest) {
+            self.note(unmet);
+        }
     }
 
     fn idr_is_due(&self, picture: Picture) -> bool {
@@ -325,7 +341,7 @@ impl Encoder for NvencEncoder {
     }
 
     fn take_events(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.events)
+        self.events.take()
     }
 }
 
