@@ -12,8 +12,9 @@ use crate::units::{FrameSize, Timestamp};
 ///
 /// It has the encoder's [`coded_size`](crate::Encoder::coded_size): where that is larger than the encoder's size, the
 /// last column and row are the caller's to fill, best by repeating the ones before. Its first bytes are those of an
-/// earlier frame. It may be written on any thread, also while the encoder encodes another frame. Dropped, it goes back
-/// to the encoder; it may outlive the encoder too.
+/// earlier frame. It may be written on any thread, also while the encoder encodes another frame, but not in a process
+/// that was forked after it was lent, which need not have the memory. Dropped, it goes back to the encoder; it may
+/// outlive the encoder too.
 #[derive(Debug)]
 pub struct LentFrame {
     /// `None` only once it is handed back.

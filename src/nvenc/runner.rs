@@ -124,8 +124,6 @@ pub(super) struct Worker {
     shared: Arc<Shared>,
     limits: CallLimits,
     progress: Progress,
-    /// The process that the thread lives in: a forked child has no such thread.
-    process: u32,
     /// An answer did not come in time.
     is_lost: bool,
     /// The last order was given.
@@ -176,8 +174,7 @@ impl Worker {
                     error.to_string(),
                 )
             })?;
-        let mut worker =
-            Self { shared, limits, progress, process: std::process::id(), is_lost: false, is_closing: false };
+        let mut worker = Self { shared, limits, progress, is_lost: false, is_closing: false };
         match worker.wait(limits.open) {
             Ok(Answer::Opened(opened)) => Ok((worker, opened?)),
             Ok(_) => Err(worker.lost(limits.open).into()),
@@ -239,14 +236,8 @@ impl Worker {
 
     fn lost(&mut self, limit: Duration) -> DriverError {
         self.is_lost = true;
-        let call = self.progress.step().call();
-        if std::process::id() == self.process {
-            let what = format!("the limit is {} ms", limit.as_millis());
-            DriverError::new(Backend::Nvenc, call, 0, what).because(Reason::TimedOut)
-        } else {
-            let what = format!("the session belongs to process {}", self.process);
-            DriverError::new(Backend::Nvenc, call, 0, what).because(Reason::Forked)
-        }
+        let what = format!("the limit is {} ms", limit.as_millis());
+        DriverError::new(Backend::Nvenc, self.progress.step().call(), 0, what).because(Reason::TimedOut)
     }
 }
 

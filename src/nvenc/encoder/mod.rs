@@ -22,6 +22,7 @@ use crate::event::{Event, EventKind};
 use crate::event_log::EventLog;
 use crate::frame::{Frame, PixelFormat, Pixels};
 use crate::level::Level;
+use crate::reason::Reason;
 use crate::units::{Bitrate, FrameRate, FrameSize, QpRange, Timestamp};
 use crate::window::Window;
 
@@ -68,6 +69,8 @@ pub struct NvencEncoder {
     events: EventLog,
     /// What ended the session.
     spent: Option<DriverError>,
+    /// Where the session lives: a forked child has neither its thread nor its CUDA.
+    process: u32,
 }
 
 impl NvencEncoder {
@@ -97,6 +100,7 @@ impl NvencEncoder {
             window: Window::new(config.frame_rate, config.bitrate),
             events: EventLog::default(),
             spent: None,
+            process: std::process::id(),
         };
         encoder.note(EventKind::Selected);
         Ok(encoder)
@@ -136,7 +140,13 @@ impl NvencEncoder {
         self.events.push(Event::new(self.frames, Backend::Nvenc, kind));
     }
 
+    /// Before anything else, since page-locked memory need not even be there in a forked child.
     fn alive(&self) -> Result<(), Error> {
+        if std::process::id() != self.process {
+            let what = format!("the session belongs to process {}", self.process);
+            let error = DriverError::new(Backend::Nvenc, "nvEncEncodePicture", 0, what);
+            return Err(error.because(Reason::Forked).into());
+        }
         match &self.spent {
             Some(error) => Err(error.clone().into()),
             None => Ok(()),
@@ -156,7 +166,13 @@ impl NvencEncoder {
     /// Ends the session, or waits until one that has begun to end is gone.
     fn close(&mut self) {
         let stagings: Vec<Staging> = self.stagings.iter_mut().filter_map(Option::take).collect();
-        std::mem::replace(&mut self.runner, Runner::Gone).close(stagings);
+        let runner = std::mem::replace(&mut self.runner, Runner::Gone);
+        if std::process::id() == self.process {
+            runner.close(stagings);
+        } else {
+            // A forked child has a copy of what is another's to end.
+            std::mem::forget((runner, stagings));
+        }
     }
 
     /// Does a job that leaves the session good when the driver refuses it.
