@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use common::{config, decode, encode, encode_run, picture, size, sps, stream};
 use d264_double::{Double, Stage};
-use direct264::nvenc::{NvencEncoder, PixelsMut, Version, probe};
+use direct264::nvenc::{NvencEncoder, PixelsMut, Version, probe, probe_within};
 use direct264::{
     Bitrate, CallForm, CallLimits, Colour, Encoder, EncoderConfig, Error, EventKind, Frame, FrameError,
     FrameRate, GpuChoice, IntraRefresh, Matrix, MultiPass, NvencConfig, NvencPreset, OwnedAccessUnit,
@@ -39,6 +39,16 @@ fn small() -> EncoderConfig {
 
 fn direct(config: EncoderConfig) -> EncoderConfig {
     config.nvenc(NvencConfig::new().form(CallForm::Direct))
+}
+
+/// Waits for what a thread that was given up still has to give back.
+fn until_nothing_is_left(stage: &Stage, who: &str) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !stage.report().leaks().is_empty() {
+        assert!(Instant::now() < deadline, "{who}: {:?}", stage.report().leaks());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    stage.report().assert_clean(who);
 }
 
 #[test]
@@ -406,12 +416,7 @@ fn a_call_that_hangs_costs_the_limit_and_the_session_and_nothing_else() {
         encode_run(&mut open(&config), 0, 2);
         // The call comes back after all: what it held is given back then, on its own thread.
         stage.set("FAULT=");
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while !stage.report().leaks().is_empty() {
-            assert!(Instant::now() < deadline, "{call}: {:?}", stage.report().leaks());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        stage.report().assert_clean(call);
+        until_nothing_is_left(&stage, call);
     }
 }
 
@@ -428,12 +433,26 @@ fn an_opening_that_hangs_is_given_up() {
         other => panic!("{other:?}"),
     }
     stage.set("FAULT=");
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !stage.report().leaks().is_empty() {
-        assert!(Instant::now() < deadline, "{:?}", stage.report().leaks());
-        std::thread::sleep(Duration::from_millis(20));
+    until_nothing_is_left(&stage, "an opening that took too long");
+}
+
+#[test]
+fn a_probe_that_hangs_is_given_up_with_what_it_found() {
+    let stage = stage("");
+    let limit = Duration::from_millis(300);
+    for (call, gpus) in [("cuDeviceGetCount", 0), ("cuDevicePrimaryCtxRetain", 1), ("nvEncGetEncodeCaps", 1)]
+    {
+        stage.set(&format!("FAULT={call}:1=hang"));
+        let start = Instant::now();
+        let found = probe_within(limit);
+        assert!(start.elapsed() >= limit && start.elapsed() < limit + Duration::from_secs(2), "{call}");
+        assert_eq!(found.encoder().unwrap_err().reason, Reason::TimedOut, "{call}");
+        assert!(found.cuda.is_some() && found.api.is_some(), "{call}");
+        assert_eq!(found.gpus.len(), gpus, "{call}");
+        stage.set("FAULT=");
+        until_nothing_is_left(&stage, call);
     }
-    stage.report().assert_clean("an opening that took too long");
+    assert!(probe_within(Duration::from_secs(10)).encoder().is_ok());
 }
 
 #[test]
