@@ -2,6 +2,7 @@
 
 mod library;
 mod params;
+mod planar;
 mod rate;
 mod raw;
 mod session;
@@ -10,7 +11,6 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::config::EncoderConfig;
-use crate::convert::Converter;
 use crate::encoder::{AccessUnit, Backend, Encoder, Picture, StageTimes};
 use crate::error::{Error, FrameError};
 use crate::event::{Event, EventKind};
@@ -18,6 +18,7 @@ use crate::event_log::EventLog;
 use crate::frame::Frame;
 use crate::units::{Bitrate, FrameRate, FrameSize, QpRange};
 pub use library::Library;
+use planar::Planar;
 use rate::{PictureKind, RateControl};
 use session::Session;
 
@@ -30,7 +31,7 @@ pub struct OpenH264Encoder {
     session: Session,
     config: EncoderConfig,
     size: FrameSize,
-    converter: Converter,
+    planar: Planar,
     rate: RateControl,
     /// Reused from frame to frame.
     bytes: Vec<u8>,
@@ -55,7 +56,7 @@ impl OpenH264Encoder {
             session: Session::open(config, config.size, rate.qp())?,
             config: config.clone(),
             size: config.size,
-            converter: Converter::new(config.colour),
+            planar: Planar::new(config.colour),
             rate,
             bytes: Vec::new(),
             nals: Vec::new(),
@@ -100,7 +101,7 @@ impl Encoder for OpenH264Encoder {
         let was_due = self.idr_is_due(picture);
         let mut is_idr = was_due;
 
-        let (planes, was_converted) = self.converter.planes(frame);
+        let (planes, was_converted) = self.planar.planes(frame);
         let converted = if was_converted { Instant::now() } else { start };
 
         let kind = if is_idr { PictureKind::Idr } else { PictureKind::P };
@@ -192,7 +193,7 @@ impl Encoder for OpenH264Encoder {
         self.session.resize(&self.config, size, rate.qp())?;
         self.size = size;
         self.rate = rate;
-        self.converter.clear();
+        self.planar.clear();
         self.starts = true;
         self.note(EventKind::Recreated { size });
         Ok(())

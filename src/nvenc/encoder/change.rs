@@ -107,7 +107,6 @@ impl NvencEncoder {
         self.lent = [false; SLOTS];
         self.pool = Pool::new(config.size.padded_to_even());
         self.window = Window::new(config.frame_rate, config.bitrate);
-        self.converter.clear();
         self.idr_due = true;
         self.is_first = true;
         let size = config.size;
@@ -126,7 +125,6 @@ impl NvencEncoder {
         }
         self.level = level(&config, config.size);
         self.window = Window::new(config.frame_rate, config.bitrate);
-        self.converter.clear();
         self.idr_due = true;
         let size = config.size;
         self.config = config;

@@ -229,10 +229,10 @@ impl NvencEncoder {
             staging.copy_frame(frame);
             prepared
         } else {
-            let (planes, _) = self.converter.planes(frame);
-            let converted = Instant::now();
-            staging.copy_converted(&planes);
-            converted
+            if let Some(mut planes) = staging.planar() {
+                self.converter.write(frame, &mut planes);
+            }
+            Instant::now()
         };
         times.convert = converted - prepared;
         times.upload = converted.elapsed();

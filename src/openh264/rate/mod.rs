@@ -9,8 +9,8 @@
 mod activity;
 mod scene;
 
-use crate::convert::Planes;
 use crate::event::EventKind;
+use crate::openh264::planar::Planes;
 use crate::units::{Bitrate, FrameRate, FrameSize, QpRange};
 use crate::window::Window;
 
