@@ -67,6 +67,26 @@ fn each_api_version_from_11_0_to_12_1_is_spoken_and_newer_drivers_get_12_1() {
 }
 
 #[test]
+fn another_client_of_the_process_may_speak_another_version() {
+    const LIST_OF_11_0: u32 = 0x7002_000b;
+    let stage = stage("");
+    assert_eq!(stage.make_instance(LIST_OF_11_0), 0);
+    let mut encoder = open(&small());
+    encode_run(&mut encoder, 0, 2);
+    assert_eq!(stage.make_instance(LIST_OF_11_0), 0);
+    encode_run(&mut encoder, 2, 2);
+    encoder.set_bitrate(Bitrate::from_mbps(1).unwrap()).unwrap();
+    drop(encoder);
+    // It comes between our instance and our session.
+    let instances = || stage.report().calls("NvEncodeAPICreateInstance");
+    let before = instances();
+    stage.set("FAULT=nvEncOpenEncodeSessionEx:1=15");
+    drop(open(&small()));
+    assert_eq!(instances() - before, 2);
+    stage.report().assert_clean("two clients");
+}
+
+#[test]
 fn a_driver_below_11_0_is_too_old() {
     let _stage = stage("API=10.0");
     match NvencEncoder::new(&small()).unwrap_err() {
@@ -442,6 +462,8 @@ fn a_probe_that_hangs_is_given_up_with_what_it_found() {
     let limit = Duration::from_millis(300);
     for (call, gpus) in [("cuDeviceGetCount", 0), ("cuDevicePrimaryCtxRetain", 1), ("nvEncGetEncodeCaps", 1)]
     {
+        let released = || stage.report().calls("cuDevicePrimaryCtxRelease");
+        let before = released();
         stage.set(&format!("FAULT={call}:1=hang"));
         let start = Instant::now();
         let found = probe_within(limit);
@@ -449,7 +471,12 @@ fn a_probe_that_hangs_is_given_up_with_what_it_found() {
         assert_eq!(found.encoder().unwrap_err().reason, Reason::TimedOut, "{call}");
         assert!(found.cuda.is_some() && found.api.is_some(), "{call}");
         assert_eq!(found.gpus.len(), gpus, "{call}");
+        // The probe that was given up goes on from there, and comes to its end.
         stage.set("FAULT=");
+        while released() == before {
+            assert!(start.elapsed() < Duration::from_secs(10), "{call}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
         until_nothing_is_left(&stage, call);
     }
     assert!(probe_within(Duration::from_secs(10)).encoder().is_ok());

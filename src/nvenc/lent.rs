@@ -1,5 +1,6 @@
 //! Page-locked frames that a caller writes in place, so that nothing has to be copied on the host.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::pixels::{Layout, Staging, SurfaceFormat, Target};
@@ -141,11 +142,13 @@ pub enum PixelsMut<'a> {
 pub(super) struct Pool {
     size: FrameSize,
     returned: Mutex<[Option<Staging>; SLOTS]>,
+    /// The session hangs, and so might the call that frees its memory.
+    is_lost: AtomicBool,
 }
 
 impl Pool {
     pub(super) fn new(size: FrameSize) -> Arc<Self> {
-        Arc::new(Self { size, returned: Mutex::default() })
+        Arc::new(Self { size, returned: Mutex::default(), is_lost: AtomicBool::new(false) })
     }
 
     /// Where `slot`'s memory is if it came back.
@@ -153,10 +156,23 @@ impl Pool {
         self.returned.lock().unwrap_or_else(PoisonError::into_inner).get_mut(slot)?.take()
     }
 
+    /// From now on what comes back is leaked.
+    pub(super) fn lose(&self) {
+        self.is_lost.store(true, Ordering::Relaxed);
+    }
+
     fn give_back(&self, slot: usize, staging: Staging) {
         let mut returned = self.returned.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(place) = returned.get_mut(slot) {
             *place = Some(staging);
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        if self.is_lost.load(Ordering::Relaxed) {
+            std::mem::forget(std::mem::take(&mut self.returned));
         }
     }
 }

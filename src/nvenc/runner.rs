@@ -205,6 +205,11 @@ impl Worker {
     }
 
     fn close(mut self, stagings: Vec<Staging>) {
+        if self.is_lost && self.is_closing {
+            // To free it takes a call, which would hang here as the other one does there.
+            std::mem::forget(stagings);
+            return;
+        }
         self.begin_to_close(stagings);
         if !self.is_lost {
             // A session that takes longer to end does so on its own thread.

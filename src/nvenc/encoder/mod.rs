@@ -157,6 +157,9 @@ impl NvencEncoder {
     fn end<T>(&mut self, result: Result<T, DriverError>) -> Result<T, Error> {
         result.map_err(|error| {
             self.spent = Some(error.clone());
+            if error.reason == Reason::TimedOut {
+                self.pool.lose();
+            }
             let Self { runner, stagings, .. } = self;
             runner.begin_to_close(|| stagings.iter_mut().filter_map(Option::take).collect());
             error.into()
