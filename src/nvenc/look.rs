@@ -19,17 +19,24 @@ use crate::reason::Reason;
 pub(super) fn probe(limit: Duration) -> Probe {
     let deadline = Instant::now().checked_add(limit);
     let (tell, told) = mpsc::channel();
-    let looking = thread::Builder::new().name("direct264-probe".to_owned()).spawn(move || look(limit, &tell));
-    if let Err(error) = looking {
-        let why = Unavailable::new(Backend::Nvenc, Reason::DriverError, format!("spawn: {error}"));
-        return Probe { unavailable: Some(why), ..Probe::default() };
-    }
+    let thread = thread::Builder::new().name("direct264-probe".to_owned());
+    let looking = match thread.spawn(move || look(limit, &tell)) {
+        Ok(looking) => looking,
+        Err(error) => {
+            let why = Unavailable::new(Backend::Nvenc, Reason::DriverError, format!("spawn: {error}"));
+            return Probe { unavailable: Some(why), ..Probe::default() };
+        }
+    };
     let mut found = Probe::default();
     loop {
         let left = deadline.map_or(limit, |deadline| deadline.saturating_duration_since(Instant::now()));
         match told.recv_timeout(left) {
             Ok(more) => found = more,
-            Err(RecvTimeoutError::Disconnected) => return found,
+            Err(RecvTimeoutError::Disconnected) => {
+                // It is at its end: nothing of it is left when this returns.
+                let _ = looking.join();
+                return found;
+            }
             Err(RecvTimeoutError::Timeout) => {
                 if found.gpus.is_empty() && found.unavailable.is_none() {
                     found.unavailable = Some(no_answer(limit));
