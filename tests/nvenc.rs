@@ -87,6 +87,28 @@ fn another_client_of_the_process_may_speak_another_version() {
 }
 
 #[test]
+fn a_driver_may_lack_what_is_optional_and_nothing_else() {
+    let optional = "WITHOUT=nvEncGetSequenceParams,nvEncGetLastErrorString,nvEncSetIOCudaStreams";
+    let stage = stage(optional);
+    for config in [small(), direct(small())] {
+        let mut encoder = open(&config);
+        let units = encode_run(&mut encoder, 0, 4);
+        assert_eq!(decode::openh264(units.iter().map(|unit| &unit.bytes[..])).len(), 4);
+        match encoder.parameter_sets().unwrap_err() {
+            Error::Driver(why) => assert_eq!(why.reason, Reason::MissingSymbol),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(encode_run(&mut encoder, 4, 2).len(), 2);
+        stage.set("FAULT=nvEncReconfigureEncoder:1=8");
+        assert!(encoder.set_bitrate(Bitrate::from_kbps(600).unwrap()).is_err());
+    }
+    stage.report().assert_clean("a driver without what is optional");
+    stage.set("WITHOUT=nvEncEncodePicture");
+    assert_eq!(refusal(&small()), Reason::MissingSymbol);
+    stage.report().assert_clean("a driver without what is required");
+}
+
+#[test]
 fn a_driver_below_11_0_is_too_old() {
     let _stage = stage("API=10.0");
     match NvencEncoder::new(&small()).unwrap_err() {

@@ -49,7 +49,8 @@ pub use lent::{LentFrame, PixelsMut, PlaneMut};
 pub use probe::{Capabilities, Gpu, Probe, Version};
 
 /// Looks for NVENC: loads the driver, lists the GPUs, and opens and closes a session on each, which is the only way
-/// to know. What it finds can change: a session limit is reached and left again, a driver is installed.
+/// to know. What it finds can change: a session limit is reached and left again. What does
+/// not load or initialise stays so for as long as the process lives.
 ///
 /// It takes as long as the driver takes, some 100 ms for each GPU that nobody uses yet, and at most as long as opening
 /// an encoder by default: see [`CallLimits`](crate::CallLimits::DEFAULT). What is not known by then is
