@@ -189,7 +189,7 @@ fn the_version_is_negotiated_and_a_refusal_is_a_value() {
 fn two_threads_open_one_after_the_other_and_wait_for_it_so_long() {
     let held = lock_api_version(PATIENCE).expect("nobody holds it for long");
     let (done, waiting) = std::sync::mpsc::channel();
-    let opener = std::thread::spawn(move || {
+    let opener = thread::spawn(move || {
         set(World { open: (0, 0x5e55), ..World::default() });
         let opened = open(ApiVersion::V12_1);
         done.send(()).expect("the test waits");

@@ -45,7 +45,7 @@ extern "C" fn NvEncodeAPICreateInstance(list: Address) -> u32 {
             match CAN_BE_LEFT_OUT.iter().find(|(known, _)| known == name) {
                 Some((_, slot)) => list.set_u64(8 + slot * 8, 0),
                 None => {
-                    drop(broke(Function::NvEncodeAPICreateInstance, 0, "the double cannot leave that out"))
+                    broke(Function::NvEncodeAPICreateInstance, 0, "the double cannot leave that out");
                 }
             }
         }
