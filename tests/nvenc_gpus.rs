@@ -4,14 +4,20 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{config, encode_run, size};
 use d264_double::{Part, as_child_with};
-use direct264::nvenc::{NvencEncoder, probe};
-use direct264::{EncoderConfig, Error, GpuChoice, NvencConfig, Reason};
+use direct264::nvenc::{NvencEncoder, probe, probe_within};
+use direct264::{CallForm, CallLimits, EncoderConfig, Error, GpuChoice, NvencConfig, Reason};
 
 /// Runs the rest of a test in a process with this part of a driver and these GPUs.
 fn on(part: Part, gpus: &str, test: &str, rest: impl FnOnce()) {
-    match as_child_with(part, test, &[("GPUS", gpus)]) {
+    with(part, ("GPUS", gpus), test, rest);
+}
+
+fn with(part: Part, setting: (&str, &str), test: &str, rest: impl FnOnce()) {
+    match as_child_with(part, test, &[setting]) {
         Some(output) => {
             let said = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success(), "{}{said}", String::from_utf8_lossy(&output.stdout));
@@ -98,4 +104,22 @@ fn a_machine_without_cuda_has_no_driver() {
             assert_eq!(probe().encoder().unwrap_err().reason, Reason::NoDriver);
         });
     }
+}
+
+#[test]
+fn a_driver_that_hangs_from_the_first_call_on_holds_nobody_up() {
+    let test = "a_driver_that_hangs_from_the_first_call_on_holds_nobody_up";
+    with(Part::All, ("FAULT", "cuInit:1=hang"), test, || {
+        let limit = Duration::from_millis(200);
+        for _ in 0..2 {
+            let found = probe_within(limit);
+            assert_eq!(found.encoder().unwrap_err().reason, Reason::TimedOut);
+            assert!(found.cuda.is_some() && found.api.is_some());
+        }
+        let bounded = CallForm::Bounded(CallLimits::DEFAULT.open(limit));
+        assert_eq!(
+            refusal(&config(size(320, 240), 30, 500).nvenc(NvencConfig::new().form(bounded))),
+            Reason::TimedOut
+        );
+    });
 }

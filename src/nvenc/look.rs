@@ -55,29 +55,27 @@ fn look(limit: Duration, tell: &Sender<Probe>) {
     if let Ok(library) = driver::load_encode_library() {
         found.driver_api = library.max_supported_api().ok().map(Version::from);
         found.api = library.negotiate().ok().map(Version::from);
-        tell(&found);
     }
+    found.cuda = driver::load_cuda().ok().and_then(|cuda| cuda.cuda_version().ok()).map(cuda_version);
+    tell(&found);
     let drivers = Drivers::load().map_err(as_unavailable);
     // The GPUs are listed where the encode library is missing or too old, too: their names are worth knowing.
     let mut no_devices = None;
-    if let Ok(cuda) = driver::load_cuda() {
-        found.cuda = cuda.cuda_version().ok().map(cuda_version);
-        tell(&found);
-        if cuda.initialise().is_ok() {
-            match driver::devices(cuda) {
-                Ok(devices) if devices.is_empty() => {
-                    no_devices =
-                        Some(Unavailable::new(Backend::Nvenc, Reason::NoGpu, "CUDA lists no device"));
-                }
-                Ok(devices) => {
-                    found.gpus = devices.iter().map(|device| gpu(device, no_answer(limit))).collect();
-                    for (place, device) in devices.iter().enumerate() {
-                        tell(&found);
-                        found.gpus[place].encoder = encoder(&drivers, device);
-                    }
-                }
-                Err(why) => no_devices = Some(as_unavailable(why)),
+    if let Ok(cuda) = driver::load_cuda()
+        && cuda.initialise().is_ok()
+    {
+        match driver::devices(cuda) {
+            Ok(devices) if devices.is_empty() => {
+                no_devices = Some(Unavailable::new(Backend::Nvenc, Reason::NoGpu, "CUDA lists no device"));
             }
+            Ok(devices) => {
+                found.gpus = devices.iter().map(|device| gpu(device, no_answer(limit))).collect();
+                for (place, device) in devices.iter().enumerate() {
+                    tell(&found);
+                    found.gpus[place].encoder = encoder(&drivers, device);
+                }
+            }
+            Err(why) => no_devices = Some(as_unavailable(why)),
         }
     }
     found.unavailable = drivers.err().or(no_devices);
