@@ -56,6 +56,8 @@ mod cuda;
 mod encoder;
 mod error;
 mod event;
+#[cfg(any(nvenc, openh264))]
+mod event_log;
 mod frame;
 mod level;
 pub mod nvenc;
@@ -64,6 +66,8 @@ pub mod openh264;
 mod reason;
 mod select;
 mod units;
+#[cfg(any(nvenc, openh264))]
+mod window;
 
 pub use colour::{Colour, Matrix, Range};
 pub use config::{

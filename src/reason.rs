@@ -30,7 +30,7 @@ pub enum Reason {
     UnsupportedSetting,
     /// The process was forked after CUDA was initialised.
     Forked,
-    /// The wait for an access unit passed its limit.
+    /// The wait for an access unit, or for the driver to tell what it has, passed its limit.
     TimedOut,
     /// Any other refusal.
     DriverError,
@@ -96,7 +96,7 @@ impl Reason {
             Self::UnsupportedSize => "the encoder does not take pictures of this size",
             Self::UnsupportedSetting => "the encoder cannot do one of the settings",
             Self::Forked => "this process was forked after CUDA was initialised, so CUDA is lost to it",
-            Self::TimedOut => "the encoder did not answer within the limit",
+            Self::TimedOut => "the driver did not answer within the limit",
             Self::DriverError => "the driver refused a call",
             Self::ByRequest => "another backend was asked for",
         }

@@ -117,7 +117,7 @@ fn frequent_idrs_keep_the_rate_too() {
 #[test]
 fn a_starved_stream_loses_no_frame_and_says_what_it_reaches() {
     let size = size(320, 240);
-    for mut encoder in software(&config(size, 30, 100)) {
+    for mut encoder in encoders(&config(size, 30, 100)) {
         let units: Vec<_> = (0..90)
             .map(|number| {
                 encode(&mut *encoder, &picture::noise(size, number), i64::from(number), Picture::Auto)
@@ -152,14 +152,33 @@ fn a_still_picture_sharpens_to_the_finest_quantiser_and_then_costs_next_to_nothi
     }
 }
 
+/// Whether the quantiser of each picture is from `min` to `max`.
+fn within(units: &[OwnedAccessUnit], min: u8, max: u8) -> bool {
+    units.iter().all(|unit| unit.qp.is_some_and(|qp| (min..=max).contains(&qp)))
+}
+
 #[test]
-fn quantisers_stay_in_their_range_and_the_range_changes_in_flight() {
+fn quantisers_stay_in_their_range_and_a_rate_that_it_does_not_allow_is_told() {
+    let size = size(640, 360);
+    for (max, is_met) in [(30, false), (QpRange::MAX_QP, true)] {
+        for mut encoder in encoders(&config(size, 30, 200).qp_range(QpRange::new(20, max).unwrap())) {
+            let units = encode_run(&mut *encoder, 0, 60);
+            assert!(within(&units, 20, max), "{:?}", encoder.backend());
+            let unmet = encoder
+                .take_events()
+                .into_iter()
+                .filter(|event| matches!(event.kind, EventKind::RateUnmet { .. }))
+                .count();
+            assert_eq!(unmet, usize::from(!is_met), "{:?}, up to {max}", encoder.backend());
+        }
+    }
+}
+
+#[test]
+fn the_range_of_quantisers_changes_in_flight() {
     let range = |min, max| QpRange::new(min, max).unwrap();
     for mut encoder in software(&config(size(640, 360), 30, 300).qp_range(range(20, 30))) {
-        let within = |units: &[OwnedAccessUnit], min, max| {
-            units.iter().all(|unit| unit.qp.is_some_and(|qp| (min..=max).contains(&qp)))
-        };
-        assert!(within(&encode_run(&mut *encoder, 0, 40), 20, 30));
+        encode_run(&mut *encoder, 0, 40);
         encoder.set_qp_range(range(35, 40)).unwrap();
         let units = encode_run(&mut *encoder, 40, 40);
         assert!(within(&units, 35, 40) && units.iter().all(|unit| !unit.is_idr));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use common::{config, decode, encode, encode_run, picture, size, sps, stream};
 use d264_double::{Double, Stage};
-use direct264::nvenc::{NvencEncoder, PixelsMut, Version, probe};
+use direct264::nvenc::{NvencEncoder, PixelsMut, Version, probe, probe_within};
 use direct264::{
     Bitrate, CallForm, CallLimits, Colour, Encoder, EncoderConfig, Error, EventKind, Frame, FrameError,
     FrameRate, GpuChoice, IntraRefresh, Matrix, MultiPass, NvencConfig, NvencPreset, OwnedAccessUnit,
@@ -41,6 +41,16 @@ fn direct(config: EncoderConfig) -> EncoderConfig {
     config.nvenc(NvencConfig::new().form(CallForm::Direct))
 }
 
+/// Waits for what a thread that was given up still has to give back.
+fn until_nothing_is_left(stage: &Stage, who: &str) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !stage.report().leaks().is_empty() {
+        assert!(Instant::now() < deadline, "{who}: {:?}", stage.report().leaks());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    stage.report().assert_clean(who);
+}
+
 #[test]
 fn each_api_version_from_11_0_to_12_1_is_spoken_and_newer_drivers_get_12_1() {
     for (driver, spoken) in [("11.0", (11, 0)), ("11.1", (11, 1)), ("12.0", (12, 0)), ("12.1", (12, 1))] {
@@ -54,6 +64,48 @@ fn each_api_version_from_11_0_to_12_1_is_spoken_and_newer_drivers_get_12_1() {
         drop(encoder);
         stage.report().assert_clean(driver);
     }
+}
+
+#[test]
+fn another_client_of_the_process_may_speak_another_version() {
+    const LIST_OF_11_0: u32 = 0x7002_000b;
+    let stage = stage("");
+    assert_eq!(stage.make_instance(LIST_OF_11_0), 0);
+    let mut encoder = open(&small());
+    encode_run(&mut encoder, 0, 2);
+    assert_eq!(stage.make_instance(LIST_OF_11_0), 0);
+    encode_run(&mut encoder, 2, 2);
+    encoder.set_bitrate(Bitrate::from_mbps(1).unwrap()).unwrap();
+    drop(encoder);
+    // It comes between our instance and our session.
+    let instances = || stage.report().calls("NvEncodeAPICreateInstance");
+    let before = instances();
+    stage.set("FAULT=nvEncOpenEncodeSessionEx:1=15");
+    drop(open(&small()));
+    assert_eq!(instances() - before, 2);
+    stage.report().assert_clean("two clients");
+}
+
+#[test]
+fn a_driver_may_lack_what_is_optional_and_nothing_else() {
+    let optional = "WITHOUT=nvEncGetSequenceParams,nvEncGetLastErrorString,nvEncSetIOCudaStreams";
+    let stage = stage(optional);
+    for config in [small(), direct(small())] {
+        let mut encoder = open(&config);
+        let units = encode_run(&mut encoder, 0, 4);
+        assert_eq!(decode::openh264(units.iter().map(|unit| &unit.bytes[..])).len(), 4);
+        match encoder.parameter_sets().unwrap_err() {
+            Error::Driver(why) => assert_eq!(why.reason, Reason::MissingSymbol),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(encode_run(&mut encoder, 4, 2).len(), 2);
+        stage.set("FAULT=nvEncReconfigureEncoder:1=8");
+        assert!(encoder.set_bitrate(Bitrate::from_kbps(600).unwrap()).is_err());
+    }
+    stage.report().assert_clean("a driver without what is optional");
+    stage.set("WITHOUT=nvEncEncodePicture");
+    assert_eq!(refusal(&small()), Reason::MissingSymbol);
+    stage.report().assert_clean("a driver without what is required");
 }
 
 #[test]
@@ -406,12 +458,7 @@ fn a_call_that_hangs_costs_the_limit_and_the_session_and_nothing_else() {
         encode_run(&mut open(&config), 0, 2);
         // The call comes back after all: what it held is given back then, on its own thread.
         stage.set("FAULT=");
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while !stage.report().leaks().is_empty() {
-            assert!(Instant::now() < deadline, "{call}: {:?}", stage.report().leaks());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        stage.report().assert_clean(call);
+        until_nothing_is_left(&stage, call);
     }
 }
 
@@ -428,12 +475,33 @@ fn an_opening_that_hangs_is_given_up() {
         other => panic!("{other:?}"),
     }
     stage.set("FAULT=");
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !stage.report().leaks().is_empty() {
-        assert!(Instant::now() < deadline, "{:?}", stage.report().leaks());
-        std::thread::sleep(Duration::from_millis(20));
+    until_nothing_is_left(&stage, "an opening that took too long");
+}
+
+#[test]
+fn a_probe_that_hangs_is_given_up_with_what_it_found() {
+    let stage = stage("");
+    let limit = Duration::from_millis(300);
+    for (call, gpus) in [("cuDeviceGetCount", 0), ("cuDevicePrimaryCtxRetain", 1), ("nvEncGetEncodeCaps", 1)]
+    {
+        let released = || stage.report().calls("cuDevicePrimaryCtxRelease");
+        let before = released();
+        stage.set(&format!("FAULT={call}:1=hang"));
+        let start = Instant::now();
+        let found = probe_within(limit);
+        assert!(start.elapsed() >= limit && start.elapsed() < limit + Duration::from_secs(2), "{call}");
+        assert_eq!(found.encoder().unwrap_err().reason, Reason::TimedOut, "{call}");
+        assert!(found.cuda.is_some() && found.api.is_some(), "{call}");
+        assert_eq!(found.gpus.len(), gpus, "{call}");
+        // The probe that was given up goes on from there, and comes to its end.
+        stage.set("FAULT=");
+        while released() == before {
+            assert!(start.elapsed() < Duration::from_secs(10), "{call}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        until_nothing_is_left(&stage, call);
     }
-    stage.report().assert_clean("an opening that took too long");
+    assert!(probe_within(Duration::from_secs(10)).encoder().is_ok());
 }
 
 #[test]

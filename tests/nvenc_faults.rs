@@ -200,3 +200,26 @@ fn after_an_error_every_call_fails_with_it() {
         stage.report().assert_clean("an encoder whose session failed");
     }
 }
+
+/// An error after which CUDA answers nothing else in this context.
+#[test]
+fn a_context_that_dies_is_told_and_the_next_session_has_another() {
+    let stage = Double::get().load();
+    for fault in ["cuMemcpyHtoDAsync:2=700", "cuCtxPushCurrent:12=719", "cuStreamSynchronize:1=700"] {
+        for config in forms() {
+            stage.reset();
+            stage.set(&format!("FAULT={fault}"));
+            let what = format!("{fault}, {config:?}");
+            if let Err(error) = life(&config) {
+                assert_eq!(reason(&error), Reason::DriverError, "{what}: {error:?}");
+            }
+            assert!(
+                stage.report().json()["faults"].as_object().is_some_and(|faults| !faults.is_empty()),
+                "{what}"
+            );
+            stage.report().assert_clean(&what);
+            stage.set("FAULT=");
+            life(&config).unwrap_or_else(|error| panic!("after {what}: {error:?}"));
+        }
+    }
+}

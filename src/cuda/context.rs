@@ -17,6 +17,7 @@ pub(crate) struct Context {
     driver: &'static Driver,
     device: CUdevice,
     handle: NonNull<CUctx_st>,
+    process: u32,
 }
 
 // SAFETY: CUDA ties a context to no thread: any thread may make it current, and several at once. The handle
@@ -49,7 +50,7 @@ impl Context {
                 "no context came with the success",
             )
         })?;
-        let context = Arc::new(Self { driver, device, handle });
+        let context = Arc::new(Self { driver, device, handle, process: std::process::id() });
         retained.push((device, Arc::downgrade(&context)));
         Ok(context)
     }
@@ -62,6 +63,12 @@ impl Context {
     /// The device that it is the primary context of.
     pub(crate) fn device(&self) -> CUdevice {
         self.device
+    }
+
+    /// Whether this is a process that was forked off the one that the context is in. CUDA does not work here, and
+    /// what lives in the context is not this process's to free.
+    pub(crate) fn is_forked(&self) -> bool {
+        std::process::id() != self.process
     }
 
     /// The driver's functions.
@@ -81,6 +88,9 @@ impl Context {
 impl Drop for Context {
     /// A status cannot be handed on from here.
     fn drop(&mut self) {
+        if self.is_forked() {
+            return;
+        }
         // SAFETY: retained once in `primary`, and released only here.
         let _ = unsafe { (self.functions().cuDevicePrimaryCtxRelease_v2)(self.device) };
     }

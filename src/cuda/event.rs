@@ -54,6 +54,9 @@ impl Event {
 impl Drop for Event {
     /// A status cannot be handed on from here.
     fn drop(&mut self) {
+        if self.context.is_forked() {
+            return;
+        }
         // Where it cannot be entered once more it may still be the current one.
         let entered = self.context.enter();
         // SAFETY: made in `new`, and destroyed only here; CUDA keeps what a stream still waits for.

@@ -59,6 +59,9 @@ impl PinnedMemory {
 impl Drop for PinnedMemory {
     /// What cannot be freed is leaked: a status cannot be handed on from here.
     fn drop(&mut self) {
+        if self.context.is_forked() {
+            return;
+        }
         // Where it cannot be entered once more it may still be the current one.
         let entered = self.context.enter();
         // SAFETY: made in `new` in this context, and freed only here.

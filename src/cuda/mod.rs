@@ -23,7 +23,7 @@ pub(crate) use stream::Stream;
 
 use direct264_sys::cuda::{CUDA_ERROR_NOT_INITIALIZED, CUDA_ERROR_OUT_OF_MEMORY, Status};
 #[cfg(openh264)]
-use direct264_sys::cuda::{Driver, load};
+use direct264_sys::cuda::{Driver, InitError, load};
 
 use crate::encoder::Backend;
 use crate::error::DriverError;
@@ -31,11 +31,17 @@ use crate::error::DriverError;
 use crate::error::FrameError;
 use crate::reason::Reason;
 
-/// The CUDA driver of this process, initialised. Where there is none, nothing that a caller gives can be of CUDA.
+/// The CUDA driver of this process, initialised.
 #[cfg(openh264)]
 pub(crate) fn driver() -> Result<&'static Driver, FrameError> {
-    let driver = load().ok().filter(|driver| driver.initialise().is_ok());
-    driver.ok_or(FrameError::NoDeviceMemory { address: 0 })
+    let unreadable = |status: Status| FrameError::Unreadable { call: "cuInit", status: i64::from(status.0) };
+    // Where there is no driver, no address is one of CUDA's.
+    let driver = load().map_err(|_| FrameError::NoDeviceMemory { address: 0 })?;
+    driver.initialise().map_err(|error| match error {
+        InitError::Refused(status) => unreadable(status),
+        _ => unreadable(CUDA_ERROR_NOT_INITIALIZED),
+    })?;
+    Ok(driver)
 }
 
 /// `Ok` for success, else the error of this call.

@@ -143,6 +143,9 @@ impl Stream {
 impl Drop for Stream {
     /// A status cannot be handed on from here.
     fn drop(&mut self) {
+        if self.context.is_forked() {
+            return;
+        }
         // Where it cannot be entered once more it may still be the current one.
         let entered = self.context.enter();
         // SAFETY: made in `new`, and destroyed only here.

@@ -70,6 +70,10 @@ pub(super) fn not_opened(error: OpenError) -> Error {
                 _ => refused(OPEN, status),
             }
         }
+        OpenError::Occupied(limit) => {
+            because(Reason::TimedOut, format!("{OPEN}: {error}; the limit is {} ms", limit.as_millis()))
+                .into()
+        }
         _ => DriverError::new(Backend::Nvenc, OPEN, 0, error.to_string()).into(),
     }
 }

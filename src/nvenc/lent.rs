@@ -1,5 +1,6 @@
 //! Page-locked frames that a caller writes in place, so that nothing has to be copied on the host.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::pixels::{Layout, Staging, SurfaceFormat, Target};
@@ -12,8 +13,9 @@ use crate::units::{FrameSize, Timestamp};
 ///
 /// It has the encoder's [`coded_size`](crate::Encoder::coded_size): where that is larger than the encoder's size, the
 /// last column and row are the caller's to fill, best by repeating the ones before. Its first bytes are those of an
-/// earlier frame. It may be written on any thread, also while the encoder encodes another frame. Dropped, it goes back
-/// to the encoder; it may outlive the encoder too.
+/// earlier frame. It may be written on any thread, also while the encoder encodes another frame, but not in a process
+/// that was forked after it was lent, which need not have the memory. Dropped, it goes back to the encoder; it may
+/// outlive the encoder too.
 #[derive(Debug)]
 pub struct LentFrame {
     /// `None` only once it is handed back.
@@ -140,11 +142,13 @@ pub enum PixelsMut<'a> {
 pub(super) struct Pool {
     size: FrameSize,
     returned: Mutex<[Option<Staging>; SLOTS]>,
+    /// The session hangs, and so might the call that frees its memory.
+    is_lost: AtomicBool,
 }
 
 impl Pool {
     pub(super) fn new(size: FrameSize) -> Arc<Self> {
-        Arc::new(Self { size, returned: Mutex::default() })
+        Arc::new(Self { size, returned: Mutex::default(), is_lost: AtomicBool::new(false) })
     }
 
     /// Where `slot`'s memory is if it came back.
@@ -152,10 +156,23 @@ impl Pool {
         self.returned.lock().unwrap_or_else(PoisonError::into_inner).get_mut(slot)?.take()
     }
 
+    /// From now on what comes back is leaked.
+    pub(super) fn lose(&self) {
+        self.is_lost.store(true, Ordering::Relaxed);
+    }
+
     fn give_back(&self, slot: usize, staging: Staging) {
         let mut returned = self.returned.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(place) = returned.get_mut(slot) {
             *place = Some(staging);
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        if self.is_lost.load(Ordering::Relaxed) {
+            std::mem::forget(std::mem::take(&mut self.returned));
         }
     }
 }

@@ -40,6 +40,8 @@ mod session;
 #[cfg(nvenc)]
 mod slot;
 
+use std::time::Duration;
+
 #[cfg(nvenc)]
 pub use encoder::NvencEncoder;
 #[cfg(nvenc)]
@@ -47,10 +49,13 @@ pub use lent::{LentFrame, PixelsMut, PlaneMut};
 pub use probe::{Capabilities, Gpu, Probe, Version};
 
 /// Looks for NVENC: loads the driver, lists the GPUs, and opens and closes a session on each, which is the only way
-/// to know. What it finds can change: a session limit is reached and left again, a driver is installed.
+/// to know. What it finds can change: a session limit is reached and left again. What does
+/// not load or initialise stays so for as long as the process lives.
 ///
-/// It takes as long as the driver takes, some 100 ms for each GPU that nobody uses yet, on the thread that calls it.
-/// It takes one encode session at a time for that long. It never fails: what is not there is in the answer.
+/// It takes as long as the driver takes, some 100 ms for each GPU that nobody uses yet, and at most as long as opening
+/// an encoder by default: see [`CallLimits`](crate::CallLimits::DEFAULT). What is not known by then is
+/// [`Reason::TimedOut`](crate::Reason::TimedOut). It takes one encode session at a time for that long. It never fails:
+/// what is not there is in the answer.
 ///
 /// ```
 /// let found = direct264::nvenc::probe();
@@ -61,16 +66,19 @@ pub use probe::{Capabilities, Gpu, Probe, Version};
 /// ```
 #[must_use]
 pub fn probe() -> Probe {
+    probe_within(crate::CallLimits::DEFAULT.open)
+}
+
+/// [`probe`] with another limit. It looks on a thread of its own, which a driver that hangs keeps.
+#[must_use]
+pub fn probe_within(limit: Duration) -> Probe {
     #[cfg(nvenc)]
-    return look::probe();
+    return look::probe(limit);
     #[cfg(not(nvenc))]
-    return Probe {
-        cuda: None,
-        driver_api: None,
-        api: None,
-        gpus: Vec::new(),
-        unavailable: Some(not_built()),
-    };
+    {
+        let _ = limit;
+        Probe { unavailable: Some(not_built()), ..Probe::default() }
+    }
 }
 
 #[cfg(not(nvenc))]

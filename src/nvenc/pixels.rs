@@ -1,7 +1,7 @@
 //! How a picture lies in the memory that is uploaded, and bringing a frame there with one copy.
 
 use crate::colour::{Colour, Matrix, Range};
-use crate::convert::Planes;
+use crate::convert::PlanesMut;
 use crate::cuda::PinnedMemory;
 use crate::frame::{Frame, PixelFormat, Pixels, Plane, RgbOrder};
 use crate::units::FrameSize;
@@ -146,14 +146,18 @@ impl Staging {
         }
     }
 
-    /// Copies a frame that was converted to I420 of the coded size.
-    pub(super) fn copy_converted(&mut self, planes: &Planes<'_>) {
-        let Planes { y, u, v, y_stride, chroma_stride } = *planes;
-        let width = self.layout.size.width() as usize;
-        let [first, second, third] = self.planes();
-        copy_plane(Plane::new(y, y_stride), first, width);
-        copy_plane(Plane::new(u, chroma_stride), second, width / 2);
-        copy_plane(Plane::new(v, chroma_stride), third, width / 2);
+    /// The planes of I420, to be converted to; `None` for any other format.
+    pub(super) fn planar(&mut self) -> Option<PlanesMut<'_>> {
+        match self.planes() {
+            [Some(y), Some(u), Some(v)] => Some(PlanesMut {
+                y: y.bytes,
+                u: u.bytes,
+                v: v.bytes,
+                y_stride: y.stride,
+                chroma_stride: u.stride,
+            }),
+            _ => None,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::config::GpuUuid;
 use crate::error::Unavailable;
 
 /// What was found: see [`probe`](super::probe).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Probe {
     /// The newest CUDA that the driver speaks; `None` where there is no driver. It says nothing about a GPU.

@@ -169,31 +169,33 @@ impl Runner {
 
     /// Has a session that failed end where that costs the caller nothing: on its own thread. On the caller's thread it
     /// stays until [`close`](Runner::close).
-    pub(super) fn begin_to_close(&mut self, stagings: impl FnOnce() -> Vec<Staging>) {
+    pub(super) fn begin_to_close(&mut self, memory: impl FnOnce() -> Vec<PinnedMemory>) {
         if let Self::Bounded(worker) = self {
-            worker.begin_to_close(stagings());
+            worker.begin_to_close(memory());
         }
     }
 
-    /// Ends the session and frees `stagings` after it. Returns when that is done, or when the limit is passed and it
+    /// Ends the session and frees `memory` after it. Returns when that is done, or when the limit is passed and it
     /// goes on without the caller.
-    pub(super) fn close(self, stagings: Vec<Staging>) {
+    pub(super) fn close(self, memory: Vec<PinnedMemory>) {
         match self {
-            Self::Direct(session) => session.end(stagings),
-            Self::Bounded(worker) => worker.close(stagings),
-            Self::Gone => drop(stagings),
+            Self::Direct(session) => session.end(memory),
+            Self::Bounded(worker) => worker.close(memory),
+            Self::Gone => drop(memory),
         }
     }
 }
 
 /// A thread that owns a session, seen from the other side.
+///
+/// Both sides sleep as soon as they have to wait. On two busy cores the two wake-ups cost 25 us for a frame at 60 Hz;
+/// spinning for 30 us first made that no less on the thread's side, and 50 us on the caller's side or on both.
+/// An encode takes milliseconds and a frame's time 16 of them, so a spin that pays would have to last as long.
 #[derive(Debug)]
 pub(super) struct Worker {
     shared: Arc<Shared>,
     limits: CallLimits,
     progress: Progress,
-    /// The process that the thread lives in: a forked child has no such thread.
-    process: u32,
     /// An answer did not come in time.
     is_lost: bool,
     /// The last order was given.
@@ -218,7 +220,7 @@ struct Mail {
 #[derive(Debug)]
 enum Order {
     Do(Job),
-    Close(Vec<Staging>),
+    Close(Vec<PinnedMemory>),
 }
 
 #[derive(Debug)]
@@ -245,8 +247,7 @@ impl Worker {
                     error.to_string(),
                 )
             })?;
-        let mut worker =
-            Self { shared, limits, progress, process: std::process::id(), is_lost: false, is_closing: false };
+        let mut worker = Self { shared, limits, progress, is_lost: false, is_closing: false };
         match worker.wait(limits.open) {
             Ok(Answer::Opened(opened)) => Ok((worker, opened?)),
             Ok(_) => Err(worker.lost(limits.open).into()),
@@ -269,15 +270,20 @@ impl Worker {
         }
     }
 
-    fn begin_to_close(&mut self, stagings: Vec<Staging>) {
+    fn begin_to_close(&mut self, memory: Vec<PinnedMemory>) {
         if !self.is_closing {
             self.is_closing = true;
-            self.shared.order(Order::Close(stagings));
+            self.shared.order(Order::Close(memory));
         }
     }
 
-    fn close(mut self, stagings: Vec<Staging>) {
-        self.begin_to_close(stagings);
+    fn close(mut self, memory: Vec<PinnedMemory>) {
+        if self.is_lost && self.is_closing {
+            // To free it takes a call, which would hang here as the other one does there.
+            std::mem::forget(memory);
+            return;
+        }
+        self.begin_to_close(memory);
         if !self.is_lost {
             // A session that takes longer to end does so on its own thread.
             let _ = self.wait(self.limits.first);
@@ -308,14 +314,8 @@ impl Worker {
 
     fn lost(&mut self, limit: Duration) -> DriverError {
         self.is_lost = true;
-        let call = self.progress.step().call();
-        if std::process::id() == self.process {
-            let what = format!("the limit is {} ms", limit.as_millis());
-            DriverError::new(Backend::Nvenc, call, 0, what).because(Reason::TimedOut)
-        } else {
-            let what = format!("the session belongs to process {}", self.process);
-            DriverError::new(Backend::Nvenc, call, 0, what).because(Reason::Forked)
-        }
+        let what = format!("the limit is {} ms", limit.as_millis());
+        DriverError::new(Backend::Nvenc, self.progress.step().call(), 0, what).because(Reason::TimedOut)
     }
 }
 
@@ -377,8 +377,8 @@ fn work(shared: &Shared, config: &EncoderConfig, progress: &Progress) {
                     return;
                 }
             }
-            Order::Close(stagings) => {
-                session.end(stagings);
+            Order::Close(memory) => {
+                session.end(memory);
                 let _ = shared.answer(Answer::Closed);
                 return;
             }

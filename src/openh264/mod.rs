@@ -3,6 +3,7 @@
 mod device;
 mod library;
 mod params;
+mod planar;
 mod rate;
 mod raw;
 mod session;
@@ -11,19 +12,17 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::config::EncoderConfig;
-use crate::convert::Converter;
 use crate::encoder::{AccessUnit, Backend, Encoder, Picture, StageTimes};
 use crate::error::{Error, FrameError};
 use crate::event::{Event, EventKind};
+use crate::event_log::EventLog;
 use crate::frame::Frame;
 use crate::units::{Bitrate, FrameRate, FrameSize, QpRange};
 use device::DeviceReader;
 pub use library::Library;
+use planar::Planar;
 use rate::{PictureKind, RateControl};
 use session::Session;
-
-/// Events kept for a caller that takes none.
-const MOST_EVENTS: usize = 256;
 
 /// An H.264 encoder on the CPU.
 ///
@@ -36,7 +35,7 @@ pub struct OpenH264Encoder {
     size: FrameSize,
     /// Reads frames that lie in device memory.
     device: DeviceReader,
-    converter: Converter,
+    planar: Planar,
     rate: RateControl,
     /// Reused from frame to frame.
     bytes: Vec<u8>,
@@ -45,7 +44,7 @@ pub struct OpenH264Encoder {
     frames_since_idr: u32,
     /// The next picture is an IDR because the stream has just been opened or changed its size.
     starts: bool,
-    events: Vec<Event>,
+    events: EventLog,
 }
 
 impl OpenH264Encoder {
@@ -62,24 +61,20 @@ impl OpenH264Encoder {
             config: config.clone(),
             size: config.size,
             device: DeviceReader::default(),
-            converter: Converter::new(config.colour),
+            planar: Planar::new(config.colour),
             rate,
             bytes: Vec::new(),
             nals: Vec::new(),
             frames: 0,
             frames_since_idr: 0,
             starts: true,
-            events: Vec::new(),
+            events: EventLog::default(),
         };
         encoder.note(EventKind::Selected);
         Ok(encoder)
     }
 
-    /// Keeps an event for the caller; the oldest ones go when nobody takes them.
     fn note(&mut self, kind: EventKind) {
-        if self.events.len() >= MOST_EVENTS {
-            self.events.remove(0);
-        }
         self.events.push(Event::new(self.frames, Backend::OpenH264, kind));
     }
 
@@ -114,7 +109,7 @@ impl Encoder for OpenH264Encoder {
         let timestamp = frame.timestamp();
         let fetched = self.device.fetch(frame)?;
         let arrived = if fetched.is_some() { Instant::now() } else { start };
-        let (planes, was_converted) = self.converter.planes(fetched.as_ref().unwrap_or(frame))?;
+        let (planes, was_converted) = self.planar.planes(fetched.as_ref().unwrap_or(frame));
         let converted = if was_converted { Instant::now() } else { arrived };
 
         let kind = if is_idr { PictureKind::Idr } else { PictureKind::P };
@@ -206,7 +201,7 @@ impl Encoder for OpenH264Encoder {
         self.session.resize(&self.config, size, rate.qp())?;
         self.size = size;
         self.rate = rate;
-        self.converter.clear();
+        self.planar.clear();
         self.starts = true;
         self.note(EventKind::Recreated { size });
         Ok(())
@@ -221,6 +216,6 @@ impl Encoder for OpenH264Encoder {
     }
 
     fn take_events(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.events)
+        self.events.take()
     }
 }

@@ -19,7 +19,7 @@ use openh264_sys2::{
     videoFrameTypeIDR,
 };
 
-use crate::convert::Planes;
+use super::planar::Planes;
 use crate::encoder::Backend;
 use crate::error::DriverError;
 use crate::units::FrameSize;

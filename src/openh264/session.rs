@@ -5,9 +5,9 @@ use std::ops::Range;
 use openh264_sys2::SEncParamExt;
 
 use super::params;
+use super::planar::Planes;
 use super::raw::RawEncoder;
 use crate::config::EncoderConfig;
-use crate::convert::Planes;
 use crate::encoder::Backend;
 use crate::error::{DriverError, Error};
 use crate::units::FrameSize;

@@ -13,6 +13,7 @@ use crate::nvenc::probe::Capabilities;
 use crate::nvenc::runner::{Job, Runner};
 use crate::nvenc::session::SLOTS;
 use crate::units::FrameSize;
+use crate::window::Window;
 
 impl NvencEncoder {
     /// Puts another size in force: within the session where that holds it, else in a new one.
@@ -74,6 +75,11 @@ impl NvencEncoder {
             }
             Err(error) => return Err(error.into()),
         }
+        if config.frame_rate == self.config.frame_rate {
+            self.window.retarget(config.bitrate);
+        } else {
+            self.window = Window::new(config.frame_rate, config.bitrate);
+        }
         self.config = config;
         Ok(())
     }
@@ -100,7 +106,7 @@ impl NvencEncoder {
         self.level = level(&config, config.size);
         self.lent = [false; SLOTS];
         self.pool = Pool::new(config.size.padded_to_even());
-        self.converter.clear();
+        self.window = Window::new(config.frame_rate, config.bitrate);
         self.idr_due = true;
         self.is_first = true;
         let size = config.size;
@@ -118,7 +124,7 @@ impl NvencEncoder {
             return self.reopen(config);
         }
         self.level = level(&config, config.size);
-        self.converter.clear();
+        self.window = Window::new(config.frame_rate, config.bitrate);
         self.idr_due = true;
         let size = config.size;
         self.config = config;

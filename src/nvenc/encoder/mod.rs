@@ -21,9 +21,12 @@ use crate::cuda::PinnedMemory;
 use crate::encoder::{AccessUnit, Backend, Encoder, Picture, StageTimes};
 use crate::error::{DriverError, Error, FrameError};
 use crate::event::{Event, EventKind};
+use crate::event_log::EventLog;
 use crate::frame::{Frame, PixelFormat, Pixels};
 use crate::level::Level;
+use crate::reason::Reason;
 use crate::units::{Bitrate, FrameRate, FrameSize, QpRange, Timestamp};
+use crate::window::Window;
 
 /// An H.264 encoder on an NVIDIA GPU.
 ///
@@ -68,9 +71,12 @@ pub struct NvencEncoder {
     idr_due: bool,
     /// No access unit has come out of this session yet.
     is_first: bool,
-    events: Vec<Event>,
+    window: Window,
+    events: EventLog,
     /// What ended the session.
     spent: Option<DriverError>,
+    /// Where the session lives: a forked child has neither its thread nor its CUDA.
+    process: u32,
 }
 
 impl NvencEncoder {
@@ -99,8 +105,10 @@ impl NvencEncoder {
             frames_since_idr: 0,
             idr_due: true,
             is_first: true,
-            events: Vec::new(),
+            window: Window::new(config.frame_rate, config.bitrate),
+            events: EventLog::default(),
             spent: None,
+            process: std::process::id(),
         };
         encoder.note(EventKind::Selected);
         Ok(encoder)
@@ -140,7 +148,13 @@ impl NvencEncoder {
         self.events.push(Event::new(self.frames, Backend::Nvenc, kind));
     }
 
+    /// Before anything else, since page-locked memory need not even be there in a forked child.
     fn alive(&self) -> Result<(), Error> {
+        if std::process::id() != self.process {
+            let what = format!("the session belongs to process {}", self.process);
+            let error = DriverError::new(Backend::Nvenc, "nvEncEncodePicture", 0, what);
+            return Err(error.because(Reason::Forked).into());
+        }
         match &self.spent {
             Some(error) => Err(error.clone().into()),
             None => Ok(()),
@@ -151,16 +165,25 @@ impl NvencEncoder {
     fn end<T>(&mut self, result: Result<T, DriverError>) -> Result<T, Error> {
         result.map_err(|error| {
             self.spent = Some(error.clone());
-            let Self { runner, stagings, .. } = self;
-            runner.begin_to_close(|| stagings.iter_mut().filter_map(Option::take).collect());
+            if error.reason == Reason::TimedOut {
+                self.pool.lose();
+            }
+            let Self { runner, stagings, fetched, .. } = self;
+            runner.begin_to_close(|| take_memory(stagings, fetched));
             error.into()
         })
     }
 
     /// Ends the session, or waits until one that has begun to end is gone.
     fn close(&mut self) {
-        let stagings: Vec<Staging> = self.stagings.iter_mut().filter_map(Option::take).collect();
-        std::mem::replace(&mut self.runner, Runner::Gone).close(stagings);
+        let memory = take_memory(&mut self.stagings, &mut self.fetched);
+        let runner = std::mem::replace(&mut self.runner, Runner::Gone);
+        if std::process::id() == self.process {
+            runner.close(memory);
+        } else {
+            // A forked child has a copy of what is another's to end.
+            std::mem::forget((runner, memory));
+        }
     }
 
     /// Does a job that leaves the session good when the driver refuses it.
@@ -224,10 +247,10 @@ impl NvencEncoder {
             staging.copy_frame(frame);
             prepared
         } else {
-            let (planes, _) = self.converter.planes(frame)?;
-            let converted = Instant::now();
-            staging.copy_converted(&planes);
-            converted
+            if let Some(mut planes) = staging.planar() {
+                self.converter.write(frame, &mut planes);
+            }
+            Instant::now()
         };
         times.convert = converted - prepared;
         times.upload = converted.elapsed();
@@ -261,6 +284,7 @@ impl NvencEncoder {
 
     /// What came of a picture, counted.
     fn access_unit(&mut self, timestamp: Timestamp, mut times: StageTimes, start: Instant) -> AccessUnit<'_> {
+        self.watch_the_rate();
         self.frames += 1;
         self.frames_since_idr = if self.out.is_idr { 1 } else { self.frames_since_idr.saturating_add(1) };
         self.idr_due = false;
@@ -280,11 +304,28 @@ impl NvencEncoder {
         }
     }
 
+    /// Tells when the pictures of the last second are more than was asked for and cannot be coarser.
+    fn watch_the_rate(&mut self) {
+        // The driver tells the mean of a picture, in which some macroblocks can be finer.
+        let is_coarsest = self.out.qp < u32::from(QpRange::MAX_QP + 1)
+            && self.out.qp + 1 >= u32::from(self.config.qp_range.max());
+        self.window.push(self.out.bytes.len());
+        if let Some(unmet) = self.window.newly_unmet(is_coarsest) {
+            self.note(unmet);
+        }
+    }
+
     fn idr_is_due(&self, picture: Picture) -> bool {
         let period_is_over =
             self.config.idr_period_frames.is_some_and(|period| self.frames_since_idr >= period.get());
         self.idr_due || picture == Picture::Idr || period_is_over
     }
+}
+
+/// The page-locked memory that is not with the caller, to be freed after the session.
+fn take_memory(stagings: &mut [Option<Staging>], fetched: &mut Option<PinnedMemory>) -> Vec<PinnedMemory> {
+    let staged = stagings.iter_mut().filter_map(|staging| Some(staging.take()?.memory));
+    staged.chain(fetched.take()).collect()
 }
 
 impl Encoder for NvencEncoder {
@@ -347,7 +388,7 @@ impl Encoder for NvencEncoder {
     }
 
     fn take_events(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.events)
+        self.events.take()
     }
 }
 

@@ -100,13 +100,13 @@ impl Session {
         })
     }
 
-    /// Ends the session, and frees `stagings` once nothing reads them any more.
-    pub(super) fn end(self, stagings: Vec<Staging>) {
+    /// Ends the session, and frees `memory` once nothing reads them any more.
+    pub(super) fn end(self, memory: Vec<PinnedMemory>) {
         let context = Arc::clone(self.open.context());
         // Entered around all of it, so that no part depends on entering it once more.
         let entered = context.enter();
         drop(self);
-        drop(stagings);
+        drop(memory);
         drop(entered);
     }
 

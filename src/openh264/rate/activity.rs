@@ -1,6 +1,6 @@
 //! How much a picture moves and how busy it is, measured on a few of its rows before it is encoded.
 
-use crate::convert::Planes;
+use crate::openh264::planar::Planes;
 use crate::units::FrameSize;
 
 /// One row in so many is looked at: at 1080p that is a quarter of a megabyte, some 25 us.

@@ -3,20 +3,19 @@
 //! The library's own control brakes by dropping frames, and with two slices it lets sizes swing by a factor of
 //! eight. Ours predicts what a picture will cost, from how much it differs from the one before ([`activity`]) and from
 //! what the last ones cost ([`scene`]), and chooses the quantiser that makes it fit. What a picture took too much or too
-//! little is a debt that the next ones pay off within about half a second, and the last second ([`window`]) has the last
+//! little is a debt that the next ones pay off within about half a second, and the last second ([`Window`]) has the last
 //! word.
 
 mod activity;
 mod scene;
-mod window;
 
-use crate::convert::Planes;
 use crate::event::EventKind;
+use crate::openh264::planar::Planes;
 use crate::units::{Bitrate, FrameRate, FrameSize, QpRange};
+use crate::window::Window;
 
 use activity::{Activity, texture};
 use scene::{LogMotion, Scene};
-use window::Window;
 
 /// An IDR or a cut may take so many times the bits of a mean picture, but no more than a mean picture and this share of
 /// a second.
@@ -185,9 +184,7 @@ impl RateControl {
         self.debt_bits =
             self.debt_bits.clamp(-MOST_CREDIT_SECONDS * self.bps(), MOST_DEBT_SECONDS * self.bps());
         self.window.push(bytes);
-        self.window
-            .newly_unmet_bps(self.qp >= self.qp_range.max())
-            .map(|reached_bps| EventKind::RateUnmet { target: self.bitrate, reached_bps })
+        self.window.newly_unmet(self.qp >= self.qp_range.max())
     }
 
     fn inter_qp(&self, motion: LogMotion) -> f32 {

@@ -4,7 +4,9 @@ use std::error::Error;
 use std::ffi::{CStr, c_void};
 use std::fmt;
 use std::ptr::NonNull;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::{
     ApiVersion, DriverApi, Functions, MissingFunction, NV_ENC_DEVICE_TYPE_CUDA, NV_ENC_ENCODER_PTR,
@@ -77,6 +79,24 @@ fn open() -> Result<Driver, LoadError> {
 /// Held while the API version of the process matters: from making an instance to having a session.
 static API_VERSION_OF_THE_PROCESS: Mutex<()> = Mutex::new(());
 
+/// How long an opening waits for another one of the process. One that hangs holds the lock for ever, and whoever came
+/// later would pile up behind it.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(1);
+
+fn lock_api_version(patience: Duration) -> Option<MutexGuard<'static, ()>> {
+    let start = Instant::now();
+    loop {
+        match API_VERSION_OF_THE_PROCESS.try_lock() {
+            Ok(guard) => return Some(guard),
+            // Nothing is behind the lock that could be left half done.
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) if start.elapsed() >= patience => return None,
+            Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
+        }
+    }
+}
+
 impl Driver {
     /// A driver made of two functions, in place of a loaded library.
     ///
@@ -118,9 +138,9 @@ impl Driver {
     /// Inside the driver the API version belongs to the process, and whoever made an instance last has set
     /// it. So an instance is made right before the session is opened, under a lock of this crate, and once
     /// more if the driver says that the version is wrong: another component can have come between. The lock
-    /// is held while the driver opens the session, which it may take long over, or for ever. What this does
-    /// to others: a component that opens a session later, with another version, has to make its instance
-    /// anew.
+    /// is held while the driver opens the session, which it may take long over, or for ever; who comes later
+    /// waits ten seconds for it and no longer. What this does to others: a component that opens a session
+    /// later, with another version, has to make its instance anew.
     ///
     /// A session that the driver leaves behind although it refused is destroyed here.
     ///
@@ -132,7 +152,20 @@ impl Driver {
     ///
     /// `context` is a CUDA context of this process that lives until the session is destroyed.
     pub unsafe fn open_session(&self, api: ApiVersion, context: CUcontext) -> Result<Session, OpenError> {
-        let _version_is_ours = API_VERSION_OF_THE_PROCESS.lock().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: the caller vouches for `context`.
+        unsafe { self.open_session_within(PATIENCE, api, context) }
+    }
+
+    /// # Safety
+    ///
+    /// As [`Driver::open_session`].
+    unsafe fn open_session_within(
+        &self,
+        patience: Duration,
+        api: ApiVersion,
+        context: CUcontext,
+    ) -> Result<Session, OpenError> {
+        let _version_is_ours = lock_api_version(patience).ok_or(OpenError::Occupied(patience))?;
         // SAFETY: the caller vouches for `context`.
         match unsafe { self.try_open_session(api, context) } {
             Err(OpenError::Refused(NV_ENC_ERR_INVALID_VERSION)) => {
@@ -231,6 +264,8 @@ pub enum OpenError {
     Refused(Status),
     /// `nvEncOpenEncodeSessionEx` said that it succeeded and gave no handle.
     NoHandle,
+    /// Another opening of the process has not come back for so long.
+    Occupied(Duration),
 }
 
 impl fmt::Display for OpenError {
@@ -240,6 +275,7 @@ impl fmt::Display for OpenError {
             Self::MissingFunction(_) => "the encode library is not complete",
             Self::Refused(_) => "nvEncOpenEncodeSessionEx was refused",
             Self::NoHandle => "nvEncOpenEncodeSessionEx succeeded and gave no session",
+            Self::Occupied(_) => "another session is being opened and does not come back",
         })
     }
 }
@@ -249,7 +285,7 @@ impl Error for OpenError {
         match self {
             Self::NoInstance(status) | Self::Refused(status) => Some(status),
             Self::MissingFunction(missing) => Some(missing),
-            Self::NoHandle => None,
+            Self::NoHandle | Self::Occupied(_) => None,
         }
     }
 }

@@ -186,17 +186,21 @@ fn the_version_is_negotiated_and_a_refusal_is_a_value() {
 }
 
 #[test]
-fn two_threads_open_one_after_the_other() {
-    let held = API_VERSION_OF_THE_PROCESS.lock().unwrap_or_else(PoisonError::into_inner);
+fn two_threads_open_one_after_the_other_and_wait_for_it_so_long() {
+    let held = lock_api_version(PATIENCE).expect("nobody holds it for long");
     let (done, waiting) = std::sync::mpsc::channel();
-    let opener = std::thread::spawn(move || {
+    let opener = thread::spawn(move || {
         set(World { open: (0, 0x5e55), ..World::default() });
         let opened = open(ApiVersion::V12_1);
         done.send(()).expect("the test waits");
         opened
     });
-    let early = waiting.recv_timeout(std::time::Duration::from_millis(50));
+    let early = waiting.recv_timeout(Duration::from_millis(50));
     assert!(early.is_err(), "a session was opened although the lock is held");
+    let little = Duration::from_millis(20);
+    // SAFETY: the driver above does not look at the context.
+    let hurried = unsafe { driver().open_session_within(little, ApiVersion::V12_1, std::ptr::null_mut()) };
+    assert!(matches!(hurried, Err(OpenError::Occupied(limit)) if limit == little));
     drop(held);
     assert_eq!(opener.join().expect("no panic"), Ok(0x5e55));
 }

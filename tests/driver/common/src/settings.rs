@@ -47,6 +47,8 @@ pub struct Settings {
     pub codecs: Vec<String>,
     /// `CAPS`: capabilities by name or number, `WIDTH_MIN=33,SUPPORT_INTRA_REFRESH=0`.
     pub caps: Vec<(String, i32)>,
+    /// `WITHOUT`: functions that the encode library does not have.
+    pub without: Vec<String>,
     /// `FAULT`: see [`fault`].
     pub faults: Vec<Rule>,
     /// `TRACE`: how many calls are kept in order for the report.
@@ -72,6 +74,7 @@ impl Default for Settings {
             thorough: true,
             codecs: vec!["h264".to_owned()],
             caps: Vec::new(),
+            without: Vec::new(),
             faults: Vec::new(),
             trace: 0,
             report: None,
@@ -110,6 +113,7 @@ impl Settings {
             "CHECKS" => self.thorough = value != "light",
             "CODECS" => self.codecs = list(value).map(str::to_owned).collect(),
             "CAPS" => self.caps = parse_caps(value)?,
+            "WITHOUT" => self.without = list(value).map(str::to_owned).collect(),
             "FAULT" => self.faults = fault::parse(value)?,
             "TRACE" => self.trace = number(value)?,
             "REPORT" => self.report = Some(value.to_owned()).filter(|path| !path.is_empty()),

@@ -8,10 +8,12 @@
 
 mod build;
 mod clip;
+mod fork;
 mod report;
 mod stage;
 
 pub use build::{Double, Part};
 pub use clip::{Clip, decode, ffmpeg_or_say_so, psnr_y};
+pub use fork::in_a_fork;
 pub use report::{Report, Violation};
 pub use stage::{Library, Stage, as_child, as_child_with};

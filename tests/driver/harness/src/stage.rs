@@ -97,6 +97,17 @@ impl Stage {
         reset();
     }
 
+    /// Another component of the process makes an instance, for which the encode library gives a list of functions to who
+    /// speaks the API version in this word of that list.
+    pub fn make_instance(&self, list_word: u32) -> u32 {
+        let mut list = [0_u64; 319];
+        list[0] = u64::from(list_word);
+        // SAFETY: the function of that name takes a list of this size.
+        let create: extern "C" fn(*mut u64) -> u32 =
+            unsafe { self.nvenc().function("NvEncodeAPICreateInstance") };
+        create(list.as_mut_ptr())
+    }
+
     /// The report as of now.
     #[must_use]
     pub fn report(&self) -> Report {

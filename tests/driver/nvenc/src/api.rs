@@ -37,12 +37,29 @@ extern "C" fn NvEncodeAPICreateInstance(list: Address) -> u32 {
         if word >> 28 & 7 != 7 {
             return Err(INVALID_VERSION);
         }
-        for (slot, function) in functions(settings().api).into_iter().enumerate() {
+        let settings = settings();
+        for (slot, function) in functions(settings.api).into_iter().enumerate() {
             list.set_u64(8 + slot * 8, function as u64);
+        }
+        for name in &settings.without {
+            match CAN_BE_LEFT_OUT.iter().find(|(known, _)| known == name) {
+                Some((_, slot)) => list.set_u64(8 + slot * 8, 0),
+                None => {
+                    broke(Function::NvEncodeAPICreateInstance, 0, "the double cannot leave that out");
+                }
+            }
         }
         Ok(())
     })
 }
+
+/// Functions that can be told to be missing, and their slots.
+const CAN_BE_LEFT_OUT: [(&str, usize); 4] = [
+    ("nvEncEncodePicture", 16),
+    ("nvEncGetSequenceParams", 22),
+    ("nvEncGetLastErrorString", 37),
+    ("nvEncSetIOCudaStreams", 38),
+];
 
 /// Every slot that a driver of this API version knows, in order.
 fn functions(api: (u32, u32)) -> Vec<usize> {

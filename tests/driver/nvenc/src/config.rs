@@ -15,6 +15,8 @@ use crate::view::View;
 /// `NVENC_INFINITE_GOPLENGTH`.
 pub(crate) const INFINITE: u32 = u32::MAX;
 
+const HIGHEST_QP: u32 = 51;
+
 /// Where the parts of `NV_ENC_CONFIG` start.
 const RATE: usize = 40;
 const H264: usize = 168;
@@ -53,6 +55,9 @@ pub(crate) struct Config {
     pub(crate) cabac: bool,
     pub(crate) constant_qp: Option<u32>,
     average_rate: u32,
+    /// Where the client limits it; 0 and 51 where not.
+    pub(crate) least_qp: u32,
+    pub(crate) most_qp: u32,
     pub(crate) slices: Slices,
     pub(crate) report_slice_offsets: bool,
     pub(crate) repeat_headers: bool,
@@ -82,11 +87,13 @@ impl Config {
         Some(self.gop_length.min(self.idr_period)).filter(|period| !matches!(*period, 0 | INFINITE))
     }
 
-    /// Whether an encoder of these settings can take those on without starting anew.
+    /// Whether an encoder of these settings can take those on without starting anew. A range of quantisers it takes
+    /// on when it starts anew for another reason: openh264 cannot change it in flight.
     pub(crate) fn differs_only_in_rate(&self, other: &Self) -> bool {
         let mut same = other.clone();
         same.average_rate = self.average_rate;
         same.frame_rate = self.frame_rate;
+        (same.least_qp, same.most_qp) = (self.least_qp, self.most_qp);
         same.described = Value::Null;
         let mut own = self.clone();
         own.described = Value::Null;
@@ -150,9 +157,11 @@ impl Config {
             profile: read_profile(config, function)?,
             level: config.u32(H264 + 4),
             // The baseline profile overrides CABAC silently: FFmpeg leaves the preset's entropy coding in place there.
-            cabac: config.u32(H264 + 40) != 2 && config.guid(4) != guid::PROFILE_BASELINE,
+            cabac: config.u32(H264 + 44) != 2 && config.guid(4) != guid::PROFILE_BASELINE,
             constant_qp: (config.u32(RATE + 4) == 0).then(|| config.u32(RATE + 8)),
             average_rate: config.u32(RATE + 20),
+            least_qp: if config.bit(RATE + 36, 0) { config.u32(RATE + 40) } else { 0 },
+            most_qp: if config.bit(RATE + 36, 1) { config.u32(RATE + 52) } else { HIGHEST_QP },
             slices: read_slices(config, width, height, function)?,
             report_slice_offsets: init.bit(68, 0),
             repeat_headers: config.bit(H264, 12),
@@ -245,8 +254,11 @@ impl Config {
         if !matches!(mode, 0 | 1 | 2 | 8 | 16 | 32) {
             return refuse(UNSUPPORTED_PARAM, "rateControlMode is none of the capabilities");
         }
-        if self.constant_qp.is_some_and(|qp| qp > 51) {
+        if self.constant_qp.is_some_and(|qp| qp > HIGHEST_QP) {
             return refuse(INVALID_PARAM, "a constant QP is above 51");
+        }
+        if self.least_qp > self.most_qp || self.most_qp > HIGHEST_QP {
+            return refuse(INVALID_PARAM, "minQP is above maxQP, or maxQP above 51");
         }
         let (average, maximum) = (self.average_rate, config.u32(RATE + 24));
         if mode == 1 && maximum != 0 && maximum < average {
@@ -357,6 +369,8 @@ fn describe_rate(config: View) -> Value {
         "averageBitRate": config.u32(RATE + 20), "maxBitRate": config.u32(RATE + 24),
         "vbvBufferSize": config.u32(RATE + 28), "vbvInitialDelay": config.u32(RATE + 32),
         "rcFlags": config.u32(RATE + 36),
+        "minQP": [config.u32(RATE + 40), config.u32(RATE + 44), config.u32(RATE + 48)],
+        "maxQP": [config.u32(RATE + 52), config.u32(RATE + 56), config.u32(RATE + 60)],
         "lookaheadDepth": config.half(RATE + 90), "lowDelayKeyFrameScale": config.byte(RATE + 92),
         "multiPass": config.u32(RATE + 100),
     })
@@ -365,7 +379,7 @@ fn describe_rate(config: View) -> Value {
 fn describe_h264(config: View) -> Value {
     json!({
         "h264Flags": config.u32(H264), "level": config.u32(H264 + 4), "idrPeriod": config.u32(H264 + 8),
-        "entropyCodingMode": config.u32(H264 + 40),
+        "adaptiveTransformMode": config.u32(H264 + 32), "entropyCodingMode": config.u32(H264 + 44),
         "intraRefreshPeriod": config.u32(H264 + 52), "intraRefreshCnt": config.u32(H264 + 56),
         "maxNumRefFrames": config.u32(H264 + 60), "numRefL0": config.u32(H264 + 204),
         "sliceMode": config.u32(H264 + 64), "sliceModeData": config.u32(H264 + 68),

@@ -108,6 +108,7 @@ impl Session {
                 "a completion event is given, which this system does not have",
             ));
         }
+        self.log.flagged(flags);
         if flags & END_OF_STREAM != 0 {
             return self.end_of_stream(view);
         }

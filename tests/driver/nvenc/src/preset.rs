@@ -56,7 +56,7 @@ pub(crate) fn fill(config: View, preset: Guid, tuning: u32, version: usize) {
     h264.set_u32(8, period);
     // Adaptive transform and CABAC where they pay.
     h264.set_u32(32, 2);
-    h264.set_u32(40, 1);
+    h264.set_u32(44, 1);
     h264.set_u32(64, 3);
     h264.set_u32(68, 1);
     h264.set_u32(192, 1);

@@ -1,5 +1,6 @@
 //! This half's part of the report: sessions, what they were asked, what they leave behind.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use d264_double_common::bridge::{Receive, Text};
@@ -26,6 +27,8 @@ pub(crate) struct Log {
     bytes: u64,
     invalidations: u64,
     refreshes: u64,
+    /// How often each set of picture flags came.
+    flags: BTreeMap<u32, u64>,
 }
 
 impl Log {
@@ -39,6 +42,7 @@ impl Log {
             bytes: 0,
             invalidations: 0,
             refreshes: 0,
+            flags: BTreeMap::new(),
         }
     }
 
@@ -53,6 +57,10 @@ impl Log {
                 "settings": config.described,
             }));
         }
+    }
+
+    pub(crate) fn flagged(&mut self, flags: u32) {
+        *self.flags.entry(flags).or_default() += 1;
     }
 
     pub(crate) fn submitted(&mut self, refresh_frames: u32) {
@@ -74,7 +82,7 @@ impl Log {
             "api": format!("{}.{}", self.api.0, self.api.1),
             "settings": self.settings, "reconfigurations": self.changes,
             "frames": self.frames, "idrs": self.idrs, "bytes": self.bytes,
-            "invalidations": self.invalidations, "intra_refreshes_forced": self.refreshes,
+            "picture_flags": self.flags, "invalidations": self.invalidations, "intra_refreshes_forced": self.refreshes,
         })
     }
 }

@@ -85,9 +85,11 @@ impl Coder {
         // SAFETY: filled in by the call above; before it they were zero, which these plain C fields allow.
         let mut parameters = unsafe { parameters.assume_init() };
         fill_in(&mut parameters, config);
-        if least_qp > 0 {
-            parameters.iMinQp = least_qp;
-            parameters.iMaxQp = 51;
+        let least_qp = least_qp.max(int(config.least_qp as usize));
+        if least_qp > 0 || config.most_qp < 51 {
+            // It takes zero for "not given".
+            parameters.iMinQp = least_qp.max(1);
+            parameters.iMaxQp = int(config.most_qp as usize).max(least_qp);
             parameters.sSpatialLayers[0].iDLayerQp = parameters.sSpatialLayers[0].iDLayerQp.max(least_qp);
         }
         // SAFETY: the parameters are complete, and only read.

@@ -1,5 +1,6 @@
-//! The sizes of the pictures of the last second.
+//! The sizes of the pictures of the last second, and whether they are more than was asked for.
 
+use crate::event::EventKind;
 use crate::units::{Bitrate, FrameRate};
 
 /// The last second may be this many times the target before it is called unmet.
@@ -7,7 +8,7 @@ const UNMET_AT: f64 = 1.1;
 
 /// A ring of sizes. Pictures before the first count as on target.
 #[derive(Debug)]
-pub(super) struct Window {
+pub(crate) struct Window {
     bytes: Vec<u32>,
     /// Where the next size goes, and with it the oldest one.
     next: usize,
@@ -23,7 +24,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    pub(super) fn new(frame_rate: FrameRate, target: Bitrate) -> Self {
+    pub(crate) fn new(frame_rate: FrameRate, target: Bitrate) -> Self {
         let pictures = (frame_rate.as_f64().round() as usize).max(1);
         let picture = f64::from(target.bps()) / 8.0 / frame_rate.as_f64();
         let bytes = vec![picture.round() as u32; pictures];
@@ -34,7 +35,7 @@ impl Window {
 
     /// Changes the target. What was within the old one is within a lower one, and what was sent under a higher one
     /// stays what it was.
-    pub(super) fn retarget(&mut self, target: Bitrate) {
+    pub(crate) fn retarget(&mut self, target: Bitrate) {
         let ratio = f64::from(target.bps()) / f64::from(self.target.bps());
         let target_bytes = (self.target_bytes as f64 * ratio).round() as u64;
         (self.target, self.target_bytes) = (target, target_bytes);
@@ -48,17 +49,19 @@ impl Window {
     }
 
     /// Bits that the next picture may have before the last second is `times` the target.
-    pub(super) fn room_bits(&self, times: f32) -> f32 {
+    #[cfg(openh264)]
+    pub(crate) fn room_bits(&self, times: f32) -> f32 {
         let without_oldest = self.sum - u64::from(self.bytes[self.next]);
         (self.target_bytes as f32 * times - without_oldest as f32).max(0.0) * 8.0
     }
 
     /// How far the last second is over the target, as a share of it; negative when below.
-    pub(super) fn excess(&self) -> f32 {
+    #[cfg(openh264)]
+    pub(crate) fn excess(&self) -> f32 {
         self.sum as f32 / self.target_bytes.max(1) as f32 - 1.0
     }
 
-    pub(super) fn push(&mut self, bytes: usize) {
+    pub(crate) fn push(&mut self, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let oldest = std::mem::replace(&mut self.bytes[self.next], bytes);
         self.sum = self.sum + u64::from(bytes) - u64::from(oldest);
@@ -66,9 +69,9 @@ impl Window {
         self.seen = self.seen.saturating_add(1);
     }
 
-    /// The rate of the last second, the first time that it is too far over the target although the quantiser is at
-    /// its coarsest.
-    pub(super) fn newly_unmet_bps(&mut self, is_coarsest: bool) -> Option<u64> {
+    /// That the target is not met, told the first time that the last second is too far over it although the
+    /// quantiser is at its coarsest.
+    pub(crate) fn newly_unmet(&mut self, is_coarsest: bool) -> Option<EventKind> {
         if self.seen < self.bytes.len() {
             return None;
         }
@@ -76,7 +79,8 @@ impl Window {
         let is_over = bps > f64::from(self.target.bps()) * UNMET_AT;
         let was_unmet = self.is_unmet;
         self.is_unmet = is_over && (is_coarsest || was_unmet);
-        (self.is_unmet && !was_unmet).then_some(bps as u64)
+        let unmet = EventKind::RateUnmet { target: self.target, reached_bps: bps as u64 };
+        (self.is_unmet && !was_unmet).then_some(unmet)
     }
 }
 
@@ -89,6 +93,7 @@ mod tests {
         Window::new(FrameRate::hz(10).unwrap(), Bitrate::from_kbps(80).unwrap())
     }
 
+    #[cfg(openh264)]
     #[test]
     fn room_is_what_the_last_second_leaves() {
         let mut window = window();
@@ -105,7 +110,7 @@ mod tests {
         let told: Vec<_> = (0..40)
             .filter(|number| {
                 window.push(if (20..35).contains(number) { 900 } else { 1_500 });
-                window.newly_unmet_bps(true).is_some()
+                window.newly_unmet(true).is_some()
             })
             .collect();
         assert_eq!(told, [9, 38]);
@@ -116,7 +121,7 @@ mod tests {
         let mut window = window();
         for _ in 0..30 {
             window.push(1_500);
-            assert_eq!(window.newly_unmet_bps(false), None);
+            assert_eq!(window.newly_unmet(false), None);
         }
     }
 }

@@ -1,0 +1,112 @@
+//! What NVENC costs on the host, and what the thread of a session adds to it: frames through the direct form and
+//! through the bounded one, back to back and at 60 Hz, on the driver double with an encoder that costs nothing.
+//!
+//! It is a plain program: what is looked for is the tail of single calls, and the pause between them is part of it.
+
+#![expect(clippy::expect_used, reason = "a bench that cannot run has nothing to tell")]
+#![expect(clippy::print_stdout, reason = "the table is what it is for")]
+
+use std::time::{Duration, Instant};
+
+use d264_double::Double;
+use direct264::nvenc::NvencEncoder;
+use direct264::{
+    Bitrate, CallForm, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, NvencConfig, Picture,
+    PixelFormat, RgbOrder, Timestamp,
+};
+
+const CASES: [(&str, u32, u32, PixelFormat); 3] = [
+    ("240p nv12", 320, 240, PixelFormat::Nv12),
+    ("1080p nv12", 1920, 1080, PixelFormat::Nv12),
+    ("1080p rgba", 1920, 1080, PixelFormat::Rgb(RgbOrder::Rgba)),
+];
+/// The forms take turns, so that what else the machine does meets them alike.
+const ROUNDS: usize = 5;
+const FRAME: Duration = Duration::from_nanos(16_666_667);
+
+struct Times {
+    total: Vec<Duration>,
+    /// What is in no stage.
+    rest: Vec<Duration>,
+    convert_and_upload: Vec<Duration>,
+}
+
+fn main() {
+    // Without this `cargo test` is what runs it, to see that it runs.
+    let in_earnest = std::env::args().any(|argument| argument == "--bench");
+    let (back_to_back, paced) = if in_earnest { (1_000, 120) } else { (20, 3) };
+    let stage = Double::get().load();
+    stage.set("ENCODE=canned\nCHECKS=light");
+    println!(
+        "microseconds          form        total p50     p99   convert+upload p50   in no stage p50     p99"
+    );
+    for (name, width, height, format) in CASES {
+        let size = FrameSize::new(width, height).expect("the size is one");
+        for (pace, frames) in [(None, back_to_back), (Some(FRAME), paced)] {
+            let mut runs = [CallForm::Direct, CallForm::default()].map(|form| Run::new(size, form));
+            for _ in 0..ROUNDS {
+                runs.iter_mut().for_each(|run| run.encode(format, frames, pace));
+            }
+            let what = format!("{name} {}", if pace.is_some() { "60 Hz" } else { "at once" });
+            for (form, run) in ["direct", "bounded"].into_iter().zip(&mut runs) {
+                run.tell(&what, form);
+            }
+        }
+    }
+}
+
+struct Run {
+    encoder: NvencEncoder,
+    times: Times,
+}
+
+impl Run {
+    fn new(size: FrameSize, form: CallForm) -> Self {
+        let rate = FrameRate::hz(60).expect("60 is a rate");
+        let config = EncoderConfig::new(size, rate, Bitrate::from_mbps(4).expect("4M is a bitrate"))
+            .nvenc(NvencConfig::new().form(form));
+        let encoder = NvencEncoder::new(&config).expect("the double has an encoder");
+        Self { encoder, times: Times { total: Vec::new(), rest: Vec::new(), convert_and_upload: Vec::new() } }
+    }
+
+    fn encode(&mut self, format: PixelFormat, frames: usize, pace: Option<Duration>) {
+        let size = self.encoder.size();
+        let pixels = vec![90; format.frame_bytes(size)];
+        let frame = Frame::contiguous(size, format, &pixels, Timestamp(0)).expect("the length fits");
+        // The first picture makes what all others use.
+        let warm_up = 3;
+        let mut due = Instant::now();
+        for number in 0..frames + warm_up {
+            if let Some(pace) = pace {
+                due += pace;
+                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            }
+            let times = self.encoder.encode(&frame, Picture::Auto).expect("encodes").times;
+            if number >= warm_up {
+                let stages = times.convert + times.upload + times.submit + times.wait + times.copy;
+                self.times.total.push(times.total);
+                self.times.rest.push(times.total - stages);
+                self.times.convert_and_upload.push(times.convert + times.upload);
+            }
+        }
+    }
+
+    fn tell(&mut self, what: &str, form: &str) {
+        let Times { total, rest, convert_and_upload } = &mut self.times;
+        println!(
+            "{what:<21} {form:<10} {:>10.1} {:>7.1} {:>20.1} {:>17.1} {:>7.1}",
+            percentile(total, 50),
+            percentile(total, 99),
+            percentile(convert_and_upload, 50),
+            percentile(rest, 50),
+            percentile(rest, 99),
+        );
+    }
+}
+
+/// In microseconds.
+fn percentile(times: &mut [Duration], percent: usize) -> f64 {
+    times.sort_unstable();
+    let at = (times.len() * percent / 100).min(times.len() - 1);
+    times[at].as_secs_f64() * 1e6
+}

@@ -1,0 +1,84 @@
+//! Sessions whose end hangs, and what is left of a session that hangs: the caller goes on, in the time of its limits.
+#![allow(clippy::panic, clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{config, encode_run, size};
+use d264_double::{Double, as_child};
+use direct264::nvenc::NvencEncoder;
+use direct264::{
+    CallForm, CallLimits, Encoder, EncoderConfig, Error, NvencConfig, Picture, PixelFormat, Reason, Timestamp,
+};
+
+/// Beside the limits, for a machine with other things to do.
+const SLACK: Duration = Duration::from_secs(1);
+
+fn bounded(limits: CallLimits) -> EncoderConfig {
+    config(size(320, 240), 30, 500).nvenc(NvencConfig::new().form(CallForm::Bounded(limits)))
+}
+
+#[test]
+fn an_end_that_hangs_goes_on_without_the_caller() {
+    let stage = Double::get().load();
+    let limits = CallLimits::DEFAULT.first(Duration::from_millis(300));
+    for call in ["nvEncDestroyEncoder", "nvEncDestroyBitstreamBuffer", "cuStreamSynchronize", "cuMemFreeHost"]
+    {
+        let mut encoder = NvencEncoder::new(&bounded(limits)).unwrap();
+        encode_run(&mut encoder, 0, 2);
+        stage.set(&format!("FAULT={call}:1=hang"));
+        let start = Instant::now();
+        drop(encoder);
+        let took = start.elapsed();
+        assert!(took >= limits.first && took < limits.first + SLACK, "{call}: {took:?}");
+        encode_run(&mut NvencEncoder::new(&bounded(CallLimits::DEFAULT)).unwrap(), 0, 2);
+        stage.set("FAULT=");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !stage.report().leaks().is_empty() {
+            assert!(Instant::now() < deadline, "{call}: {:?}", stage.report().leaks());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        stage.report().assert_clean(call);
+    }
+}
+
+#[test]
+fn a_new_session_does_not_wait_for_one_whose_end_hangs() {
+    let stage = Double::get().load();
+    let limits = CallLimits::DEFAULT.first(Duration::from_millis(300));
+    let mut encoder = NvencEncoder::new(&bounded(limits)).unwrap();
+    encode_run(&mut encoder, 0, 2);
+    stage.set("FAULT=nvEncDestroyEncoder:1=hang");
+    let start = Instant::now();
+    encoder.set_size(size(640, 480)).unwrap();
+    assert!(start.elapsed() < limits.first + SLACK, "{:?}", start.elapsed());
+    assert!(encode_run(&mut encoder, 2, 2)[0].is_idr);
+    stage.set("FAULT=");
+}
+
+/// In a process of its own: what is leaked on purpose stays leaked.
+#[test]
+fn a_lent_frame_of_a_session_that_hangs_is_dropped_without_a_call() {
+    if let Some(output) = as_child("a_lent_frame_of_a_session_that_hangs_is_dropped_without_a_call", &[]) {
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}{said}", String::from_utf8_lossy(&output.stdout));
+        return;
+    }
+    let stage = Double::get().load();
+    let limits = CallLimits::DEFAULT.rest(Duration::from_millis(100));
+    let mut encoder = NvencEncoder::new(&bounded(limits)).unwrap();
+    encode_run(&mut encoder, 0, 2);
+    let kept = encoder.lend(PixelFormat::I420).unwrap();
+    let encoded = encoder.lend(PixelFormat::I420).unwrap();
+    let freed = || stage.report().calls("cuMemFreeHost");
+    let before = freed();
+    stage.set("FAULT=nvEncEncodePicture:1=hang");
+    match encoder.encode_lent(encoded, Timestamp(2), Picture::Auto).unwrap_err() {
+        Error::Driver(why) => assert_eq!(why.reason, Reason::TimedOut),
+        other => panic!("{other:?}"),
+    }
+    drop(encoder);
+    drop(kept);
+    assert_eq!(freed(), before);
+}
