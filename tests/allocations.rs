@@ -10,8 +10,9 @@ mod common;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use common::device::{self, Device, DevicePicture};
 use common::{config, encoders, picture, size};
-use direct264::{Bitrate, Encoder, Frame, Picture, PixelFormat, Timestamp};
+use direct264::{Bitrate, Encoder, Frame, Picture, PixelFormat, RgbOrder, Timestamp};
 
 struct Counting;
 
@@ -42,6 +43,7 @@ static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn a_frame_at_a_steady_state_allocates_nothing() {
+    count_frames_in_device_memory();
     for (size, kbps) in [(size(640, 360), 1_000), (size(1280, 720), 2_000), (size(321, 179), 500)] {
         for (name, format) in PixelFormat::NAMED {
             for mut encoder in encoders(&config(size, 30, kbps)) {
@@ -75,5 +77,39 @@ fn a_frame_at_a_steady_state_allocates_nothing() {
                 encoder.set_bitrate(Bitrate::from_kbps(kbps / 2).unwrap()).unwrap();
             }
         }
+    }
+}
+
+/// The same for frames in device memory.
+fn count_frames_in_device_memory() {
+    let size = size(640, 360);
+    for mut encoder in encoders(&config(size, 30, 1_000)) {
+        let device = Device::new();
+        let [nv12, rgba] = [PixelFormat::Nv12, PixelFormat::Rgb(RgbOrder::Rgba)]
+            .map(|format| DevicePicture::new(&device, size, format, 2560));
+        let pixels = vec![77; 2560 * 540];
+        for picture in [&nv12, &rgba] {
+            picture.write(&device, &pixels[..picture.image.format().frame_bytes(size)]);
+        }
+        device.stream.synchronize().unwrap();
+        for (way, image) in [
+            ("in place", nv12.image),
+            ("copied on the GPU", nv12.image.freed_soon()),
+            ("downloaded", rgba.image),
+        ] {
+            let mut run = |frames: i64, picture: Picture| {
+                for number in 0..frames {
+                    let unit = encoder.encode(&device::frame(size, image, number), picture).unwrap();
+                    assert!(!unit.bytes.is_empty());
+                }
+            };
+            run(3, Picture::Idr);
+            run(20, Picture::Auto);
+            let before = ALLOCATIONS.load(Ordering::Relaxed);
+            run(30, Picture::Auto);
+            let after = ALLOCATIONS.load(Ordering::Relaxed);
+            assert_eq!(after - before, 0, "{} {way}", encoder.backend());
+        }
+        drop(encoder);
     }
 }

@@ -322,3 +322,39 @@ fn an_address_that_is_none_is_told_and_harms_nothing() {
     }
     stage.report().assert_clean("wrong addresses");
 }
+
+#[test]
+fn a_download_that_fails_costs_the_frame_and_not_the_encoder() {
+    let stage = stage("");
+    let size = size(320, 240);
+    let pixels = &camera(size, 0..1)[0];
+    let device = Device::new();
+    let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 512);
+    place.write(&device, pixels);
+    device.stream.synchronize().unwrap();
+    let beside = stage.report().leaks();
+    let calls = [
+        "cuPointerGetAttributes",
+        "cuStreamCreate",
+        "cuEventCreate",
+        "cuMemHostAlloc",
+        "cuEventRecord",
+        "cuStreamWaitEvent",
+        "cuMemcpy2DAsync",
+        "cuStreamSynchronize",
+    ];
+    for call in calls {
+        let mut encoder = OpenH264Encoder::new(&config(size, 30, 1_000)).unwrap();
+        stage.set(&format!("FAULT={call}:1=2"));
+        match encoder.encode(&place.frame(0), Picture::Auto) {
+            Err(Error::Frame(FrameError::Unreadable { call: told, status: 2 })) => assert_eq!(told, call),
+            other => panic!("{call}: {other:?}"),
+        }
+        assert!(encoder.encode(&place.frame(1), Picture::Auto).unwrap().is_idr, "{call}");
+        drop(encoder);
+        let report = stage.report();
+        assert!(report.violations().is_empty(), "{call}: {:?}", report.violations());
+        assert_eq!(report.leaks(), beside, "{call}");
+    }
+    drop((place, device));
+}

@@ -4,12 +4,13 @@
 
 mod common;
 
+use common::device::{self, Device, DevicePicture};
 use common::{config, encode_run, picture, size};
 use d264_double::{Double, Stage};
 use direct264::nvenc::NvencEncoder;
 use direct264::{
     Bitrate, CallForm, Encoder, EncoderConfig, Error, Frame, NvencConfig, Picture, PixelFormat, Reason,
-    Timestamp,
+    RgbOrder, Timestamp,
 };
 
 /// What a session does from its opening to its end.
@@ -46,14 +47,12 @@ fn reason(error: &Error) -> Reason {
 }
 
 /// The calls of a whole life, in order, each name once.
-fn calls(stage: &Stage, config: &EncoderConfig) -> Vec<(String, u64)> {
+fn calls(stage: &Stage, live: &impl Fn() -> Result<(), Error>) -> Vec<(String, u64)> {
     stage.reset();
     stage.set("TRACE=100000");
-    life(config).unwrap();
-    let report = stage.report();
-    report.assert_clean("a life without faults");
+    live().unwrap();
     let mut calls: Vec<(String, u64)> = Vec::new();
-    for (name, _) in report.trace() {
+    for (name, _) in stage.report().trace() {
         match calls.iter_mut().find(|(known, _)| *known == name) {
             Some((_, count)) => *count += 1,
             None => calls.push((name, 1)),
@@ -69,48 +68,84 @@ fn may_pass(name: &str) -> bool {
         .any(|part| name.contains(part))
 }
 
+/// Has each call of a life fail, at several places, with several statuses. What is alive beside it stays alive.
+fn fail_each_call(stage: &Stage, what_lives: &str, live: impl Fn() -> Result<(), Error>) {
+    let beside = stage.report().leaks();
+    let calls = calls(stage, &live);
+    assert!(calls.len() > 25, "{calls:?}");
+    for (name, count) in &calls {
+        // `cuInit` is called once in a process and is not here.
+        let mut places = vec![1, 2, count.div_ceil(2), *count];
+        places.sort_unstable();
+        places.dedup();
+        for which in places {
+            for status in [2, 20, 4_000_000_000_u32] {
+                // A dead context is another test's.
+                stage.reset();
+                stage.set(&format!("FAULT={name}:{which}={status}"));
+                let what = format!("{name}:{which}={status}, {what_lives}");
+                let lived = live();
+                let report = stage.report();
+                if report.faults(name) == 0 {
+                    continue;
+                }
+                match &lived {
+                    // Of an end, all calls may fail unheard, the end of stream among them.
+                    Ok(()) => {
+                        let of_the_end = ["nvEncEncodePicture", "cuCtxPushCurrent"].contains(&name.as_str());
+                        let is_last = of_the_end && which == *count;
+                        assert!(may_pass(name) || is_last, "{what}: nobody noticed");
+                    }
+                    Err(error) => {
+                        let _ = reason(error);
+                        assert!(std::error::Error::source(error).is_some(), "{what}");
+                    }
+                }
+                assert!(report.violations().is_empty(), "{what}: {:?}", report.violations());
+                assert_eq!(report.leaks(), beside, "{what}");
+                stage.set("FAULT=");
+                live().unwrap_or_else(|error| panic!("after {what}: {error:?}"));
+            }
+        }
+    }
+}
+
 #[test]
 fn each_call_that_fails_is_told_leaves_nothing_behind_and_the_next_session_works() {
     let stage = Double::get().load();
     for config in forms() {
-        let calls = calls(&stage, &config);
-        assert!(calls.len() > 25, "{calls:?}");
-        for (name, count) in &calls {
-            // `cuInit` is called once in a process and is not here.
-            let mut places = vec![1, 2, count.div_ceil(2), *count];
-            places.sort_unstable();
-            places.dedup();
-            for which in places {
-                for status in [2, 20, 4_000_000_000_u32] {
-                    // A dead context is another test's.
-                    stage.reset();
-                    stage.set(&format!("FAULT={name}:{which}={status}"));
-                    let what = format!("{name}:{which}={status}, {:?}", config);
-                    let lived = life(&config);
-                    let report = stage.report();
-                    if report.faults(name) == 0 {
-                        continue;
-                    }
-                    match &lived {
-                        // Of an end, all calls may fail unheard, the end of stream among them.
-                        Ok(()) => {
-                            let of_the_end =
-                                ["nvEncEncodePicture", "cuCtxPushCurrent"].contains(&name.as_str());
-                            let is_last = of_the_end && which == *count;
-                            assert!(may_pass(name) || is_last, "{what}: nobody noticed");
-                        }
-                        Err(error) => {
-                            let _ = reason(error);
-                            assert!(std::error::Error::source(error).is_some(), "{what}");
-                        }
-                    }
-                    report.assert_clean(&what);
-                    stage.set("FAULT=");
-                    life(&config).unwrap_or_else(|error| panic!("after {what}: {error:?}"));
-                }
-            }
-        }
+        fail_each_call(&stage, &format!("{config:?}"), || life(&config));
     }
+    stage.report().assert_clean("lives with faults");
+}
+
+#[test]
+fn the_same_holds_for_frames_in_device_memory() {
+    let stage = Double::get().load();
+    stage.reset();
+    let size = size(320, 240);
+    let device = Device::new();
+    let pictures = [PixelFormat::Nv12, PixelFormat::Rgb(RgbOrder::Bgra)]
+        .map(|format| DevicePicture::new(&device, size, format, 1280));
+    let pixels = vec![99; 1280 * 360];
+    for picture in &pictures {
+        picture.write(&device, &pixels[..picture.image.format().frame_bytes(size)]);
+    }
+    device.stream.synchronize().unwrap();
+    for config in forms() {
+        // Read in place, copied on the GPU, and, since it is RGB that NVENC would turn into BT.601, downloaded.
+        let [nv12, bgra] = [pictures[0].image, pictures[1].image];
+        fail_each_call(&stage, &format!("{config:?}"), || {
+            let mut encoder = NvencEncoder::new(&config)?;
+            for (number, image) in [nv12, nv12.freed_soon(), bgra, nv12, bgra].into_iter().enumerate() {
+                let picture = if number == 3 { Picture::Idr } else { Picture::Auto };
+                encoder.encode(&device::frame(size, image, number as i64), picture)?;
+            }
+            encoder.forget_cuda(nv12.address())
+        });
+    }
+    drop((pictures, device));
+    stage.report().assert_clean("lives with faults");
 }
 
 #[test]

@@ -136,6 +136,13 @@ mod reader {
             fetched
         }
     }
+
+    impl Drop for Reader {
+        /// A copy that was not waited for may still write to the memory.
+        fn drop(&mut self) {
+            let _ = self.stream.synchronise();
+        }
+    }
 }
 
 #[cfg(openh264)]

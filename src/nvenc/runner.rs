@@ -66,7 +66,7 @@ pub(super) struct Reply {
     pub(super) staging: Option<Staging>,
     /// What is wrong with the frame, where that is why nothing came of it.
     pub(super) refused: Option<FrameError>,
-    /// After [`Job::Fetch`] if it succeeded.
+    /// After [`Job::Fetch`]: always if it succeeded.
     pub(super) fetched: Option<PinnedMemory>,
     /// After [`Job::Encode`] and [`Job::EncodeDevice`].
     pub(super) out: Output,
@@ -114,10 +114,11 @@ impl Session {
                 reply.end(coded);
                 reply.out = out;
             }
-            Job::Fetch { image, size, memory } => match self.fetch(&image, size, memory) {
-                Ok(memory) => reply.fetched = Some(memory),
-                Err(error) => reply.end(Err(error)),
-            },
+            Job::Fetch { image, size, memory } => {
+                reply.fetched = memory;
+                let fetched = self.fetch(&image, size, &mut reply.fetched);
+                reply.end(fetched);
+            }
             Job::Forget { address } => reply.result = self.forget(address),
             Job::Reconfigure { params, force_idr } => reply.result = self.reconfigure(&params, force_idr),
             Job::ParameterSets => match self.parameter_sets() {

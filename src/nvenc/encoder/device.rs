@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::NvencEncoder;
 use crate::cuda::frame_in;
-use crate::encoder::{AccessUnit, Encoder, Picture, StageTimes};
+use crate::encoder::{AccessUnit, Backend, Encoder, Picture, StageTimes};
 use crate::error::{DriverError, Error};
 use crate::event::EventKind;
 use crate::frame::CudaImage;
@@ -78,15 +78,18 @@ impl NvencEncoder {
         }
         let (memory, size) = (self.fetched.take(), self.size());
         let reply = self.run(Job::Fetch { image: *image, size, memory })?;
+        self.fetched = reply.fetched;
         self.end(reply.result)?;
         if let Some(error) = reply.refused {
             return Err(error.into());
         }
-        let nothing = || DriverError::new(self.backend(), "cuMemHostAlloc", 0, "no memory came of it");
-        let memory = reply.fetched.ok_or_else(nothing)?;
+        let nothing = || DriverError::new(Backend::Nvenc, "cuMemHostAlloc", 0, "no memory came of it");
+        let memory = self.fetched.take().ok_or_else(nothing)?;
         let fetched = start.elapsed();
-        let frame = frame_in(&memory, image, size, timestamp)?;
-        let staged = self.stage(&frame);
+        let staged = match frame_in(&memory, image, size, timestamp) {
+            Ok(frame) => self.stage(&frame),
+            Err(error) => Err(error.into()),
+        };
         self.fetched = Some(memory);
         let (slot, staging, mut times) = staged?;
         times.upload += fetched;

@@ -66,7 +66,8 @@ impl Session {
         Ok(())
     }
 
-    /// Brings a picture to page-locked memory, `memory` where that is large enough.
+    /// Brings a picture to page-locked memory, which is what was `kept` where that is large enough. Kept is what the
+    /// stream may still write to, whatever came of it.
     ///
     /// # Errors
     /// As [`Session::encode_device`].
@@ -74,24 +75,23 @@ impl Session {
         &mut self,
         image: &CudaImage,
         size: FrameSize,
-        memory: Option<PinnedMemory>,
-    ) -> Result<PinnedMemory, Error> {
+        kept: &mut Option<PinnedMemory>,
+    ) -> Result<(), Error> {
         self.progress.at(Step::Upload);
         let context = Arc::clone(self.open.context());
         let _entered = context.enter()?;
         self.place(image, size)?;
         let needed = bytes_of(image, size);
-        let mut memory = match memory {
-            Some(memory) if memory.len() >= needed => memory,
-            _ => PinnedMemory::new(&context, needed)?,
+        let memory = match kept.take() {
+            Some(memory) if memory.len() >= needed => kept.insert(memory),
+            _ => kept.insert(PinnedMemory::new(&context, needed)?),
         };
         let event = event(&mut self.written, &context)?;
         // SAFETY: whoever made the frame vouches for its memory and its stream until `encode` returns, and this is
-        // inside it. The memory written to is waited for before anybody sees it.
-        let fetched = unsafe { download(&self.stream, event, image, size, &mut memory) };
+        // inside it. The memory written to is waited for before anybody sees it, and freed after the session.
+        let fetched = unsafe { download(&self.stream, event, image, size, memory) };
         self.stream.synchronise()?;
-        fetched?;
-        Ok(memory)
+        Ok(fetched?)
     }
 
     /// Lets go of the caller's memory at an address; of all of it without one.
