@@ -72,3 +72,39 @@ impl EventKind {
         }
     }
 }
+
+/// Events that wait for the caller to take them. The oldest ones go when nobody does.
+#[derive(Debug, Default)]
+pub(crate) struct EventLog(Vec<Event>);
+
+impl EventLog {
+    /// Events that are kept.
+    const MOST: usize = 256;
+
+    pub(crate) fn note(&mut self, frame: u64, backend: Backend, kind: EventKind) {
+        if self.0.len() >= Self::MOST {
+            self.0.remove(0);
+        }
+        self.0.push(Event::new(frame, backend, kind));
+    }
+
+    pub(crate) fn take(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_events_are_kept() {
+        let mut log = EventLog::default();
+        for frame in 0..300 {
+            log.note(frame, Backend::Nvenc, EventKind::IdrRequested);
+        }
+        let events = log.take();
+        assert_eq!((events.len(), events[0].frame, events[255].frame), (256, 44, 299));
+        assert!(log.take().is_empty());
+    }
+}

@@ -56,8 +56,6 @@ mod cuda;
 mod encoder;
 mod error;
 mod event;
-#[cfg(any(nvenc, openh264))]
-mod event_log;
 mod frame;
 mod level;
 pub mod nvenc;

@@ -14,8 +14,7 @@ use std::time::{Duration, Instant};
 use crate::config::EncoderConfig;
 use crate::encoder::{AccessUnit, Backend, Encoder, Picture, StageTimes};
 use crate::error::{Error, FrameError};
-use crate::event::{Event, EventKind};
-use crate::event_log::EventLog;
+use crate::event::{Event, EventKind, EventLog};
 use crate::frame::Frame;
 use crate::units::{Bitrate, FrameRate, FrameSize, QpRange};
 use device::DeviceReader;
@@ -75,7 +74,7 @@ impl OpenH264Encoder {
     }
 
     fn note(&mut self, kind: EventKind) {
-        self.events.push(Event::new(self.frames, Backend::OpenH264, kind));
+        self.events.note(self.frames, Backend::OpenH264, kind);
     }
 
     fn idr_is_due(&self, picture: Picture) -> bool {

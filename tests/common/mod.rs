@@ -8,21 +8,27 @@ pub mod picture;
 pub mod sps;
 
 use std::sync::Once;
+use std::time::Duration;
 
 use d264_double::Double;
 use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
-    Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, OwnedAccessUnit, Picture, PixelFormat,
-    Timestamp,
+    Bitrate, CallForm, CallLimits, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, NvencConfig,
+    OwnedAccessUnit, Picture, PixelFormat, Timestamp,
 };
 
 pub fn size(width: u32, height: u32) -> FrameSize {
     FrameSize::new(width, height).unwrap()
 }
 
+/// With time for the driver double, which encodes in software: on a busy machine that can take longer than the limits
+/// that are meant for hardware.
 pub fn config(size: FrameSize, hz: u32, kbps: u64) -> EncoderConfig {
+    let long = Duration::from_secs(20);
+    let limits = CallLimits::DEFAULT.first(long).rest(long);
     EncoderConfig::new(size, FrameRate::hz(hz).unwrap(), Bitrate::from_kbps(kbps).unwrap())
+        .nvenc(NvencConfig::new().form(CallForm::Bounded(limits)))
 }
 
 /// Every backend that can run here, opened with `config`. The tests of the contract go through all of them.

@@ -20,8 +20,7 @@ use crate::convert::Converter;
 use crate::cuda::PinnedMemory;
 use crate::encoder::{AccessUnit, Backend, Encoder, Picture, StageTimes};
 use crate::error::{DriverError, Error, FrameError};
-use crate::event::{Event, EventKind};
-use crate::event_log::EventLog;
+use crate::event::{Event, EventKind, EventLog};
 use crate::frame::{Frame, PixelFormat, Pixels};
 use crate::level::Level;
 use crate::reason::Reason;
@@ -145,7 +144,7 @@ impl NvencEncoder {
     }
 
     fn note(&mut self, kind: EventKind) {
-        self.events.push(Event::new(self.frames, Backend::Nvenc, kind));
+        self.events.note(self.frames, Backend::Nvenc, kind);
     }
 
     /// Before anything else, since page-locked memory need not even be there in a forked child.
