@@ -39,7 +39,8 @@
 //! file gives it, and prints nothing; its log is `tracing`.
 //!
 //! # Features
-//! `nvenc` and `openh264` are the backends, both on by default; `cli` builds the command `direct264`.
+//! `nvenc` and `openh264` are the backends, both on by default; `cudarc` takes frames from slices of that crate; `cli`
+//! builds the command `direct264`.
 
 #![cfg_attr(
     not(any(nvenc, openh264)),
