@@ -222,14 +222,13 @@ impl<'a> Frame<'a> {
 mod tests {
     use super::*;
 
-    const SIZE: FrameSize = match FrameSize::new(64, 32) {
-        Ok(size) => size,
-        Err(_) => panic!(),
-    };
+    fn size() -> FrameSize {
+        FrameSize::new(64, 32).unwrap()
+    }
 
     fn made(image: CudaImage) -> Result<(), FrameError> {
         // SAFETY: the frame is never encoded.
-        unsafe { Frame::cuda(SIZE, image, Timestamp(0)) }.map(|_| ())
+        unsafe { Frame::cuda(size(), image, Timestamp(0)) }.map(|_| ())
     }
 
     #[test]
@@ -256,18 +255,18 @@ mod tests {
     #[test]
     fn chroma_follows_luma_unless_said_otherwise() {
         let image = CudaImage::nv12(4096, 128);
-        let chroma = image.planes(SIZE).nth(1).unwrap();
+        let chroma = image.planes(size()).nth(1).unwrap();
         assert_eq!((chroma.address, chroma.row_bytes, chroma.rows), (4096 + 128 * 32, 64, 16));
-        assert_eq!(CudaImage::rgba(4096, 256).chroma_at(8, 8).planes(SIZE).count(), 1);
+        assert_eq!(CudaImage::rgba(4096, 256).chroma_at(8, 8).planes(size()).count(), 1);
     }
 
     #[cfg(nvenc)]
     #[test]
     fn two_planes_are_one_piece_when_chroma_starts_where_luma_ends() {
         let image = CudaImage::nv12(4096, 128);
-        assert!(image.is_in_one_piece(SIZE));
-        assert!(image.chroma_at(4096 + 128 * 32, 128).is_in_one_piece(SIZE));
-        assert!(!image.chroma_at(1 << 20, 128).is_in_one_piece(SIZE));
-        assert!(!image.chroma_at(4096 + 128 * 32, 256).is_in_one_piece(SIZE));
+        assert!(image.is_in_one_piece(size()));
+        assert!(image.chroma_at(4096 + 128 * 32, 128).is_in_one_piece(size()));
+        assert!(!image.chroma_at(1 << 20, 128).is_in_one_piece(size()));
+        assert!(!image.chroma_at(4096 + 128 * 32, 256).is_in_one_piece(size()));
     }
 }
