@@ -38,7 +38,9 @@ pub(crate) fn frame_rate(text: &str) -> Result<FrameRate, String> {
         _ => reduced(numerator, denominator),
     };
     let part = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-    FrameRate::new(part(numerator), part(denominator)).map_err(|error| error.to_string())
+    // As it was typed, and not as it was reduced or cut.
+    let outside = |_| format!("frame rate {text} is outside 1/10 to {} frames per second", FrameRate::MAX_HZ);
+    FrameRate::new(part(numerator), part(denominator)).map_err(outside)
 }
 
 /// `1280x720`.
@@ -49,7 +51,8 @@ pub(crate) fn size(text: &str) -> Result<FrameSize, String> {
         Some(pixels) => Ok(u32::try_from(pixels).unwrap_or(u32::MAX)),
         None => Err(refused()),
     };
-    FrameSize::new(side(width)?, side(height)?).map_err(|error| error.to_string())
+    let outside = |_| format!("size {text} has a side outside 1 to {} pixels", FrameSize::MAX_SIDE);
+    FrameSize::new(side(width)?, side(height)?).map_err(outside)
 }
 
 /// `i420`, `nv12` and the others.
@@ -74,7 +77,8 @@ pub(crate) fn qp_range(text: &str) -> Result<QpRange, String> {
         Some(qp) => Ok(u8::try_from(qp).unwrap_or(u8::MAX)),
         None => Err(refused()),
     };
-    QpRange::new(side(min)?, side(max)?).map_err(|error| error.to_string())
+    let outside = |_| format!("quantiser range {text} is empty or goes beyond {}", QpRange::MAX_QP);
+    QpRange::new(side(min)?, side(max)?).map_err(outside)
 }
 
 /// 1 to 255 of something.
@@ -222,8 +226,9 @@ mod tests {
                 "{text}"
             );
         }
-        for text in ["0", "30/0", "1001", "0.01", "99999999999"] {
-            assert!(frame_rate(text).unwrap_err().contains("outside 1/10 to 1000"), "{text}");
+        for text in ["0", "30/0", "0/30", "1001", "0.01", "99999999999"] {
+            let wanted = format!("frame rate {text} is outside 1/10 to 1000");
+            assert!(frame_rate(text).unwrap_err().contains(&wanted), "{text}");
         }
     }
 
@@ -233,7 +238,10 @@ mod tests {
         for text in ["1280", "x720", "1280x", "1280X720", "1280x720x3", "-1x2"] {
             assert!(size(text).unwrap_err().contains("is no size"), "{text}");
         }
-        assert!(size("0x720").unwrap_err().contains("outside 1 to 16384"));
+        for text in ["0x720", "99999999999x2"] {
+            let wanted = format!("size {text} has a side outside 1 to 16384 pixels");
+            assert_eq!(size(text).unwrap_err(), wanted);
+        }
         assert_eq!(idr_period("never"), Ok(IdrPeriod(None)));
         assert_eq!(idr_period("60"), Ok(IdrPeriod(NonZeroU32::new(60))));
         assert!(idr_period("0").is_err());
@@ -241,7 +249,8 @@ mod tests {
         assert!(count("0").unwrap_err().contains("\"0\" is no number from 1 to 255"));
         assert!(count("256").is_err());
         assert_eq!(qp_range("12..40"), Ok(QpRange::new(12, 40).unwrap()));
-        assert!(qp_range("40..12").unwrap_err().contains("40 to 12"));
+        assert!(qp_range("40..12").unwrap_err().contains("40..12 is empty"));
+        assert!(qp_range("0..300").unwrap_err().contains("0..300 is empty or goes beyond 51"));
         assert!(qp_range("12").is_err());
         assert_eq!(gpu("1"), Ok(GpuName::Index(1)));
         let uuid = "GPU-01234567-89ab-cdef-0123-456789abcdef";

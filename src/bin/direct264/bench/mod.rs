@@ -15,7 +15,6 @@ mod table;
 mod y4m;
 
 use std::error::Error;
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -23,7 +22,7 @@ use direct264::{Backend, Bitrate, EncoderConfig, FrameRate, FrameSize, Unavailab
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::failure::Failure;
-use crate::file;
+use crate::file::{self, Target};
 use crate::values;
 use clip::{BuiltInSource, Clip, FrameSource};
 use contender::Contender;
@@ -209,13 +208,13 @@ fn check_apart(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-fn create(path: &Path) -> Result<File, Failure> {
-    file::open(path).map_err(|e| Failure::before(format!("{}: {e}", path.display())))
+fn create(path: &Path) -> Result<Target, Failure> {
+    Target::open(path).map_err(|e| Failure::before(format!("{} cannot be written: {e}", path.display())))
 }
 
-fn save(file: &mut File, path: &Path, text: &str) -> Result<(), Failure> {
-    let written = file::empty(file).and_then(|()| file.write_all(text.as_bytes()));
-    written.map_err(|e| Failure::after(format!("{}: {e}", path.display())))
+fn save(target: &mut Target, path: &Path, text: &str) -> Result<(), Failure> {
+    let written = target.begin().and_then(|()| target.write_all(text.as_bytes()));
+    written.map_err(|e| Failure::writing(path.display(), &e))
 }
 
 /// A reader that closed the pipe has seen enough: that ends the command, silently.
