@@ -2,12 +2,14 @@
 #![allow(dead_code, unreachable_pub, missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
+pub mod cases;
 pub mod decode;
 pub mod picture;
 pub mod sps;
 
 use std::sync::Once;
 
+pub use cases::cases;
 use d264_double::Double;
 use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use crate::read_error::ReadError;
+use super::read_error::ReadError;
 
 /// Raw frames, read one by one.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::io::{BufRead, Read};
 
 use direct264::PixelFormat;
 
-use crate::read_error::ReadError;
+use super::read_error::ReadError;
 pub(crate) use error::HeaderError;
 pub(crate) use header::{Header, MAGIC};
 
