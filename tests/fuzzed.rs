@@ -9,7 +9,7 @@ mod bodies;
 use std::fs;
 use std::path::Path;
 
-use common::cases;
+use common::cases::cases;
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof};
 use proptest::proptest;

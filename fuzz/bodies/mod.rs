@@ -83,7 +83,7 @@ pub(crate) fn values(bytes: &[u8]) {
     if let Ok(format) = values::pixel_format(&text) {
         assert_eq!(values::pixel_format_name(format), text);
     }
-    let _ = (values::idr_period(&text), values::count(&text));
+    let _ = (values::idr_period(&text), values::count(&text), values::backend(&text));
 }
 
 /// Whether a bitrate, a frame rate, a size and a range of quantisers are taken for what they say.

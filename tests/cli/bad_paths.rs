@@ -89,3 +89,13 @@ fn devices_may_be_several_things_at_once() {
     let clip = scratch.file("clip.y4m", &moving_y4m(64, 48, 3));
     run(&["encode", &clip, "-o", "/dev/null", "--stats", "/dev/null"]).succeeded();
 }
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_one_thing_under_all_its_names() {
+    let scratch = Scratch::new("one_pipe");
+    let clip = scratch.file("clip.y4m", &moving_y4m(64, 48, 3));
+    for (output, stats) in [("/dev/stdout", "-"), ("-", "/dev/stdout"), ("/dev/stdout", "/dev/stdout")] {
+        run(&["encode", &clip, "-o", output, "--stats", stats]).failed(2, &["OUT and --stats", "stdout"]);
+    }
+}

@@ -9,7 +9,6 @@ pub mod sps;
 
 use std::sync::Once;
 
-pub use cases::cases;
 use d264_double::Double;
 use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;

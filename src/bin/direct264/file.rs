@@ -1,6 +1,6 @@
 //! Files to write to, which keep what they hold until there is something to write.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Stdout, Write};
 use std::path::{self, Path, PathBuf};
 
@@ -25,11 +25,14 @@ impl Target {
         Self { to: To::Stdout(io::stdout()), made: None }
     }
 
-    /// Opens a file to write to, and makes it where there is none.
+    /// Opens a file to write to, and makes it where there is none; `-` is standard output.
     ///
     /// # Errors
     /// The system's.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        if path.as_os_str() == "-" {
+            return Ok(Self::stdout());
+        }
         let is_there = fs::metadata(path).is_ok();
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
         Ok(Self { to: To::File(file), made: (!is_there).then(|| path.to_owned()) })
@@ -73,15 +76,28 @@ impl Drop for Target {
     }
 }
 
-/// Whether two paths name one regular file, or one that is not there yet. A device such as /dev/null may well be several
-/// things at once.
+/// Whether two paths name one file or one pipe, or one that is not there yet. A device such as /dev/null may well be
+/// several things at once, and so may a socket.
 pub(crate) fn is_same(a: &Path, b: &Path) -> bool {
-    // Before they exist only their names can tell.
-    if path::absolute(a).ok() == path::absolute(b).ok() {
-        return fs::metadata(a).map_or(true, |metadata| metadata.is_file());
+    match (fs::metadata(a), fs::metadata(b)) {
+        (Ok(first), Ok(second)) => {
+            holds_one_thing(&first) && holds_one_thing(&second) && identity(a) == identity(b)
+        }
+        // Before they exist only their names can tell.
+        (Err(_), Err(_)) => path::absolute(a).ok() == path::absolute(b).ok(),
+        _ => false,
     }
-    let is_file = |path: &Path| fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
-    is_file(a) && is_file(b) && identity(a) == identity(b)
+}
+
+#[cfg(unix)]
+fn holds_one_thing(metadata: &Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    metadata.is_file() || metadata.file_type().is_fifo()
+}
+
+#[cfg(not(unix))]
+fn holds_one_thing(metadata: &Metadata) -> bool {
+    metadata.is_file()
 }
 
 /// Hard links have two names for one file, so the names are not asked.

@@ -22,13 +22,8 @@ impl Stats {
     /// # Errors
     /// When it cannot be written.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
-        let (name, target) = if path.as_os_str() == "-" {
-            ("stdout".into(), Target::stdout())
-        } else {
-            let name = path.display().to_string();
-            let target = Target::open(path).map_err(|error| unwritable(&name, &error))?;
-            (name, target)
-        };
+        let name = if path.as_os_str() == "-" { "stdout".into() } else { path.display().to_string() };
+        let target = Target::open(path).map_err(|error| unwritable(&name, &error))?;
         Ok(Self { name, out: LineWriter::new(target) })
     }
 

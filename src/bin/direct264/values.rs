@@ -5,7 +5,7 @@
 use std::fmt;
 use std::num::{NonZeroU8, NonZeroU32};
 
-use direct264::{Bitrate, ConfigError, FrameRate, FrameSize, GpuChoice, PixelFormat, QpRange};
+use direct264::{Backend, Bitrate, ConfigError, FrameRate, FrameSize, GpuChoice, PixelFormat, QpRange};
 
 /// Frame rates of television, whose true value is a multiple of 1000/1001.
 const TELEVISION_HZ: [u32; 7] = [15, 24, 30, 48, 60, 120, 240];
@@ -53,6 +53,11 @@ pub(crate) fn size(text: &str) -> Result<FrameSize, String> {
     };
     let outside = |_| format!("size {text} has a side outside 1 to {} pixels", FrameSize::MAX_SIDE);
     FrameSize::new(side(width)?, side(height)?).map_err(outside)
+}
+
+/// `nvenc` or `openh264`.
+pub(crate) fn backend(text: &str) -> Result<Backend, String> {
+    text.parse().map_err(|_| format!("\"{text}\" is no backend that can be measured: say nvenc or openh264"))
 }
 
 /// `i420`, `nv12` and the others.

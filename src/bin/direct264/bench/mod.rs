@@ -36,7 +36,7 @@ use y4m::Y4mSource;
 #[command(after_help = source::DESCRIPTION)]
 pub(crate) struct Args {
     /// Measure this backend, nvenc or openh264; may be repeated [default: every one that this machine has]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = values::backend)]
     backend: Vec<Backend>,
 
     /// Size of the built-in pictures [default: 1920x1080]
@@ -68,7 +68,7 @@ pub(crate) struct Args {
     #[arg(long)]
     quality: bool,
 
-    /// Write everything that was measured, every frame too, as JSON
+    /// Write everything that was measured, every frame too, as JSON; - is stdout, and the table then goes to stderr
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
@@ -133,7 +133,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     };
     let results = Results { settings, machine, passed_over, backends, is_whole };
 
-    print(&table::render(&results))?;
+    print(&table::render(&results), is_stdout(args.json.as_deref()) || is_stdout(args.report.as_deref()))?;
     if let (Some(file), Some(path)) = (&mut json_file, &args.json) {
         save(file, path, &json::render(&results))?;
     }
@@ -213,18 +213,23 @@ fn create(path: &Path) -> Result<Target, Failure> {
 }
 
 fn save(target: &mut Target, path: &Path, text: &str) -> Result<(), Failure> {
-    let written = target.begin().and_then(|()| target.write_all(text.as_bytes()));
+    let written =
+        target.begin().and_then(|()| target.write_all(text.as_bytes())).and_then(|()| target.flush());
     written.map_err(|e| Failure::writing(path.display(), &e))
 }
 
-/// A reader that closed the pipe has seen enough: that ends the command, silently.
-fn print(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(Failure::after("")),
-        Err(e) => Err(Failure::after(format!("standard output: {e}"))),
-        Ok(()) => Ok(()),
+fn is_stdout(path: Option<&Path>) -> bool {
+    path.is_some_and(|path| path.as_os_str() == "-")
+}
+
+/// Prints the table, beside what else goes to stdout if `is_taken`.
+fn print(text: &str, is_taken: bool) -> Result<(), Failure> {
+    if is_taken {
+        return io::stderr().write_all(text.as_bytes()).map_err(|error| Failure::writing("stderr", &error));
     }
+    let mut out = io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|error| Failure::writing("stdout", &error))
 }
 
 /// An error with its causes on one line.
