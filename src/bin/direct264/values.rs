@@ -37,10 +37,12 @@ pub(crate) fn frame_rate(text: &str) -> Result<FrameRate, String> {
         Some(rate) if !text.contains('/') => rate,
         _ => reduced(numerator, denominator),
     };
-    let part = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    let (Ok(numerator), Ok(denominator)) = (u32::try_from(numerator), u32::try_from(denominator)) else {
+        return Err(refused());
+    };
     // As it was typed, and not as it was reduced or cut.
     let outside = |_| format!("frame rate {text} is outside 1/10 to {} frames per second", FrameRate::MAX_HZ);
-    FrameRate::new(part(numerator), part(denominator)).map_err(outside)
+    FrameRate::new(numerator, denominator).map_err(outside)
 }
 
 /// `1280x720`.
@@ -133,17 +135,15 @@ impl fmt::Display for GpuName {
 
 /// An index such as `0`, or a UUID such as `GPU-8f6d...`.
 pub(crate) fn gpu(text: &str) -> Result<GpuName, String> {
-    let is_uuid =
-        |rest: &str| rest.len() == 36 && rest.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     if let Some(index) = decimal(text, 0).and_then(|index| u32::try_from(index).ok()) {
         return Ok(GpuName::Index(index));
     }
-    match text.strip_prefix("GPU-") {
-        Some(rest) if is_uuid(rest) => Ok(GpuName::Uuid(text.to_owned())),
-        _ => Err(format!(
-            "\"{text}\" is no GPU: give its index or its UUID (GPU- and 36 characters), as nvidia-smi -L lists them"
-        )),
+    if text.starts_with("GPU-") && text.parse::<GpuChoice>().is_ok() {
+        return Ok(GpuName::Uuid(text.to_owned()));
     }
+    Err(format!(
+        "\"{text}\" is no GPU: give its index or its UUID (GPU- and 36 characters), as nvidia-smi -L lists them"
+    ))
 }
 
 /// A bitrate for people.
@@ -225,13 +225,24 @@ mod tests {
 
     #[test]
     fn what_is_no_frame_rate_is_refused_with_the_value() {
-        for text in ["", "fast", "30/", "/1", "30:1", "-30", "1e3", "30.12345"] {
+        for text in [
+            "",
+            "fast",
+            "30/",
+            "/1",
+            "30:1",
+            "-30",
+            "1e3",
+            "30.12345",
+            "99999999999",
+            "7664337746/3233444444440",
+        ] {
             assert!(
                 frame_rate(text).unwrap_err().contains(&format!("\"{text}\" is no frame rate")),
                 "{text}"
             );
         }
-        for text in ["0", "30/0", "0/30", "1001", "0.01", "99999999999"] {
+        for text in ["0", "30/0", "0/30", "1001", "0.01"] {
             let wanted = format!("frame rate {text} is outside 1/10 to 1000");
             assert!(frame_rate(text).unwrap_err().contains(&wanted), "{text}");
         }
@@ -261,5 +272,7 @@ mod tests {
         let uuid = "GPU-01234567-89ab-cdef-0123-456789abcdef";
         assert_eq!(gpu(uuid), Ok(GpuName::Uuid(uuid.into())));
         assert!(gpu("GPU-1").is_err());
+        let misplaced = "GPU-01234567-89ab-cdef-01236-45789abcdef";
+        assert!(gpu(misplaced).unwrap_err().contains(&format!("\"{misplaced}\" is no GPU")));
     }
 }
