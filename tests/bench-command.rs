@@ -119,4 +119,25 @@ fn a_result_is_never_written_over_the_input_nor_lost_to_a_refusal() {
         assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
         assert_eq!(std::fs::read(&clip).unwrap(), b"not mine to lose");
     }
+    let new = scratch("not-made.json");
+    let _ = std::fs::remove_file(&new);
+    let output = bench(&["--input", "/no/such/clip", "--json", new.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(!new.exists(), "a refusal leaves nothing behind");
+}
+
+#[test]
+fn json_on_stdout_stands_alone_there() {
+    let output = bench(&["--size", "64x64", "--frames", "4", "--backend", "openh264", "--json", "-"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let run: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(run["settings"]["frames"], 4);
+    assert!(stderr(&output).contains("ms a frame, "), "{}", stderr(&output));
+}
+
+#[test]
+fn a_backend_that_cannot_be_measured_is_refused_with_those_that_can() {
+    let output = bench(&["--backend", "auto"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("\"auto\" is no backend that can be measured: say nvenc or openh264"));
 }

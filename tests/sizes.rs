@@ -46,6 +46,10 @@ fn what_the_library_cannot_take_is_refused_with_the_limit_before_anything_is_ope
         };
     assert_eq!(refused(14, 64), ConfigError::Size { width: 14, height: 64, min_side: 16, max_side: 8_688 });
     assert!(matches!(refused(64, 8), ConfigError::Size { min_side: 16, .. }));
+    assert!(
+        matches!(refused(1, 1), ConfigError::Size { width: 1, height: 1, .. }),
+        "as given, not as padded"
+    );
     assert!(matches!(refused(9_000, 256), ConfigError::Size { max_side: 8_688, .. }));
     let too_many = refused(7680, 4320);
     assert!(matches!(too_many, ConfigError::Area { macroblocks: 129_600, max_macroblocks: 36_864, .. }));

@@ -4,6 +4,7 @@ import argparse
 import json
 import statistics
 import subprocess
+import tempfile
 from pathlib import Path
 
 import clips
@@ -23,12 +24,14 @@ def main():
         chosen = [clips.load(path, args.frames) for path in args.clips]
     else:
         chosen = clips.defaults(args.work, args.frames)
-    found = [compare(args, clip, bitrate) for clip in chosen for bitrate in args.bitrates]
-    print("\nCPU ms is that of all threads. Where two threads have a p50 near it, the second core was not free.")
-    first = chosen[0]
-    start = args.work / "cold720.y4m"
-    clips.Clip("cold", [first_picture(first)]).write(start)
-    starts = cold.tell(args.bin, start)
+    # A folder of its own: whatever else lies in the work folder may be the user's, by any name.
+    with tempfile.TemporaryDirectory(prefix="run-", dir=args.work) as made:
+        args.made = Path(made)
+        found = [compare(args, clip, bitrate) for clip in chosen for bitrate in args.bitrates]
+        print("\nCPU ms is that of all threads. Where two threads have a p50 near it, the second core was not free.")
+        start = args.made / "cold720.y4m"
+        clips.Clip("cold", [first_picture(chosen[0])]).write(start)
+        starts = cold.tell(args.bin, start)
     if args.json:
         args.json.write_text(json.dumps({"comparisons": found, "cold_start_ms": starts}, indent=1) + "\n")
 
@@ -65,7 +68,7 @@ def first_picture(clip):
 
 def compare(args, clip, bitrate):
     """Rounds in which each contender encodes the whole clip once, each round beginning with another."""
-    for stale in args.work.glob("clip-*.y4m"):
+    for stale in args.made.glob("clip-*.y4m"):
         stale.unlink()
     field = contenders.everyone(args.bin / "examples/timed_encode")
     reference = field[0].name
@@ -77,7 +80,7 @@ def compare(args, clip, bitrate):
             if result is None:
                 continue
             try:
-                run(contender, clip, bitrate, args.work, result)
+                run(contender, clip, bitrate, args.made, result)
             except Exception as why:  # a rival that cannot run must not end the run of the others
                 print(f"not run: {contender.name}: {why}")
                 del results[contender.name]

@@ -83,6 +83,7 @@ pub(super) fn params(
         nvenc: _, // another backend's
     } = config;
     check_size(size)?;
+    let size = size.padded_to_even();
     let slicing = Slicing::choose(config, size, cores)?;
     let (width, height) = (to_int(size.width()), to_int(size.height()));
 
@@ -153,7 +154,9 @@ pub(super) fn level_idc(config: &EncoderConfig, size: FrameSize) -> i32 {
 
 fn check_size(size: FrameSize) -> Result<(), ConfigError> {
     let (width, height) = (size.width(), size.height());
-    if width.min(height) < MIN_SIDE || width.max(height) > MAX_SIDE {
+    let coded = size.padded_to_even();
+    let (shorter, longer) = (coded.width().min(coded.height()), coded.width().max(coded.height()));
+    if shorter < MIN_SIDE || longer > MAX_SIDE {
         return Err(ConfigError::Size { width, height, min_side: MIN_SIDE, max_side: MAX_SIDE });
     }
     let (columns, rows) = size.macroblocks();

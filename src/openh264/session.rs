@@ -31,11 +31,10 @@ impl Session {
     /// Opens the library for pictures of `size`, the first one at quantiser `qp`.
     pub(super) fn open(config: &EncoderConfig, size: FrameSize, qp: u8) -> Result<Self, Error> {
         let cores = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
-        let size = size.padded_to_even();
         let mut raw = RawEncoder::create()?;
         let params = params::params(&raw.default_params()?, config, size, qp, cores)?;
         raw.initialize(&params)?;
-        Ok(Self { raw, params, size, cores, spent: None })
+        Ok(Self { raw, params, size: size.padded_to_even(), cores, spent: None })
     }
 
     /// The error that ended the session, if one did.
@@ -57,9 +56,8 @@ impl Session {
     /// # Errors
     /// [`Error::Config`] leaves the session as it was.
     pub(super) fn resize(&mut self, config: &EncoderConfig, size: FrameSize, qp: u8) -> Result<(), Error> {
-        let size = size.padded_to_even();
         self.params = params::params(&self.params, config, size, qp, self.cores)?;
-        self.size = size;
+        self.size = size.padded_to_even();
         self.apply()
     }
 

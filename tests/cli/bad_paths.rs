@@ -24,8 +24,19 @@ fn what_cannot_be_written_is_named() {
     let nowhere = scratch.path("no/such/folder/out.h264");
     run(&["encode", &clip, "-o", &nowhere]).failed(2, &[&nowhere, "No such file"]);
     run(&["encode", &clip, "-o", &scratch.path("")]).failed(2, &["directory"]);
+}
+
+#[test]
+fn a_refusal_of_one_output_leaves_the_other_as_it_was() {
+    let scratch = Scratch::new("one_refused");
+    let clip = scratch.file("clip.y4m", &moving_y4m(64, 48, 3));
+    let nowhere = scratch.path("no/such/folder/stats.jsonl");
     let output = scratch.path("out");
     run(&["encode", &clip, "-o", &output, "--stats", &nowhere]).failed(2, &["--stats", &nowhere]);
+    assert_eq!(scratch.names(), ["clip.y4m"], "what was not there is not there now");
+    scratch.file("out", b"precious");
+    run(&["encode", &clip, "-o", &output, "--stats", &nowhere]).failed(2, &["--stats", &nowhere]);
+    assert_eq!(fs::read(&output).expect("still there"), b"precious");
 }
 
 #[test]
@@ -77,4 +88,14 @@ fn devices_may_be_several_things_at_once() {
     let scratch = Scratch::new("devices");
     let clip = scratch.file("clip.y4m", &moving_y4m(64, 48, 3));
     run(&["encode", &clip, "-o", "/dev/null", "--stats", "/dev/null"]).succeeded();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_one_thing_under_all_its_names() {
+    let scratch = Scratch::new("one_pipe");
+    let clip = scratch.file("clip.y4m", &moving_y4m(64, 48, 3));
+    for (output, stats) in [("/dev/stdout", "-"), ("-", "/dev/stdout"), ("/dev/stdout", "/dev/stdout")] {
+        run(&["encode", &clip, "-o", output, "--stats", stats]).failed(2, &["OUT and --stats", "stdout"]);
+    }
 }

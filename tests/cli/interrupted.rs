@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use crate::support::{
@@ -57,6 +57,28 @@ fn an_interrupted_stream_is_playable() {
 #[test]
 fn a_terminated_stream_is_playable() {
     ends_well("terminated", "-TERM");
+}
+
+#[test]
+fn an_interrupted_pipe_ends_with_a_whole_stream() {
+    let mut child = direct264(&["encode", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the command starts");
+    let mut stdin = child.stdin.take().expect("piped");
+    let mut stdout = child.stdout.take().expect("piped");
+    stdin.write_all(&y4m_header(64, 48, "")).expect("taken");
+    stdin.write_all(&y4m_frame(64, 48, 0)).expect("taken");
+    let mut first = [0; 5];
+    stdout.read_exact(&mut first).expect("the first frame comes");
+    signal(&child, "-INT");
+    let rest = read_aside(stdout);
+    assert_eq!(wait(&mut child).code(), Some(130));
+    drop(stdin);
+    let stream = [&first[..], &rest.join().expect("read")].concat();
+    assert_eq!(pictures(&stream).len(), 1);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! stdin to stdout: the same stream as from file to file, frame by frame as they come.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::process::Stdio;
+use std::io::{self, Read, Write};
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -77,4 +77,28 @@ fn y4m_of_any_chunking_is_read_alike() {
     drop(stdin);
     assert!(wait(&mut child).success());
     assert_eq!(stdout.join().expect("read"), whole.stdout);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_named_pipe_is_opened_once_and_gets_the_whole_stream() {
+    let scratch = Scratch::new("named_pipe");
+    let pipe = scratch.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is there").success());
+    let clip = scratch.file("clip.y4m", &moving_y4m(64, 48, 12));
+    let reader = read_aside(LateOpened(pipe.clone(), None));
+    run(&["encode", &clip, "-o", &pipe]).succeeded();
+    assert_eq!(pictures(&reader.join().expect("read")).len(), 12);
+}
+
+/// A file that is opened when it is first read: opening a pipe waits for its other end.
+struct LateOpened(String, Option<fs::File>);
+
+impl Read for LateOpened {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        if self.1.is_none() {
+            self.1 = Some(fs::File::open(&self.0)?);
+        }
+        self.1.as_mut().map_or(Ok(0), |file| file.read(bytes))
+    }
 }

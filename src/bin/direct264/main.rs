@@ -8,6 +8,7 @@ mod failure;
 mod file;
 mod probe;
 mod raw;
+mod read_error;
 mod stats;
 mod values;
 mod y4m;

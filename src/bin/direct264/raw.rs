@@ -1,8 +1,8 @@
 //! Reads raw video: frames of one known length, one after the other, and nothing else.
 
-use std::error::Error;
-use std::fmt;
-use std::io::{self, Read};
+use std::io::Read;
+
+use super::read_error::ReadError;
 
 /// Raw frames, read one by one.
 #[derive(Debug)]
@@ -39,46 +39,6 @@ impl<R: Read> Reader<R> {
         }
     }
 }
-
-/// Why reading ends before the input does. `Display` is one clause that names the frame and the byte, from 0.
-#[derive(Debug)]
-pub(crate) enum ReadError {
-    /// The input failed.
-    Io {
-        /// The frame that was being read.
-        frame: u64,
-        /// The first byte that was not read.
-        byte: u64,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The input ends within a frame.
-    Truncated {
-        /// The frame.
-        frame: u64,
-        /// Where the input ends.
-        byte: u64,
-        /// Bytes of the frame that are there.
-        got: usize,
-        /// Bytes of a whole frame.
-        needed: usize,
-    },
-}
-
-impl fmt::Display for ReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io { frame, byte, source } => {
-                write!(f, "frame {frame} cannot be read at byte {byte}: {source}")
-            }
-            Self::Truncated { frame, byte, got, needed } => {
-                write!(f, "frame {frame} ends after {got} of its {needed} bytes, at byte {byte}")
-            }
-        }
-    }
-}
-
-impl Error for ReadError {}
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,5 @@
 //! One line of JSON for each frame and each event: what `--stats` writes.
 
-use std::fs::File;
 use std::io::{self, LineWriter, Write};
 use std::path::Path;
 
@@ -8,32 +7,32 @@ use direct264::{AccessUnit, Backend, Event, EventKind, Reason};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
+use crate::file::Target;
 
 /// Where the lines go. Each is written out when it is complete, so that they can be followed while they come.
+#[derive(Debug)]
 pub(crate) struct Stats {
     name: String,
-    out: Box<dyn Write>,
-}
-
-impl std::fmt::Debug for Stats {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stats").field("name", &self.name).finish_non_exhaustive()
-    }
+    out: LineWriter<Target>,
 }
 
 impl Stats {
-    /// Lines into the file at `path`, which is made or emptied; `-` is stdout.
+    /// Opens the file at `path`, and leaves it as it is; `-` is stdout.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
-        if path.as_os_str() == "-" {
-            return Ok(Self { name: "stdout".into(), out: Box::new(io::stdout()) });
-        }
-        let name = path.display().to_string();
-        let file = File::create(path)
-            .map_err(|error| Failure::before(format!("--stats {name} cannot be written: {error}")))?;
-        Ok(Self { name, out: Box::new(LineWriter::new(file)) })
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        let name = if path.as_os_str() == "-" { "stdout".into() } else { path.display().to_string() };
+        let target = Target::open(path).map_err(|error| unwritable(&name, &error))?;
+        Ok(Self { name, out: LineWriter::new(target) })
+    }
+
+    /// Empties it.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(crate) fn begin(&mut self) -> Result<(), Failure> {
+        self.out.get_mut().begin().map_err(|error| unwritable(&self.name, &error))
     }
 
     /// A line for frame `number`.
@@ -97,6 +96,10 @@ impl Stats {
     fn checked(&mut self, written: io::Result<()>) -> Result<(), Failure> {
         written.map_err(|error| Failure::writing(format!("--stats {}", self.name), &error))
     }
+}
+
+fn unwritable(name: &str, error: &io::Error) -> Failure {
+    Failure::before(format!("--stats {name} cannot be written: {error}"))
 }
 
 /// Written by hand, so that the fields stand in the order of the contract and nothing is allocated for a frame.

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::num::{NonZeroU8, NonZeroU32};
 
-use direct264::{Bitrate, ConfigError, FrameRate, FrameSize, GpuChoice, PixelFormat, QpRange};
+use direct264::{Backend, Bitrate, ConfigError, FrameRate, FrameSize, GpuChoice, PixelFormat, QpRange};
 
 /// Frame rates of television, whose true value is a multiple of 1000/1001.
 const TELEVISION_HZ: [u32; 7] = [15, 24, 30, 48, 60, 120, 240];
@@ -37,8 +37,12 @@ pub(crate) fn frame_rate(text: &str) -> Result<FrameRate, String> {
         Some(rate) if !text.contains('/') => rate,
         _ => reduced(numerator, denominator),
     };
-    let part = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-    FrameRate::new(part(numerator), part(denominator)).map_err(|error| error.to_string())
+    let (Ok(numerator), Ok(denominator)) = (u32::try_from(numerator), u32::try_from(denominator)) else {
+        return Err(refused());
+    };
+    // As it was typed, and not as it was reduced or cut.
+    let outside = |_| format!("frame rate {text} is outside 1/10 to {} frames per second", FrameRate::MAX_HZ);
+    FrameRate::new(numerator, denominator).map_err(outside)
 }
 
 /// `1280x720`.
@@ -49,7 +53,13 @@ pub(crate) fn size(text: &str) -> Result<FrameSize, String> {
         Some(pixels) => Ok(u32::try_from(pixels).unwrap_or(u32::MAX)),
         None => Err(refused()),
     };
-    FrameSize::new(side(width)?, side(height)?).map_err(|error| error.to_string())
+    let outside = |_| format!("size {text} has a side outside 1 to {} pixels", FrameSize::MAX_SIDE);
+    FrameSize::new(side(width)?, side(height)?).map_err(outside)
+}
+
+/// `nvenc` or `openh264`.
+pub(crate) fn backend(text: &str) -> Result<Backend, String> {
+    text.parse().map_err(|_| format!("\"{text}\" is no backend that can be measured: say nvenc or openh264"))
 }
 
 /// `i420`, `nv12` and the others.
@@ -74,7 +84,8 @@ pub(crate) fn qp_range(text: &str) -> Result<QpRange, String> {
         Some(qp) => Ok(u8::try_from(qp).unwrap_or(u8::MAX)),
         None => Err(refused()),
     };
-    QpRange::new(side(min)?, side(max)?).map_err(|error| error.to_string())
+    let outside = |_| format!("quantiser range {text} is empty or goes beyond {}", QpRange::MAX_QP);
+    QpRange::new(side(min)?, side(max)?).map_err(outside)
 }
 
 /// 1 to 255 of something.
@@ -124,17 +135,15 @@ impl fmt::Display for GpuName {
 
 /// An index such as `0`, or a UUID such as `GPU-8f6d...`.
 pub(crate) fn gpu(text: &str) -> Result<GpuName, String> {
-    let is_uuid =
-        |rest: &str| rest.len() == 36 && rest.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     if let Some(index) = decimal(text, 0).and_then(|index| u32::try_from(index).ok()) {
         return Ok(GpuName::Index(index));
     }
-    match text.strip_prefix("GPU-") {
-        Some(rest) if is_uuid(rest) => Ok(GpuName::Uuid(text.to_owned())),
-        _ => Err(format!(
-            "\"{text}\" is no GPU: give its index or its UUID (GPU- and 36 characters), as nvidia-smi -L lists them"
-        )),
+    if text.starts_with("GPU-") && text.parse::<GpuChoice>().is_ok() {
+        return Ok(GpuName::Uuid(text.to_owned()));
     }
+    Err(format!(
+        "\"{text}\" is no GPU: give its index or its UUID (GPU- and 36 characters), as nvidia-smi -L lists them"
+    ))
 }
 
 /// A bitrate for people.
@@ -216,14 +225,26 @@ mod tests {
 
     #[test]
     fn what_is_no_frame_rate_is_refused_with_the_value() {
-        for text in ["", "fast", "30/", "/1", "30:1", "-30", "1e3", "30.12345"] {
+        for text in [
+            "",
+            "fast",
+            "30/",
+            "/1",
+            "30:1",
+            "-30",
+            "1e3",
+            "30.12345",
+            "99999999999",
+            "7664337746/3233444444440",
+        ] {
             assert!(
                 frame_rate(text).unwrap_err().contains(&format!("\"{text}\" is no frame rate")),
                 "{text}"
             );
         }
-        for text in ["0", "30/0", "1001", "0.01", "99999999999"] {
-            assert!(frame_rate(text).unwrap_err().contains("outside 1/10 to 1000"), "{text}");
+        for text in ["0", "30/0", "0/30", "1001", "0.01"] {
+            let wanted = format!("frame rate {text} is outside 1/10 to 1000");
+            assert!(frame_rate(text).unwrap_err().contains(&wanted), "{text}");
         }
     }
 
@@ -233,7 +254,10 @@ mod tests {
         for text in ["1280", "x720", "1280x", "1280X720", "1280x720x3", "-1x2"] {
             assert!(size(text).unwrap_err().contains("is no size"), "{text}");
         }
-        assert!(size("0x720").unwrap_err().contains("outside 1 to 16384"));
+        for text in ["0x720", "99999999999x2"] {
+            let wanted = format!("size {text} has a side outside 1 to 16384 pixels");
+            assert_eq!(size(text).unwrap_err(), wanted);
+        }
         assert_eq!(idr_period("never"), Ok(IdrPeriod(None)));
         assert_eq!(idr_period("60"), Ok(IdrPeriod(NonZeroU32::new(60))));
         assert!(idr_period("0").is_err());
@@ -241,11 +265,14 @@ mod tests {
         assert!(count("0").unwrap_err().contains("\"0\" is no number from 1 to 255"));
         assert!(count("256").is_err());
         assert_eq!(qp_range("12..40"), Ok(QpRange::new(12, 40).unwrap()));
-        assert!(qp_range("40..12").unwrap_err().contains("40 to 12"));
+        assert!(qp_range("40..12").unwrap_err().contains("40..12 is empty"));
+        assert!(qp_range("0..300").unwrap_err().contains("0..300 is empty or goes beyond 51"));
         assert!(qp_range("12").is_err());
         assert_eq!(gpu("1"), Ok(GpuName::Index(1)));
         let uuid = "GPU-01234567-89ab-cdef-0123-456789abcdef";
         assert_eq!(gpu(uuid), Ok(GpuName::Uuid(uuid.into())));
         assert!(gpu("GPU-1").is_err());
+        let misplaced = "GPU-01234567-89ab-cdef-01236-45789abcdef";
+        assert!(gpu(misplaced).unwrap_err().contains(&format!("\"{misplaced}\" is no GPU")));
     }
 }

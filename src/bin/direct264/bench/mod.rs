@@ -15,7 +15,6 @@ mod table;
 mod y4m;
 
 use std::error::Error;
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -23,7 +22,7 @@ use direct264::{Backend, Bitrate, EncoderConfig, FrameRate, FrameSize, Unavailab
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::failure::Failure;
-use crate::file;
+use crate::file::{self, Target};
 use crate::values;
 use clip::{BuiltInSource, Clip, FrameSource};
 use contender::Contender;
@@ -37,7 +36,7 @@ use y4m::Y4mSource;
 #[command(after_help = source::DESCRIPTION)]
 pub(crate) struct Args {
     /// Measure this backend, nvenc or openh264; may be repeated [default: every one that this machine has]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = values::backend)]
     backend: Vec<Backend>,
 
     /// Size of the built-in pictures [default: 1920x1080]
@@ -69,7 +68,7 @@ pub(crate) struct Args {
     #[arg(long)]
     quality: bool,
 
-    /// Write everything that was measured, every frame too, as JSON
+    /// Write everything that was measured, every frame too, as JSON; - is stdout, and the table then goes to stderr
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
@@ -134,7 +133,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     };
     let results = Results { settings, machine, passed_over, backends, is_whole };
 
-    print(&table::render(&results))?;
+    print(&table::render(&results), is_stdout(args.json.as_deref()) || is_stdout(args.report.as_deref()))?;
     if let (Some(file), Some(path)) = (&mut json_file, &args.json) {
         save(file, path, &json::render(&results))?;
     }
@@ -209,23 +208,28 @@ fn check_apart(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-fn create(path: &Path) -> Result<File, Failure> {
-    file::open(path).map_err(|e| Failure::before(format!("{}: {e}", path.display())))
+fn create(path: &Path) -> Result<Target, Failure> {
+    Target::open(path).map_err(|e| Failure::before(format!("{} cannot be written: {e}", path.display())))
 }
 
-fn save(file: &mut File, path: &Path, text: &str) -> Result<(), Failure> {
-    let written = file::empty(file).and_then(|()| file.write_all(text.as_bytes()));
-    written.map_err(|e| Failure::after(format!("{}: {e}", path.display())))
+fn save(target: &mut Target, path: &Path, text: &str) -> Result<(), Failure> {
+    let written =
+        target.begin().and_then(|()| target.write_all(text.as_bytes())).and_then(|()| target.flush());
+    written.map_err(|e| Failure::writing(path.display(), &e))
 }
 
-/// A reader that closed the pipe has seen enough: that ends the command, silently.
-fn print(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(Failure::after("")),
-        Err(e) => Err(Failure::after(format!("standard output: {e}"))),
-        Ok(()) => Ok(()),
+fn is_stdout(path: Option<&Path>) -> bool {
+    path.is_some_and(|path| path.as_os_str() == "-")
+}
+
+/// Prints the table, beside what else goes to stdout if `is_taken`.
+fn print(text: &str, is_taken: bool) -> Result<(), Failure> {
+    if is_taken {
+        return io::stderr().write_all(text.as_bytes()).map_err(|error| Failure::writing("stderr", &error));
     }
+    let mut out = io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|error| Failure::writing("stdout", &error))
 }
 
 /// An error with its causes on one line.

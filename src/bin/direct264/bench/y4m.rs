@@ -22,9 +22,11 @@ impl Y4mSource {
     /// # Errors
     /// Code 2, naming the file, for what cannot be read or is no y4m that can be measured.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
-        let file = File::open(path).map_err(|error| refused(path, &error))?;
-        let reader =
-            Reader::new(BufReader::with_capacity(1 << 20, file)).map_err(|error| refused(path, &error))?;
+        let name = path.display();
+        let file =
+            File::open(path).map_err(|error| Failure::before(format!("{name} cannot be read: {error}")))?;
+        let reader = Reader::new(BufReader::with_capacity(1 << 20, file))
+            .map_err(|error| Failure::before(format!("{name} {error}")))?;
         Ok(Self { path: path.to_owned(), reader })
     }
 }
@@ -44,11 +46,7 @@ impl FrameSource for Y4mSource {
         match self.reader.read(&mut pixels) {
             Ok(true) => Some(Ok(pixels)),
             Ok(false) => None,
-            Err(error) => Some(Err(refused(&self.path, &error))),
+            Err(error) => Some(Err(Failure::before(format!("{}: {error}", self.path.display())))),
         }
     }
-}
-
-fn refused(path: &Path, error: &dyn std::fmt::Display) -> Failure {
-    Failure::before(format!("{}: {error}", path.display()))
 }

@@ -136,7 +136,7 @@ mod tests {
             assert!(At::parse(text).unwrap_err().contains(text), "{text}");
         }
         assert!(At::parse("7:bitrate=6Q").unwrap_err().contains("6Q"));
-        assert!(At::parse("7:fps=0").unwrap_err().contains("0/1"));
+        assert!(At::parse("7:fps=0").unwrap_err().contains("frame rate 0 is outside"));
         assert!(At::parse("7:size=0x8").unwrap_err().contains("0x8"));
     }
 

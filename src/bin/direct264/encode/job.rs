@@ -1,6 +1,6 @@
 //! The stream itself: frame in, access unit out, and what `--at` asks for in between.
 
-use direct264::{Bitrate, Encoder, Error, Frame, FrameRate, Picture, Timestamp};
+use direct264::{Bitrate, Encoder, Frame, FrameRate, Picture, Timestamp};
 
 use super::at::{Action, At, Schedule};
 use super::output::Output;
@@ -14,6 +14,8 @@ use crate::stats::Stats;
 /// A stream being encoded.
 #[derive(Debug)]
 pub(super) struct Job {
+    /// How the input is called in messages.
+    pub(super) input: String,
     pub(super) encoder: Box<dyn Encoder>,
     pub(super) scaler: Scaler,
     pub(super) schedule: Schedule,
@@ -65,11 +67,14 @@ impl Job {
         let pixels = self
             .scaler
             .scale(pixels)
-            .map_err(|why| Failure::after(format!("frame {number} cannot be scaled to {scaled}: {why}")))?;
+            .map_err(|why| failed(&self.input, number, &format!("it cannot be scaled to {scaled}: {why}")))?;
         let timestamp = Timestamp(i64::try_from(number).unwrap_or(i64::MAX));
         let frame = Frame::contiguous(scaled, format, pixels, timestamp)
-            .map_err(|error| failed(number, &error.into()))?;
-        let unit = self.encoder.encode(&frame, picture).map_err(|error| failed(number, &error))?;
+            .map_err(|error| failed(&self.input, number, &chain(&error)))?;
+        let unit = self
+            .encoder
+            .encode(&frame, picture)
+            .map_err(|error| failed(&self.input, number, &chain(&error)))?;
         self.tally.add(&unit, self.bitrate, self.frame_rate);
         self.output.write(number, unit.bytes)?;
         if let Some(stats) = &mut self.stats {
@@ -101,7 +106,7 @@ impl Job {
                     self.encoder.set_size(size)
                 }
             };
-            done.map_err(|error| failed(number, &error))?;
+            done.map_err(|error| failed(&self.input, number, &chain(&error)))?;
         }
         self.tell_events()?;
         Ok(picture)
@@ -115,6 +120,6 @@ impl Job {
     }
 }
 
-fn failed(number: u64, error: &Error) -> Failure {
-    Failure::after(format!("frame {number}: {}", chain(error)))
+fn failed(input: &str, number: u64, why: &str) -> Failure {
+    Failure::after(format!("{input}: frame {number}: {why}"))
 }

@@ -62,14 +62,16 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         first => first,
     };
     // One that cannot be written is known before the other one loses what it holds.
-    places.check_writable()?;
-    let output = Output::create(&places.output)?;
-    let stats = places.stats.as_deref().map(Stats::create).transpose()?;
+    let mut output = Output::open(&places.output)?;
+    let mut stats = places.stats.as_deref().map(Stats::open).transpose()?;
     interrupt.hold();
+    output.begin()?;
+    stats.as_mut().map(Stats::begin).transpose()?;
 
     let Opened { encoder, passed_over, .. } = opened;
     let not_wanted = choice.not_wanted(encoder.backend());
     let mut job = Job {
+        input: name.clone(),
         encoder,
         scaler: Scaler::new(format, size),
         schedule,

@@ -1,39 +1,38 @@
 //! Where the stream goes: each access unit is written when it is there, and nothing else ever is.
 
-use std::fmt;
-use std::fs::File;
 use std::io::{self, Write};
 
 use super::paths::Place;
 use crate::failure::Failure;
+use crate::file::Target;
 
 /// The output, open.
+#[derive(Debug)]
 pub(super) struct Output {
     name: String,
-    stream: Box<dyn Write>,
-}
-
-impl fmt::Debug for Output {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Output").field("name", &self.name).finish_non_exhaustive()
-    }
+    target: Target,
 }
 
 impl Output {
-    /// Opens `place` and empties it.
+    /// Opens `place`, and leaves it as it is.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(super) fn create(place: &Place) -> Result<Self, Failure> {
+    pub(super) fn open(place: &Place) -> Result<Self, Failure> {
         let name = place.to_string();
-        let stream: Box<dyn Write> = match place {
-            Place::Standard(_) => Box::new(io::stdout()),
-            Place::File(path) => Box::new(
-                File::create(path)
-                    .map_err(|error| Failure::before(format!("{name} cannot be written: {error}")))?,
-            ),
+        let target = match place {
+            Place::Standard(_) => Target::stdout(),
+            Place::File(path) => Target::open(path).map_err(|error| unwritable(&name, &error))?,
         };
-        Ok(Self { name, stream })
+        Ok(Self { name, target })
+    }
+
+    /// Empties it.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(super) fn begin(&mut self) -> Result<(), Failure> {
+        self.target.begin().map_err(|error| unwritable(&self.name, &error))
     }
 
     /// Writes the access unit of frame `number`.
@@ -42,7 +41,11 @@ impl Output {
     /// When it cannot be written.
     pub(super) fn write(&mut self, number: u64, unit: &[u8]) -> Result<(), Failure> {
         // A file is not buffered here; stdout is, and its reader wants the frame now.
-        let written = self.stream.write_all(unit).and_then(|()| self.stream.flush());
+        let written = self.target.write_all(unit).and_then(|()| self.target.flush());
         written.map_err(|error| Failure::writing(format!("frame {number} to {}", self.name), &error))
     }
+}
+
+fn unwritable(name: &str, error: &io::Error) -> Failure {
+    Failure::before(format!("{name} cannot be written: {error}"))
 }

@@ -72,25 +72,6 @@ impl Places {
         Ok(places)
     }
 
-    /// Whether everything that will be written can be, without touching it yet.
-    ///
-    /// # Errors
-    /// Naming what cannot.
-    pub(super) fn check_writable(&self) -> Result<(), Failure> {
-        let refused =
-            |name: String, error: io::Error| Failure::before(format!("{name} cannot be written: {error}"));
-        if let Place::File(path) = &self.output {
-            file::open(path).map_err(|error| refused(self.output.to_string(), error))?;
-        }
-        match self.stats.as_deref() {
-            Some(path) if path.as_os_str() != "-" => {
-                file::open(path).map_err(|error| refused(format!("--stats {}", path.display()), error))?;
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
     fn check_apart(&self, args: &Args) -> Result<(), Failure> {
         let Self { input, output, stats } = self;
         let same = |a: &Place, b: &Place| file::is_same(a.path(), b.path());

@@ -82,7 +82,7 @@ fn read_all(mut frames: Frames, to_fill: &Receiver<Vec<u8>>, to_there: &Sender<N
         let next = match frames.read(&mut pixels) {
             Ok(true) => Next::Frame(pixels),
             Ok(false) => Next::End,
-            Err(why) => Next::Failed(why),
+            Err(why) => Next::Failed(why.to_string()),
         };
         let is_last = !matches!(next, Next::Frame(_));
         if to_there.send(next).is_err() || is_last {

@@ -8,6 +8,7 @@ use direct264::{FrameSize, PixelFormat, Range, SampleAspect};
 use super::options::Args;
 use super::paths::Place;
 use crate::failure::Failure;
+use crate::read_error::ReadError;
 use crate::values::pixel_format_name;
 use crate::{raw, y4m};
 
@@ -47,11 +48,11 @@ impl Frames {
     /// Reads the next frame into `pixels`; `false` at the end.
     ///
     /// # Errors
-    /// One clause that names frame and byte.
-    pub(super) fn read(&mut self, pixels: &mut Vec<u8>) -> Result<bool, String> {
+    /// [`ReadError`], as the readers have it.
+    pub(super) fn read(&mut self, pixels: &mut Vec<u8>) -> Result<bool, ReadError> {
         match self {
-            Self::Y4m(reader) => reader.read(pixels).map_err(|error| error.to_string()),
-            Self::Raw(reader) => reader.read(pixels).map_err(|error| error.to_string()),
+            Self::Y4m(reader) => reader.read(pixels),
+            Self::Raw(reader) => reader.read(pixels),
         }
     }
 }

@@ -10,7 +10,8 @@ use std::io::{BufRead, Read};
 
 use direct264::PixelFormat;
 
-pub(crate) use error::{HeaderError, ReadError};
+use super::read_error::ReadError;
+pub(crate) use error::HeaderError;
 pub(crate) use header::{Header, MAGIC};
 
 /// The longest stream header taken, in bytes. Real ones have about a hundred.

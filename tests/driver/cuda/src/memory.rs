@@ -9,7 +9,8 @@ use crate::error::OUT_OF_MEMORY;
 pub(crate) const TOTAL_BYTES: usize = 16 << 30;
 /// How far apart allocations start, and what a pitch is a multiple of.
 pub(crate) const ALIGNMENT: usize = 512;
-const WINDOW_BYTES: usize = 256 << 30;
+/// Addresses are taken once and then reused by length; more than this valgrind does not reserve.
+const WINDOW_BYTES: usize = 2 * TOTAL_BYTES;
 
 /// One allocation.
 #[derive(Debug)]

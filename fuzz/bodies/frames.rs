@@ -1,0 +1,76 @@
+//! Frames of any numbers.
+
+use direct264::{Frame, FrameSize, PixelFormat, Pixels, Plane, RgbOrder, Timestamp};
+
+/// Takes numbers off the front of the bytes; none left is 0.
+struct Numbers<'a>(&'a [u8]);
+
+impl Numbers<'_> {
+    fn byte(&mut self) -> u8 {
+        let Some((&first, rest)) = self.0.split_first() else { return 0 };
+        self.0 = rest;
+        first
+    }
+
+    /// Mostly small; sometimes at the edge of what a number holds.
+    fn number(&mut self) -> usize {
+        match self.byte() {
+            kind @ 250.. => usize::MAX >> (8 * usize::from(kind - 250)),
+            kind @ 240.. => (usize::from(kind) << 8) | usize::from(self.byte()),
+            small => usize::from(small),
+        }
+    }
+}
+
+/// Makes frames with sizes, strides and lengths that the bytes choose. None panics, and each row of one that is taken
+/// is there.
+pub(crate) fn frames(bytes: &[u8]) {
+    let mut numbers = Numbers(bytes);
+    let (width, height) = (numbers.number(), numbers.number());
+    let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
+    let Ok(size) = FrameSize::new(side(width), side(height)) else { return };
+    let memory = [0; 1 << 14];
+    let mut plane = || {
+        let (length, stride) = (numbers.number(), numbers.number());
+        Plane::new(&memory[..length.min(memory.len())], stride)
+    };
+    let planes = [plane(), plane(), plane()];
+    let [y, u, v] = planes;
+    let made = [
+        Frame::i420(size, y, u, v, Timestamp(0)),
+        Frame::nv12(size, y, u, Timestamp(0)),
+        Frame::rgb(size, RgbOrder::Bgr24, y, Timestamp(0)),
+        Frame::rgb(size, RgbOrder::Rgba, y, Timestamp(0)),
+    ];
+    made.iter().flatten().for_each(every_row_is_there);
+    for (_, format) in PixelFormat::NAMED {
+        let needed = format.frame_bytes(size);
+        let length = y.bytes().len();
+        assert_eq!(Frame::contiguous(size, format, y.bytes(), Timestamp(0)).is_ok(), length == needed);
+    }
+}
+
+fn every_row_is_there(frame: &Frame<'_>) {
+    let (columns, rows) = frame.size().chroma();
+    let (width, height) = (frame.size().width(), frame.size().height());
+    match frame.pixels() {
+        Pixels::I420 { y, u, v } => {
+            row_is_there(y, width, height);
+            row_is_there(u, columns, rows);
+            row_is_there(v, columns, rows);
+        }
+        Pixels::Nv12 { y, uv } => {
+            row_is_there(y, width, height);
+            row_is_there(uv, 2 * columns, rows);
+        }
+        Pixels::Rgb { order, plane } => row_is_there(plane, width * order.bytes_per_pixel() as u32, height),
+        other => panic!("{other:?} was not asked for"),
+    }
+}
+
+/// The last row, and with it all before.
+fn row_is_there(plane: &Plane<'_>, row_bytes: u32, rows: u32) {
+    assert!(plane.stride_bytes() >= row_bytes as usize);
+    let start = plane.stride_bytes() * (rows as usize - 1);
+    assert!(plane.bytes().get(start..start + row_bytes as usize).is_some());
+}

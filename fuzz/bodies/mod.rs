@@ -1,0 +1,96 @@
+//! What each fuzz target does with its bytes. `tests/fuzzed.rs` does the same with the kept inputs and with random ones,
+//! so that every build compiles these and every run runs them.
+#![allow(dead_code, reason = "the command's own modules, of which a fuzz target uses a part")]
+
+mod frames;
+mod nals;
+
+#[path = "../../src/bin/direct264/raw.rs"]
+mod raw;
+#[path = "../../src/bin/direct264/read_error.rs"]
+mod read_error;
+#[path = "../../src/bin/direct264/values.rs"]
+mod values;
+#[path = "../../src/bin/direct264/y4m/mod.rs"]
+mod y4m;
+
+pub(crate) use frames::frames;
+pub(crate) use nals::nals;
+
+/// Frames read at most: an input of nothing but frame headers would take all day.
+const MOST_FRAMES: usize = 64;
+
+/// Reads a y4m stream. Each frame is as long as the header says.
+pub(crate) fn y4m(bytes: &[u8]) {
+    let Ok(mut reader) = y4m::Reader::new(bytes) else { return };
+    let frame_bytes = direct264::PixelFormat::I420.frame_bytes(reader.header().size);
+    let most = reader.most_frames_in(bytes.len() as u64);
+    let mut pixels = Vec::new();
+    for read in 0..MOST_FRAMES as u64 {
+        match reader.read(&mut pixels) {
+            Ok(true) => assert_eq!(pixels.len(), frame_bytes),
+            Ok(false) => break,
+            Err(error) => {
+                assert!(error.to_string().contains(&format!("frame {read}")), "{error}");
+                break;
+            }
+        }
+        assert!(read < most, "{most} frames were announced");
+    }
+}
+
+/// Reads raw frames. The first byte says how long one is.
+pub(crate) fn raw(bytes: &[u8]) {
+    let Some((&length, bytes)) = bytes.split_first() else { return };
+    let length = usize::from(length).max(1);
+    let mut reader = raw::Reader::new(bytes, length);
+    let mut pixels = Vec::new();
+    let mut frames = bytes.chunks(length);
+    loop {
+        match (reader.read(&mut pixels), frames.next()) {
+            (Ok(true), Some(frame)) => assert_eq!(pixels, frame),
+            (Ok(false), None) => break,
+            (Err(_), Some(rest)) if rest.len() < length => break,
+            (read, frame) => panic!("{read:?} where {frame:?} stands"),
+        }
+    }
+}
+
+/// Reads a text as each value that the command line takes. What is taken lies within its limits.
+pub(crate) fn values(bytes: &[u8]) {
+    use direct264::{Bitrate, FrameRate, FrameSize, QpRange};
+
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(bitrate) = values::bitrate(&text) {
+        assert!((Bitrate::MIN..=Bitrate::MAX).contains(&bitrate));
+        assert_eq!(values::bitrate(&bitrate.bps().to_string()), Ok(bitrate));
+    }
+    if let Ok(rate) = values::frame_rate(&text) {
+        assert!(rate.as_f64() <= f64::from(FrameRate::MAX_HZ));
+        assert_eq!(values::frame_rate(&rate.to_string()), Ok(rate));
+    }
+    if let Ok(size) = values::size(&text) {
+        assert!(size.width().max(size.height()) <= FrameSize::MAX_SIDE);
+        assert_eq!(values::size(&size.to_string()), Ok(size));
+    }
+    if let Ok(range) = values::qp_range(&text) {
+        assert!(range.min() <= range.max() && range.max() <= QpRange::MAX_QP);
+    }
+    if let Ok(gpu) = values::gpu(&text) {
+        assert_eq!(values::gpu(&gpu.to_string()), Ok(gpu.clone()));
+        assert!(gpu.choice().is_ok(), "{gpu}");
+    }
+    if let Ok(format) = values::pixel_format(&text) {
+        assert_eq!(values::pixel_format_name(format), text);
+    }
+    let _ = (values::idr_period(&text), values::count(&text), values::backend(&text));
+}
+
+/// Whether a bitrate, a frame rate, a size and a range of quantisers are taken for what they say.
+pub(crate) fn takes([bitrate, frame_rate, size, quantisers]: &[String; 4]) -> bool {
+    values::bitrate(bitrate).is_ok_and(|taken| taken.bps().to_string() == *bitrate)
+        && values::frame_rate(frame_rate).is_ok_and(|taken| taken.to_string() == *frame_rate)
+        && values::size(size).is_ok_and(|taken| taken.to_string() == *size)
+        && values::qp_range(quantisers)
+            .is_ok_and(|taken| format!("{}..{}", taken.min(), taken.max()) == *quantisers)
+}

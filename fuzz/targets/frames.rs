@@ -1,0 +1,5 @@
+#![no_main]
+#[path = "../bodies/mod.rs"]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bodies::frames(bytes));
