@@ -9,7 +9,7 @@
 use std::time::{Duration, Instant};
 
 use direct264::{
-    Bitrate, EncoderConfig, Frame, FrameRate, FrameSize, Order, Picture, PixelFormat, Timestamp,
+    Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Order, Picture, PixelFormat, Timestamp,
 };
 
 const HZ: u32 = 60;

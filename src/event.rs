@@ -28,12 +28,27 @@ impl Event {
 pub enum EventKind {
     /// The stream is encoded by this backend now.
     Selected,
-    /// This backend would have come first and was passed over.
+    /// This backend would have come first and was passed over: when the stream was opened, or when it was tried again and
+    /// failed at its first frame.
     PassedOver {
         /// Why.
         reason: Reason,
         /// What was seen.
         detail: String,
+    },
+    /// This backend failed, or cannot take the size asked for; the stream goes on at this very frame, with an IDR.
+    FellBack {
+        /// The backend that the stream goes on with.
+        to: Backend,
+        /// Why.
+        reason: Reason,
+        /// What was seen.
+        detail: String,
+    },
+    /// The stream is encoded by this better backend again, from this frame on, with an IDR.
+    Restored {
+        /// The backend that stood in.
+        from: Backend,
     },
     /// The encoder was set up anew for another size; the next access unit is an IDR.
     Recreated {
@@ -65,10 +80,48 @@ impl EventKind {
         match self {
             Self::Selected => "selected",
             Self::PassedOver { .. } => "passed_over",
+            Self::FellBack { .. } => "fell_back",
+            Self::Restored { .. } => "restored",
             Self::Recreated { .. } => "recreated",
             Self::BitrateChanged { .. } => "bitrate_changed",
             Self::RateUnmet { .. } => "rate_unmet",
             Self::IdrRequested => "idr_requested",
         }
+    }
+}
+
+/// Events that wait for the caller to take them. The oldest ones go when nobody does.
+#[derive(Debug, Default)]
+pub(crate) struct EventLog(Vec<Event>);
+
+impl EventLog {
+    /// Events that are kept.
+    const MOST: usize = 256;
+
+    pub(crate) fn note(&mut self, frame: u64, backend: Backend, kind: EventKind) {
+        if self.0.len() >= Self::MOST {
+            self.0.remove(0);
+        }
+        self.0.push(Event::new(frame, backend, kind));
+    }
+
+    pub(crate) fn take(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_events_are_kept() {
+        let mut log = EventLog::default();
+        for frame in 0..300 {
+            log.note(frame, Backend::Nvenc, EventKind::IdrRequested);
+        }
+        let events = log.take();
+        assert_eq!((events.len(), events[0].frame, events[255].frame), (256, 44, 299));
+        assert!(log.take().is_empty());
     }
 }

@@ -8,7 +8,7 @@
 //! with a frame.
 //!
 //! ```
-//! use direct264::{Bitrate, EncoderConfig, Frame, FrameRate, FrameSize, Order, Picture, PixelFormat, Timestamp};
+//! use direct264::{Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Order, Picture, PixelFormat, Timestamp};
 //!
 //! # fn main() -> Result<(), direct264::Error> {
 //! let size = FrameSize::new(1280, 720)?;
@@ -67,8 +67,8 @@ mod units;
 
 pub use colour::{Colour, Matrix, Range};
 pub use config::{
-    CallForm, CallLimits, EncoderConfig, GpuChoice, GpuUuid, IntraRefresh, MultiPass, NvencConfig,
-    NvencPreset, Profile,
+    BackOff, CallForm, CallLimits, EncoderConfig, FailoverConfig, GpuChoice, GpuUuid, IntraRefresh,
+    MultiPass, NvencConfig, NvencPreset, Profile,
 };
 pub use encoder::{AccessUnit, Backend, Encoder, OwnedAccessUnit, Picture, StageTimes};
 pub use error::{ConfigError, DriverError, Error, FrameError, Unavailable};
@@ -76,7 +76,7 @@ pub use event::{Event, EventKind};
 pub use frame::{Frame, PixelFormat, Pixels, Plane, RgbOrder};
 pub use level::Level;
 pub use reason::Reason;
-pub use select::{Opened, Order, open};
+pub use select::{Counters, FailoverEncoder, Latency, Opened, Order, open};
 pub use units::{Bitrate, FrameRate, FrameSize, QpRange, SampleAspect, Timestamp};
 
 /// The README's code, compiled and run as a test.

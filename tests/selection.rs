@@ -4,7 +4,7 @@
 mod common;
 
 use common::{config, encode_run, size};
-use direct264::{Backend, ConfigError, Error, EventKind, Order, Reason, open};
+use direct264::{Backend, ConfigError, Encoder, Error, EventKind, Order, Reason, open};
 
 #[test]
 fn auto_takes_openh264_where_there_is_no_nvenc_and_says_why() {
@@ -17,7 +17,7 @@ fn auto_takes_openh264_where_there_is_no_nvenc_and_says_why() {
     let why = &opened.passed_over[0];
     assert_eq!(why.backend, Backend::Nvenc);
     assert!(why.to_string().starts_with("nvenc: "), "{why}");
-    assert_eq!(encode_run(&mut *opened.encoder, 0, 3).len(), 3);
+    assert_eq!(encode_run(&mut opened.encoder, 0, 3).len(), 3);
     assert!(opened.encoder.take_events().iter().any(|event| event.kind == EventKind::Selected));
 }
 

@@ -20,6 +20,8 @@ mod driver;
 #[cfg(nvenc)]
 mod encoder;
 #[cfg(nvenc)]
+mod ended;
+#[cfg(nvenc)]
 mod lent;
 #[cfg(nvenc)]
 mod look;
@@ -42,6 +44,8 @@ mod slot;
 
 #[cfg(nvenc)]
 pub use encoder::NvencEncoder;
+#[cfg(nvenc)]
+pub(crate) use ended::when_a_session_ends;
 #[cfg(nvenc)]
 pub use lent::{LentFrame, PixelsMut, PlaneMut};
 pub use probe::{Capabilities, Gpu, Probe, Version};

@@ -11,17 +11,14 @@ use std::time::{Duration, Instant};
 
 use crate::config::EncoderConfig;
 use crate::convert::Converter;
-use crate::encoder::{AccessUnit, Backend, Encoder, Picture, StageTimes};
+use crate::encoder::{AccessUnit, Backend, Encoder, Engine, Picture, StageTimes};
 use crate::error::{Error, FrameError};
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventKind, EventLog};
 use crate::frame::Frame;
 use crate::units::{Bitrate, FrameRate, FrameSize, QpRange};
 pub use library::Library;
 use rate::{PictureKind, RateControl};
 use session::Session;
-
-/// Events kept for a caller that takes none.
-const MOST_EVENTS: usize = 256;
 
 /// An H.264 encoder on the CPU.
 ///
@@ -41,7 +38,7 @@ pub struct OpenH264Encoder {
     frames_since_idr: u32,
     /// The next picture is an IDR because the stream has just been opened or changed its size.
     starts: bool,
-    events: Vec<Event>,
+    events: EventLog,
 }
 
 impl OpenH264Encoder {
@@ -64,18 +61,14 @@ impl OpenH264Encoder {
             frames: 0,
             frames_since_idr: 0,
             starts: true,
-            events: Vec::new(),
+            events: EventLog::default(),
         };
         encoder.note(EventKind::Selected);
         Ok(encoder)
     }
 
-    /// Keeps an event for the caller; the oldest ones go when nobody takes them.
     fn note(&mut self, kind: EventKind) {
-        if self.events.len() >= MOST_EVENTS {
-            self.events.remove(0);
-        }
-        self.events.push(Event::new(self.frames, Backend::OpenH264, kind));
+        self.events.note(self.frames, Backend::OpenH264, kind);
     }
 
     fn idr_is_due(&self, picture: Picture) -> bool {
@@ -213,6 +206,18 @@ impl Encoder for OpenH264Encoder {
     }
 
     fn take_events(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.events)
+        self.events.take()
+    }
+}
+
+impl Engine for OpenH264Encoder {
+    fn last_unit(&self) -> (&[u8], &[Range<usize>]) {
+        (&self.bytes, &self.nals)
+    }
+
+    fn start_over(&mut self) {
+        let EncoderConfig { frame_rate, bitrate, qp_range, .. } = self.config;
+        self.rate = RateControl::new(self.size, frame_rate, bitrate, qp_range);
+        self.starts = true;
     }
 }

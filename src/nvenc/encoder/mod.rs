@@ -3,6 +3,7 @@
 mod change;
 mod lending;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,10 +17,10 @@ use super::runner::{Job, Reply, Runner};
 use super::session::{Output, SLOTS};
 use crate::config::{EncoderConfig, GpuUuid};
 use crate::convert::Converter;
-use crate::encoder::{AccessUnit, Backend, Encoder, Picture, StageTimes};
+use crate::encoder::{AccessUnit, Backend, Encoder, Engine, Picture, StageTimes};
 use crate::error::{DriverError, Error, FrameError};
-use crate::event::{Event, EventKind};
-use crate::frame::{Frame, PixelFormat, Pixels};
+use crate::event::{Event, EventKind, EventLog};
+use crate::frame::Frame;
 use crate::level::Level;
 use crate::units::{Bitrate, FrameRate, FrameSize, QpRange, Timestamp};
 
@@ -62,7 +63,7 @@ pub struct NvencEncoder {
     idr_due: bool,
     /// No access unit has come out of this session yet.
     is_first: bool,
-    events: Vec<Event>,
+    events: EventLog,
     /// What ended the session.
     spent: Option<DriverError>,
 }
@@ -91,7 +92,7 @@ impl NvencEncoder {
             frames_since_idr: 0,
             idr_due: true,
             is_first: true,
-            events: Vec::new(),
+            events: EventLog::default(),
             spent: None,
         };
         encoder.note(EventKind::Selected);
@@ -129,7 +130,7 @@ impl NvencEncoder {
     }
 
     fn note(&mut self, kind: EventKind) {
-        self.events.push(Event::new(self.frames, Backend::Nvenc, kind));
+        self.events.note(self.frames, Backend::Nvenc, kind);
     }
 
     fn alive(&self) -> Result<(), Error> {
@@ -195,11 +196,7 @@ impl NvencEncoder {
         picture: Picture,
         start: Instant,
     ) -> Result<AccessUnit<'_>, Error> {
-        let format = match *frame.pixels() {
-            Pixels::I420 { .. } => PixelFormat::I420,
-            Pixels::Nv12 { .. } => PixelFormat::Nv12,
-            Pixels::Rgb { order, .. } => PixelFormat::Rgb(order),
-        };
+        let format = frame.pixels().format();
         let (surface, as_it_is) = SurfaceFormat::for_frames(format, frame.size(), self.config.colour);
         let slot = self.free_slot()?;
         let mut staging = self.staging(slot, surface)?;
@@ -325,7 +322,17 @@ impl Encoder for NvencEncoder {
     }
 
     fn take_events(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.events)
+        self.events.take()
+    }
+}
+
+impl Engine for NvencEncoder {
+    fn last_unit(&self) -> (&[u8], &[Range<usize>]) {
+        (&self.out.bytes, &self.out.nals)
+    }
+
+    fn start_over(&mut self) {
+        self.idr_due = true;
     }
 }
 
