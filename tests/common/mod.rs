@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 pub mod decode;
+pub mod live;
 pub mod picture;
 pub mod sps;
 

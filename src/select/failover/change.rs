@@ -26,7 +26,7 @@ impl FailoverEncoder {
     fn waits(&self, in_force: Bitrate) -> bool {
         let increase = u64::from(self.wanted.bitrate.bps().saturating_sub(in_force.bps()));
         let threshold = u64::from(self.base.failover.bitrate_threshold_percent);
-        increase * 100 < u64::from(in_force.bps()) * threshold
+        increase > 0 && increase * 100 < u64::from(in_force.bps()) * threshold
     }
 
     /// Has the active encoder take settings, or another one in its place those that are wanted.
