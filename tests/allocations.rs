@@ -46,6 +46,9 @@ static ALLOCATOR: Counting = Counting;
 fn everyone(config: &EncoderConfig) -> Vec<(String, Box<dyn Encoder>)> {
     let plain = encoders(config).into_iter().map(|encoder| (encoder.backend().to_string(), encoder));
     let warm = config.clone().failover(FailoverConfig::new().warm_software(true));
+    if config.size() != size(640, 360) {
+        return plain.collect();
+    }
     let failover = [
         ("failover", config, Order::auto()),
         ("failover, warm", &warm, Order::auto()),
