@@ -6,7 +6,6 @@
 #![expect(clippy::expect_used, reason = "a bench that cannot run has nothing to tell")]
 #![expect(clippy::print_stdout, reason = "its figures are for the person who runs it")]
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use d264_double::{Double, Stage};
@@ -23,6 +22,9 @@ mod source;
 
 const ROUNDS: usize = 40;
 const PICTURES: u32 = 16;
+/// Between two frames, as a stream has it.
+const PACE: Duration = Duration::from_millis(20);
+/// Name, width, height, kbit/s.
 const SIZES: [(&str, u32, u32, u64); 2] = [("720p", 1280, 720, 2_000), ("1080p", 1920, 1080, 4_000)];
 
 struct Clip {
@@ -55,50 +57,60 @@ fn row(what: &str, mut times: Vec<Duration>) {
     println!("  {what:<44} p50 {:>7.2} ms   max {:>7.2} ms", ms(times[times.len() / 2]), ms(max));
 }
 
-/// Kilobytes of this process that are in memory; 0 where the system does not tell.
-fn resident_kb() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+/// The software encoder by itself.
+struct Alone {
+    encoder: FailoverEncoder,
+    idr: Vec<Duration>,
+    p: Vec<Duration>,
 }
 
-fn software(config: &EncoderConfig, clip: &mut Clip) {
-    let mut encoder = open(config, &Order::only(Backend::OpenH264)).expect("openh264 opens").encoder;
-    for (what, picture) in
-        [("software alone, an IDR", Picture::Idr), ("software alone, a P picture", Picture::Auto)]
-    {
-        row(what, (0..ROUNDS).map(|_| clip.encode(&mut encoder, picture).0).collect());
+impl Alone {
+    fn new(config: &EncoderConfig, clip: &mut Clip) -> Self {
+        let mut encoder = open(config, &Order::only(Backend::OpenH264)).expect("openh264 opens").encoder;
+        clip.encode(&mut encoder, Picture::Auto);
+        Self { encoder, idr: Vec::new(), p: Vec::new() }
+    }
+
+    fn round(&mut self, clip: &mut Clip) {
+        std::thread::sleep(PACE);
+        self.idr.push(clip.encode(&mut self.encoder, Picture::Idr).0);
+        std::thread::sleep(PACE);
+        self.p.push(clip.encode(&mut self.encoder, Picture::Auto).0);
     }
 }
 
-fn switches(stage: &Stage, config: &EncoderConfig, clip: &mut Clip, is_warm: bool) {
-    let back_off = BackOff::new(Duration::from_millis(1), Duration::from_millis(1)).expect("is one");
-    let failover = FailoverConfig::new().retry(Some(back_off)).warm_software(is_warm);
-    let before_kb = resident_kb();
-    let mut encoder = open(&config.clone().failover(failover), &Order::auto()).expect("opens").encoder;
-    let opened_kb = resident_kb().saturating_sub(before_kb);
-    let (mut away, mut back) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        for _ in 0..3 {
-            clip.encode(&mut encoder, Picture::Auto);
-        }
+/// A stream that goes away from the hardware and comes back.
+struct Switching {
+    encoder: FailoverEncoder,
+    away: Vec<Duration>,
+    back: Vec<Duration>,
+}
+
+impl Switching {
+    fn new(config: &EncoderConfig, is_warm: bool) -> Self {
+        // Long enough that no attempt falls into the call that is timed.
+        let pause = Duration::from_millis(150);
+        let back_off = BackOff::new(pause, pause).expect("is one");
+        let failover = FailoverConfig::new().retry(Some(back_off)).warm_software(is_warm);
+        let opened = open(&config.clone().failover(failover), &Order::auto()).expect("opens");
+        Self { encoder: opened.encoder, away: Vec::new(), back: Vec::new() }
+    }
+
+    fn round(&mut self, stage: &Stage, clip: &mut Clip) {
+        clip.encode(&mut self.encoder, Picture::Auto);
+        std::thread::sleep(PACE);
         stage.set("FAULT=nvEncEncodePicture:1=20");
-        let (took, backend) = clip.encode(&mut encoder, Picture::Auto);
+        let (took, backend) = clip.encode(&mut self.encoder, Picture::Auto);
         assert_eq!(backend, Backend::OpenH264);
-        away.push(took);
+        self.away.push(took);
         loop {
-            std::thread::sleep(Duration::from_millis(5));
-            let (took, backend) = clip.encode(&mut encoder, Picture::Auto);
+            std::thread::sleep(PACE);
+            let (took, backend) = clip.encode(&mut self.encoder, Picture::Auto);
             if backend == Backend::Nvenc {
-                back.push(took);
-                break;
+                return self.back.push(took);
             }
         }
     }
-    let how = if is_warm { "warm" } else { "cold" };
-    row(&format!("{how}: the call in which NVENC fails"), away);
-    row(&format!("{how}: the call in which it is back"), back);
-    println!("  {how}: {opened_kb} kB of memory came with opening, of the double's encoder too");
 }
 
 fn main() {
@@ -111,10 +123,20 @@ fn main() {
             FrameRate::hz(30).expect("30 is a rate"),
             Bitrate::from_kbps(kbps).expect("the bitrate is one"),
         );
-        let mut clip = Clip::new(size);
         println!("{name}, {ROUNDS} rounds");
-        switches(&stage, &config, &mut clip, false);
-        switches(&stage, &config, &mut clip, true);
-        software(&config, &mut clip);
+        let mut clip = Clip::new(size);
+        let mut alone = Alone::new(&config, &mut clip);
+        let [mut warm, mut cold] = [true, false].map(|is_warm| Switching::new(&config, is_warm));
+        for _ in 0..ROUNDS {
+            alone.round(&mut clip);
+            warm.round(&stage, &mut clip);
+            cold.round(&stage, &mut clip);
+        }
+        row("software alone: an IDR", alone.idr);
+        row("software alone: a P picture", alone.p);
+        for (how, Switching { away, back, .. }) in [("warm", warm), ("cold", cold)] {
+            row(&format!("{how}: the call in which NVENC fails"), away);
+            row(&format!("{how}: the call in which it is back"), back);
+        }
     }
 }

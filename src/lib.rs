@@ -30,9 +30,14 @@
 //! with 4-byte start codes, SPS and PPS before every IDR, constrained baseline unless asked otherwise, colour and the
 //! absence of reordering told in the VUI.
 //!
+//! What is opened is a [`FailoverEncoder`]: when the better backend fails in mid-stream the next one takes the same
+//! frame, and the stream returns when the better one is back. [`NvencEncoder`](nvenc::NvencEncoder) and
+//! [`OpenH264Encoder`](openh264::OpenH264Encoder) are there by themselves too, and never change.
+//!
 //! # Memory and threads
 //! Frames are borrowed for the length of a call, access units until the next one; at a steady state nothing is
-//! allocated for a frame. An encoder is `Send` and takes `&mut self`: there is no lock in it.
+//! allocated for a frame. An encoder is `Send` and takes `&mut self`. A driver session has a thread
+//! of its own unless [`CallForm`] says otherwise; so have attempts at a backend that failed.
 //!
 //! # Errors and panics
 //! [`Error`] is sorted by what the caller can do next. The library panics on nothing that a caller, a driver or a

@@ -143,7 +143,7 @@ impl Soak {
         assert_eq!(unit.timestamp, timestamp);
         assert!(picture == Picture::Auto || unit.is_idr);
 
-        let decoded = self.decoder.decode(unit.bytes).unwrap().expect("a picture for each access unit");
+        let decoded = self.decoder.decode(unit.bytes).unwrap().unwrap();
         let (width, height) = decoded.dimensions();
         assert_eq!((width, height), (size.width() as usize, size.height() as usize));
         let luma: Vec<u8> = decoded

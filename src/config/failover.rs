@@ -64,7 +64,8 @@ impl FailoverConfig {
     }
 
     /// Whether the encoder that would stand in is opened at once and kept, so that a switch costs one software encode
-    /// and nothing more; off unless set.
+    /// and nothing more; off unless set. It costs memory for as long as the stream lives, about 13 MB at 720p and 33 MB at
+    /// 1080p, and one software encode when the stream is opened.
     #[must_use]
     pub const fn warm_software(mut self, is_warm: bool) -> Self {
         self.warm_software = is_warm;

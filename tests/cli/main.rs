@@ -9,6 +9,7 @@ mod bad_paths;
 mod bad_values;
 mod broken_output;
 mod clip;
+mod failover;
 mod help;
 mod interrupted;
 mod odd_sizes;
