@@ -11,12 +11,19 @@ use common::live::{
 use common::{config, encode, picture, size};
 use d264_double::Double;
 use direct264::{
-    BackOff, Backend, Bitrate, CallForm, Encoder, Error, Event, EventKind, FailoverConfig, Frame, FrameRate,
-    NvencConfig, Order, Picture, PixelFormat, QpRange, Reason, Timestamp, open,
+    BackOff, Backend, Bitrate, CallForm, CallLimits, Encoder, Error, Event, EventKind, FailoverConfig, Frame,
+    FrameRate, NvencConfig, Order, Picture, PixelFormat, QpRange, Reason, Timestamp, open,
 };
 
 fn kbps(kbps: u64) -> Bitrate {
     Bitrate::from_kbps(kbps).unwrap()
+}
+
+/// Threads of this process with that name.
+fn threads_named(name: &str) -> usize {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap();
+    let names = threads.flatten().map(|thread| std::fs::read_to_string(thread.path().join("comm")));
+    names.filter(|comm| comm.as_ref().is_ok_and(|comm| comm.trim_end() == name)).count()
 }
 
 #[test]
@@ -63,7 +70,7 @@ fn a_driver_that_hangs_costs_its_limit_and_no_frame() {
     assert_eq!(live.frame(Picture::Auto).backend, Backend::OpenH264);
     assert!(start.elapsed() < PATIENCE);
     assert_eq!(fallbacks(&live.events), [Reason::TimedOut]);
-    assert!(live.units[5].times.total >= ms(200), "what the caller waited is in the figures");
+    assert!(live.units[5].times.total >= ms(300), "what the caller waited is in the figures");
     // The session that hangs is still there: it is not waited for.
     live.frames_until(Backend::Nvenc);
     stage.set("FAULT=");
@@ -283,6 +290,10 @@ fn a_size_that_only_software_takes_is_followed_there_and_back() {
     let wide = encode_at(&mut encoder, size(400, 96));
     assert_eq!((wide.backend, wide.is_idr), (Backend::OpenH264, true));
     assert_eq!(fallbacks(&encoder.take_events()), [Reason::UnsupportedSize]);
+    // Another one of the kind; an attempt finds that out.
+    encode_at(&mut encoder, size(416, 96));
+    std::thread::sleep(ms(50));
+    assert_eq!(encode_at(&mut encoder, size(416, 96)).backend, Backend::OpenH264);
 
     let deadline = Instant::now() + PATIENCE;
     while encode_at(&mut encoder, small()).backend != Backend::Nvenc {
@@ -302,10 +313,13 @@ fn a_size_that_only_software_takes_is_followed_there_and_back() {
 #[test]
 fn a_better_backend_that_fails_at_its_first_frame_again_costs_no_idr() {
     let stage = Double::get().load();
-    let mut live = Live::open(&hasty());
+    // The failed session is gone before the first attempt.
+    let back_off = BackOff::new(ms(500), ms(500)).unwrap();
+    let mut live = Live::open(&hasty().failover(FailoverConfig::new().retry(Some(back_off))));
     live.frames(2);
     stage.set("FAULT=nvEncEncodePicture:1=20");
     live.frames(1);
+    assert_clean_soon(&stage, "the failed session");
     // The picture that is tried off the caller's thread succeeds, the caller's does not.
     stage.set("FAULT=nvEncEncodePicture:2=20");
     let deadline = Instant::now() + PATIENCE;
@@ -371,6 +385,26 @@ fn failures_in_a_row_make_attempts_rarer() {
     stage.set("FAULT=");
     drop(live);
     assert_clean_soon(&stage, "failures in a row");
+}
+
+#[test]
+fn a_driver_that_hangs_whenever_it_is_asked_is_not_given_one_thread_after_the_other() {
+    let stage = Double::get().load();
+    let limits = CallLimits::DEFAULT.open(ms(40));
+    stage.set("FAULT=nvEncOpenEncodeSessionEx:*=hang");
+    let mut live = Live::open(&hasty().nvenc(NvencConfig::new().form(CallForm::Bounded(limits))));
+    assert_eq!(live.passed_over[0].reason, Reason::TimedOut);
+    for _ in 0..100 {
+        live.frames(1);
+        std::thread::sleep(ms(10));
+    }
+    // Those that come later wait behind the first.
+    let hang = threads_named("direct264-nvenc");
+    assert!((1..=4).contains(&hang), "{hang} threads hang");
+    stage.set("FAULT=");
+    live.frames_until(Backend::Nvenc);
+    drop(live);
+    assert_clean_soon(&stage, "a driver that hung");
 }
 
 #[test]

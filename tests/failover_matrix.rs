@@ -20,51 +20,46 @@ enum Phase {
     End,
 }
 
-/// A life up to its end: what fails is set before the phase that it is about.
-fn life(stage: &Stage, phase: Phase, fault: &str) -> (Live, BTreeSet<String>) {
-    let mut live = None;
-    let mut calls = BTreeSet::new();
-    for now in [Phase::Open, Phase::FirstFrame, Phase::MidStream, Phase::Reconfigure] {
-        if now == phase {
-            stage.set(&format!("TRACE=0\nFAULT={fault}\nTRACE=100000"));
-            calls = BTreeSet::new();
+/// What a life does before its end, in order.
+const LIFE: [Phase; 4] = [Phase::Open, Phase::FirstFrame, Phase::MidStream, Phase::Reconfigure];
+
+/// Lives through one phase; the first one makes the stream.
+fn live_through(phase: Phase, live: &mut Option<Live>) {
+    match (phase, live) {
+        (Phase::FirstFrame, Some(live)) => live.frames(1),
+        (Phase::MidStream, Some(live)) => {
+            live.frames(2);
+            live.frame(Picture::Idr);
+            let sets = live.encoder.parameter_sets().unwrap();
+            assert!(sets.starts_with(&[0, 0, 0, 1]));
+            live.frames(1);
         }
-        let before = stage.report().trace().len();
-        match (now, &mut live) {
-            (Phase::Open, live) => *live = Some(Live::open(&hasty())),
-            (Phase::FirstFrame, Some(live)) => live.frames(1),
-            (Phase::MidStream, Some(live)) => {
-                live.frames(2);
-                live.frame(Picture::Idr);
-                let sets = live.encoder.parameter_sets().unwrap();
-                assert!(sets.starts_with(&[0, 0, 0, 1]));
-                live.frames(1);
-            }
-            (_, Some(live)) => {
-                live.encoder.set_bitrate(Bitrate::from_kbps(250).unwrap()).unwrap();
-                live.frames(1);
-            }
-            (_, None) => unreachable!("opened first"),
+        (Phase::Reconfigure, Some(live)) => {
+            live.encoder.set_bitrate(Bitrate::from_kbps(250).unwrap()).unwrap();
+            live.frames(1);
         }
-        if now == phase {
-            calls = stage.report().trace().into_iter().skip(before).map(|(name, _)| name).collect();
-        }
+        (Phase::End, live) => drop(live.take()),
+        (_, live) => *live = Some(Live::open(&hasty())),
     }
-    (live.unwrap(), calls)
 }
 
 /// The functions that are called in a phase where nothing goes wrong.
 fn calls(stage: &Stage, phase: Phase) -> BTreeSet<String> {
+    // What is called once in a process is not part of it.
+    drop(Live::open(&hasty()));
     stage.reset();
     stage.set("TRACE=100000");
-    let (live, calls) = life(stage, phase, "");
-    assert_eq!(live.words().first(), Some(&"selected"));
-    if phase != Phase::End {
-        return calls;
+    let mut live = None;
+    let mut calls = BTreeSet::new();
+    for now in LIFE.into_iter().chain([Phase::End]) {
+        let before = stage.report().trace().len();
+        live_through(now, &mut live);
+        if now == phase {
+            calls = stage.report().trace().into_iter().skip(before).map(|(name, _)| name).collect();
+        }
     }
-    let before = stage.report().trace().len();
-    drop(live);
-    stage.report().trace().into_iter().skip(before).map(|(name, _)| name).collect()
+    assert_clean_soon(stage, "a life without faults");
+    calls
 }
 
 /// A status of each class: of what is missing, of memory, of a wrong argument, of a fault without a name, one that no
@@ -82,9 +77,17 @@ fn faults(function: &str) -> &'static [&'static str] {
 fn check(stage: &Stage, phase: Phase, function: &str, fault: &str) -> Ended {
     let what = format!("{function}={fault} at {phase:?}");
     stage.reset();
-    let (mut live, _) = life(stage, phase, &format!("{function}:1={fault}"));
+    let set_fault = || stage.set(&format!("FAULT={function}:1={fault}"));
+    let mut live = None;
+    for now in LIFE {
+        if now == phase {
+            set_fault();
+        }
+        live_through(now, &mut live);
+    }
+    let mut live = live.unwrap();
     if phase == Phase::End {
-        stage.set(&format!("FAULT={function}:1={fault}"));
+        set_fault();
     } else {
         let has_left = live.encoder.backend() == Backend::OpenH264;
         let can_return = match phase {
@@ -106,6 +109,7 @@ fn check(stage: &Stage, phase: Phase, function: &str, fault: &str) -> Ended {
         }
     }
     let ended = live.end();
+    assert!(stage.report().faults(function) > 0, "{what} did not happen");
     stage.set("FAULT=");
     assert_clean_soon(stage, &what);
     ended.assert_whole(&what);

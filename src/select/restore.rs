@@ -15,6 +15,9 @@ use crate::error::Unavailable;
 use crate::frame::PixelFormat;
 use crate::reason::Reason;
 
+/// While so many sessions of this process hang in a call of the driver, another one would join them.
+const MOST_HANGING: usize = 4;
+
 /// An encoder of the backend that had failed, and the back-off by which it came.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -79,7 +82,10 @@ impl Restorer {
 
     /// What the next attempt is to be made with.
     pub(super) fn aim(&self, aim: Aim) {
-        self.0.place().aim = aim;
+        let before = std::mem::replace(&mut self.0.place().aim, aim);
+        if before.settings.size != aim.settings.size {
+            self.0.bell.ring();
+        }
     }
 
     /// Takes what was found.
@@ -128,15 +134,16 @@ impl Attempts {
     }
 
     fn make(mut self, mut ticket: Option<Ticket>, mut until: Option<Instant>) {
+        let mut wants_other_size = false;
         loop {
             let is_in_turn = ticket.as_ref().is_none_or(Ticket::is_first);
-            // Who is not the first is told when that changes.
-            let is_rung = self.shared.bell.wait(until.filter(|_| is_in_turn));
+            // Who is not the first, or waits for another size, is told when that changes.
+            let is_rung = self.shared.bell.wait(until.filter(|_| is_in_turn && !wants_other_size));
             if self.shared.place().is_left {
                 return;
             }
-            // A ring is news of a slot, for the first of those who wait for one.
-            if is_rung && !ticket.as_ref().is_some_and(Ticket::is_first) {
+            // Else a ring is news of a slot, for the first of those who wait for one.
+            if is_rung && !wants_other_size && !ticket.as_ref().is_some_and(Ticket::is_first) {
                 continue;
             }
             match self.attempt() {
@@ -145,6 +152,7 @@ impl Attempts {
                     let wait = self.waits.failed(Instant::now());
                     tell(&failed, wait);
                     until = Instant::now().checked_add(wait);
+                    wants_other_size = failed.reason == Reason::UnsupportedSize;
                     if (failed.reason == Reason::SessionLimit) != ticket.is_some() {
                         ticket = self.ticket(failed.reason);
                     }
@@ -154,6 +162,11 @@ impl Attempts {
     }
 
     fn attempt(&self) -> Result<Held, Unavailable> {
+        let hanging = hanging(self.backend);
+        if hanging >= MOST_HANGING {
+            let detail = format!("{hanging} earlier sessions hang in a call");
+            return Err(Unavailable::new(self.backend, Reason::TimedOut, detail));
+        }
         let Aim { settings, format } = self.shared.place().aim;
         let mut held =
             Held::open(self.backend, &self.base, settings).map_err(|error| why(self.backend, &error))?;
@@ -175,6 +188,14 @@ impl Attempts {
             place.found = Some(Found { held, waits: self.waits });
             self.shared.is_found.store(true, Ordering::Release);
         }
+    }
+}
+
+fn hanging(backend: Backend) -> usize {
+    match backend {
+        #[cfg(nvenc)]
+        Backend::Nvenc => crate::nvenc::hanging(),
+        _ => 0,
     }
 }
 

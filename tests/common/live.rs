@@ -22,7 +22,7 @@ pub fn small() -> FrameSize {
 
 /// A driver that hangs is given up soon, and tried again soon.
 pub fn hasty() -> EncoderConfig {
-    let limits = CallLimits::DEFAULT.open(ms(400)).first(ms(300)).rest(ms(200));
+    let limits = CallLimits::DEFAULT.open(ms(500)).first(ms(400)).rest(ms(300));
     config(small(), 30, 300)
         .nvenc(NvencConfig::new().form(CallForm::Bounded(limits)))
         .failover(FailoverConfig::new().retry(Some(BackOff::new(ms(5), ms(40)).unwrap())))

@@ -60,7 +60,7 @@ impl FailoverEncoder {
         let wanted = self.wanted;
         self.spare = self.spare.take().and_then(|mut spare| spare.bring_to(wanted).is_ok().then_some(spare));
         match self.left_for {
-            Some(Reason::UnsupportedSize) => self.try_again(Reason::UnsupportedSize),
+            Some(reason @ Reason::UnsupportedSize) if self.restorer.is_none() => self.try_again(reason),
             _ => self.aim(),
         }
     }
