@@ -64,3 +64,16 @@ fn every_reason_has_a_word_of_its_own_and_a_sentence() {
     assert_eq!(words.len(), Reason::ALL.len());
     assert!(Reason::ALL.iter().all(|reason| !reason.sentence().is_empty() && !reason.word().contains(' ')));
 }
+
+#[test]
+fn what_is_absent_does_not_come_by_waiting() {
+    let both = |reason: &&Reason| reason.is_absence() && reason.may_pass();
+    assert_eq!(Reason::ALL.iter().filter(both).count(), 0);
+    for (reason, is_absence, may_pass) in [
+        (Reason::NoEncoderOnGpu, true, false),
+        (Reason::SessionLimit, false, true),
+        (Reason::DriverTooOld, false, false),
+    ] {
+        assert_eq!((reason.is_absence(), reason.may_pass()), (is_absence, may_pass), "{reason}");
+    }
+}
