@@ -35,7 +35,9 @@ const CALLS: [&str; 12] = [
     "cuMemHostAlloc",
     "cuCtxPushCurrent",
 ];
-const ANSWERS: [&str; 8] = ["20", "10", "8", "4000000000", "17", "18", "hang30", "hang"];
+const ANSWERS: [&str; 7] = ["20", "10", "8", "4000000000", "18", "hang30", "hang"];
+/// More input is needed: of a picture that was taken, or an end of stream that is one.
+const HELD_BACK: &str = "nvEncEncodePicture:1=17!";
 
 /// xorshift: the same numbers for the same seed.
 struct Dice(u64);
@@ -108,6 +110,7 @@ impl Soak {
         if dice.hits(40) {
             let spoiled = if dice.hits(6) { dice.pick(&["empty", "garbage"]) } else { "" };
             let fault = match spoiled {
+                "" if dice.hits(24) => HELD_BACK.to_owned(),
                 "" => format!("{}:1={}", dice.pick(&CALLS), dice.pick(&ANSWERS)),
                 spoiled => format!("nvEncLockBitstream:1={spoiled}"),
             };
