@@ -4,8 +4,8 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use direct264::{
-    Backend, Bitrate, EncoderConfig, Frame, FrameRate, FrameSize, Order, Picture, PixelFormat, Timestamp,
-    open,
+    Backend, Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Order, Picture, PixelFormat,
+    Timestamp, open,
 };
 
 // The pictures of `direct264 bench`, so that the figures can be compared.

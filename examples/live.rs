@@ -9,7 +9,7 @@
 use std::time::{Duration, Instant};
 
 use direct264::{
-    Bitrate, EncoderConfig, Frame, FrameRate, FrameSize, Order, Picture, PixelFormat, Timestamp,
+    Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Order, Picture, PixelFormat, Timestamp,
 };
 
 const HZ: u32 = 60;
@@ -24,7 +24,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("encoding with {}", opened.encoder.backend());
 
     let mut pixels = vec![0; PixelFormat::Rgb(direct264::RgbOrder::Bgra).frame_bytes(size)];
-    let mut slowest = Duration::ZERO;
     let start = Instant::now();
     for number in 0..3 * HZ {
         draw(&mut pixels, size, number);
@@ -41,7 +40,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let frame = Frame::contiguous(size, format, &pixels, timestamp)?;
         let unit = opened.encoder.encode(&frame, picture)?;
         // Here `unit.bytes` goes to the packetiser, with `unit.timestamp`.
-        slowest = slowest.max(unit.times.total);
         if unit.is_idr || number % HZ == 0 {
             println!("frame {number}: {} bytes, IDR {}, {:?}", unit.bytes.len(), unit.is_idr, unit.times);
         }
@@ -52,7 +50,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for event in opened.encoder.take_events() {
         println!("{event:?}");
     }
-    println!("slowest frame: {slowest:?}");
+    println!("{:?}", opened.encoder.latency());
+    println!("{:?}", opened.encoder.counters());
     Ok(())
 }
 

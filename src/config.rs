@@ -1,7 +1,9 @@
 //! What an encoder is opened with, and the only set of defaults.
 
+mod failover;
 mod nvenc;
 
+pub use failover::{BackOff, FailoverConfig};
 pub use nvenc::{
     CallForm, CallLimits, GpuChoice, GpuUuid, IntraRefresh, MultiPass, NvencConfig, NvencPreset,
 };
@@ -49,6 +51,7 @@ pub struct EncoderConfig {
     pub(crate) slices: Option<NonZeroU8>,
     pub(crate) threads: Option<NonZeroU8>,
     pub(crate) nvenc: NvencConfig,
+    pub(crate) failover: FailoverConfig,
 }
 
 impl EncoderConfig {
@@ -69,6 +72,7 @@ impl EncoderConfig {
             slices: None,
             threads: None,
             nvenc: NvencConfig::new(),
+            failover: FailoverConfig::new(),
         }
     }
 
@@ -137,6 +141,14 @@ impl EncoderConfig {
     #[must_use]
     pub const fn nvenc(mut self, nvenc: NvencConfig) -> Self {
         self.nvenc = nvenc;
+        self
+    }
+
+    /// What happens when the better backend fails in mid-stream; [`FailoverConfig::new`] unless set. A backend that is
+    /// opened by itself, without [`open`](crate::open), ignores it.
+    #[must_use]
+    pub const fn failover(mut self, failover: FailoverConfig) -> Self {
+        self.failover = failover;
         self
     }
 

@@ -207,3 +207,12 @@ pub trait Encoder: Send + fmt::Debug {
     /// when nothing did.
     fn take_events(&mut self) -> Vec<Event>;
 }
+
+/// What the failover encoder asks of a backend beyond [`Encoder`].
+pub(crate) trait Engine: Encoder {
+    /// The access unit of the last `encode` that succeeded, and where its NAL units lie.
+    fn last_unit(&self) -> (&[u8], &[Range<usize>]);
+
+    /// Has the next picture start a stream: it is an IDR, and nothing learnt from pictures before it counts.
+    fn start_over(&mut self);
+}

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 use crate::encoder::Backend;
 use crate::frame::PixelFormat;
@@ -162,6 +163,13 @@ pub enum ConfigError {
         /// Frames that one refresh takes, as given.
         length_frames: u32,
     },
+    /// A back-off that starts at nothing, or is longer at first than at last.
+    BackOff {
+        /// The first wait, as given.
+        first: Duration,
+        /// The longest wait, as given.
+        longest: Duration,
+    },
     /// A text that names no GPU.
     UnknownGpu {
         /// The text, as given.
@@ -210,6 +218,12 @@ impl fmt::Display for ConfigError {
                 f,
                 "an intra refresh of {length_frames} frames does not fit between 1 and its period of {period_frames}"
             ),
+            Self::BackOff { first, longest } => {
+                write!(
+                    f,
+                    "a back-off from {first:?} to {longest:?} starts below 1 ms or ends below its start"
+                )
+            }
             Self::UnknownGpu { text } => {
                 write!(f, "\"{text}\" names no GPU: say any, an index or a UUID")
             }

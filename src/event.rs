@@ -28,12 +28,27 @@ impl Event {
 pub enum EventKind {
     /// The stream is encoded by this backend now.
     Selected,
-    /// This backend would have come first and was passed over.
+    /// This backend would have come first and was passed over: when the stream was opened, or when it was tried again and
+    /// failed at its first frame.
     PassedOver {
         /// Why.
         reason: Reason,
         /// What was seen.
         detail: String,
+    },
+    /// This backend failed, or cannot take the size asked for; the stream goes on at this very frame, with an IDR.
+    FellBack {
+        /// The backend that the stream goes on with.
+        to: Backend,
+        /// Why.
+        reason: Reason,
+        /// What was seen.
+        detail: String,
+    },
+    /// The stream is encoded by this better backend again, from this frame on, with an IDR.
+    Restored {
+        /// The backend that stood in.
+        from: Backend,
     },
     /// The encoder was set up anew for another size; the next access unit is an IDR.
     Recreated {
@@ -65,6 +80,8 @@ impl EventKind {
         match self {
             Self::Selected => "selected",
             Self::PassedOver { .. } => "passed_over",
+            Self::FellBack { .. } => "fell_back",
+            Self::Restored { .. } => "restored",
             Self::Recreated { .. } => "recreated",
             Self::BitrateChanged { .. } => "bitrate_changed",
             Self::RateUnmet { .. } => "rate_unmet",

@@ -8,7 +8,7 @@
 //! with a frame.
 //!
 //! ```
-//! use direct264::{Bitrate, EncoderConfig, Frame, FrameRate, FrameSize, Order, Picture, PixelFormat, Timestamp};
+//! use direct264::{Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Order, Picture, PixelFormat, Timestamp};
 //!
 //! # fn main() -> Result<(), direct264::Error> {
 //! let size = FrameSize::new(1280, 720)?;
@@ -30,9 +30,14 @@
 //! with 4-byte start codes, SPS and PPS before every IDR, constrained baseline unless asked otherwise, colour and the
 //! absence of reordering told in the VUI.
 //!
+//! What is opened is a [`FailoverEncoder`]: when the better backend fails in mid-stream the next one takes the same
+//! frame, and the stream returns when the better one is back. [`NvencEncoder`](nvenc::NvencEncoder) and
+//! [`OpenH264Encoder`](openh264::OpenH264Encoder) are there by themselves too, and never change.
+//!
 //! # Memory and threads
 //! Frames are borrowed for the length of a call, access units until the next one; at a steady state nothing is
-//! allocated for a frame. An encoder is `Send` and takes `&mut self`: there is no lock in it.
+//! allocated for a frame. An encoder is `Send` and takes `&mut self`. A driver session has a thread
+//! of its own unless [`CallForm`] says otherwise; so have attempts at a backend that failed.
 //!
 //! # Errors and panics
 //! [`Error`] is sorted by what the caller can do next. The library panics on nothing that a caller, a driver or a
@@ -70,8 +75,8 @@ mod window;
 
 pub use colour::{Colour, Matrix, Range};
 pub use config::{
-    CallForm, CallLimits, EncoderConfig, GpuChoice, GpuUuid, IntraRefresh, MultiPass, NvencConfig,
-    NvencPreset, Profile,
+    BackOff, CallForm, CallLimits, EncoderConfig, FailoverConfig, GpuChoice, GpuUuid, IntraRefresh,
+    MultiPass, NvencConfig, NvencPreset, Profile,
 };
 pub use encoder::{AccessUnit, Backend, Encoder, OwnedAccessUnit, Picture, StageTimes};
 pub use error::{ConfigError, DriverError, Error, FrameError, Unavailable};
@@ -79,7 +84,7 @@ pub use event::{Event, EventKind};
 pub use frame::{CudaImage, Frame, PixelFormat, Pixels, Plane, RgbOrder};
 pub use level::Level;
 pub use reason::Reason;
-pub use select::{Opened, Order, open};
+pub use select::{Counters, FailoverEncoder, Latency, Opened, Order, open};
 pub use units::{Bitrate, FrameRate, FrameSize, QpRange, SampleAspect, Timestamp};
 
 /// The README's code, compiled and run as a test.

@@ -80,6 +80,18 @@ impl Reason {
         }
     }
 
+    /// Whether nothing is wrong: what was looked for is not there, or not wanted. The rest is there and fails.
+    #[must_use]
+    pub const fn is_absence(self) -> bool {
+        matches!(self, Self::NoDriver | Self::NotBuilt | Self::NoGpu | Self::NoEncoderOnGpu | Self::ByRequest)
+    }
+
+    /// Whether it can be over in a while without anybody doing anything: a stream that fell back for it tries again.
+    #[must_use]
+    pub const fn may_pass(self) -> bool {
+        matches!(self, Self::SessionLimit | Self::OutOfMemory | Self::TimedOut | Self::DriverError)
+    }
+
     /// One clause for people: what was found.
     #[must_use]
     pub const fn sentence(self) -> &'static str {

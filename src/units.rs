@@ -47,6 +47,15 @@ impl FrameSize {
         Self { width: self.width.next_multiple_of(2), height: self.height.next_multiple_of(2) }
     }
 
+    /// The smallest size in which both have room.
+    #[must_use]
+    pub(crate) const fn union(self, other: Self) -> Self {
+        Self {
+            width: if self.width > other.width { self.width } else { other.width },
+            height: if self.height > other.height { self.height } else { other.height },
+        }
+    }
+
     /// Columns and rows of one 4:2:0 chroma plane: half the luma, rounded up.
     #[must_use]
     pub const fn chroma(self) -> (u32, u32) {

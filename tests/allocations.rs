@@ -12,7 +12,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::device::{self, Device, DevicePicture};
 use common::{config, encoders, picture, size};
-use direct264::{Bitrate, Encoder, Frame, Picture, PixelFormat, RgbOrder, Timestamp};
+use direct264::{
+    Bitrate, Encoder, EncoderConfig, FailoverConfig, Frame, Order, Picture, PixelFormat, RgbOrder, Timestamp,
+    open,
+};
 
 struct Counting;
 
@@ -41,12 +44,31 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// The backends by themselves, and the encoder that changes them: with either active, and with one kept warm.
+fn everyone(config: &EncoderConfig) -> Vec<(String, Box<dyn Encoder>)> {
+    let plain = encoders(config).into_iter().map(|encoder| (encoder.backend().to_string(), encoder));
+    let warm = config.clone().failover(FailoverConfig::new().warm_software(true));
+    if config.size() != size(640, 360) {
+        return plain.collect();
+    }
+    let failover = [
+        ("failover", config, Order::auto()),
+        ("failover, warm", &warm, Order::auto()),
+        ("failover, in software", config, "openh264".parse().unwrap()),
+    ];
+    let failover = failover.map(|(who, config, order)| {
+        let encoder: Box<dyn Encoder> = Box::new(open(config, &order).unwrap().encoder);
+        (format!("{who}: {}", encoder.backend()), encoder)
+    });
+    plain.chain(failover).collect()
+}
+
 #[test]
 fn a_frame_at_a_steady_state_allocates_nothing() {
     count_frames_in_device_memory();
     for (size, kbps) in [(size(640, 360), 1_000), (size(1280, 720), 2_000), (size(321, 179), 500)] {
         for (name, format) in PixelFormat::NAMED {
-            for mut encoder in encoders(&config(size, 30, kbps)) {
+            for (who, mut encoder) in everyone(&config(size, 30, kbps)) {
                 // Enough distinct pictures that sizes settle; made before anything is counted.
                 let camera = picture::Camera::new(size);
                 let pictures: Vec<Vec<u8>> = (0..8)
@@ -73,7 +95,7 @@ fn a_frame_at_a_steady_state_allocates_nothing() {
                 let events = encoder.take_events();
                 let after = ALLOCATIONS.load(Ordering::Relaxed);
                 assert!(events.is_empty());
-                assert_eq!(after - before, 0, "{} {size} {name}", encoder.backend());
+                assert_eq!(after - before, 0, "{who} {size} {name}");
                 encoder.set_bitrate(Bitrate::from_kbps(kbps / 2).unwrap()).unwrap();
             }
         }

@@ -3,7 +3,7 @@
 
 use direct264::nvenc::{LentFrame, NvencEncoder, Probe};
 use direct264::openh264::OpenH264Encoder;
-use direct264::{Encoder, Error, Event, Frame, Opened, OwnedAccessUnit};
+use direct264::{Encoder, Error, Event, FailoverEncoder, Frame, Opened, OwnedAccessUnit};
 
 fn is_send<T: Send>() {}
 fn is_send_and_sync<T: Send + Sync>() {}
@@ -17,6 +17,7 @@ fn encoders_move_between_threads_and_values_are_shared() {
     is_send::<OpenH264Encoder>();
     is_send::<Box<dyn Encoder>>();
     is_send::<Opened>();
+    is_send::<FailoverEncoder>();
     is_send_and_sync::<Frame<'_>>();
     is_send_and_sync::<OwnedAccessUnit>();
     is_send_and_sync::<Event>();

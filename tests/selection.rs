@@ -4,7 +4,7 @@
 mod common;
 
 use common::{config, encode_run, size};
-use direct264::{Backend, ConfigError, Error, EventKind, Order, Reason, open};
+use direct264::{Backend, ConfigError, Encoder, Error, EventKind, Order, Reason, open};
 
 #[test]
 fn auto_takes_openh264_where_there_is_no_nvenc_and_says_why() {
@@ -17,7 +17,7 @@ fn auto_takes_openh264_where_there_is_no_nvenc_and_says_why() {
     let why = &opened.passed_over[0];
     assert_eq!(why.backend, Backend::Nvenc);
     assert!(why.to_string().starts_with("nvenc: "), "{why}");
-    assert_eq!(encode_run(&mut *opened.encoder, 0, 3).len(), 3);
+    assert_eq!(encode_run(&mut opened.encoder, 0, 3).len(), 3);
     assert!(opened.encoder.take_events().iter().any(|event| event.kind == EventKind::Selected));
 }
 
@@ -63,4 +63,17 @@ fn every_reason_has_a_word_of_its_own_and_a_sentence() {
     words.dedup();
     assert_eq!(words.len(), Reason::ALL.len());
     assert!(Reason::ALL.iter().all(|reason| !reason.sentence().is_empty() && !reason.word().contains(' ')));
+}
+
+#[test]
+fn what_is_absent_does_not_come_by_waiting() {
+    let both = |reason: &&Reason| reason.is_absence() && reason.may_pass();
+    assert_eq!(Reason::ALL.iter().filter(both).count(), 0);
+    for (reason, is_absence, may_pass) in [
+        (Reason::NoEncoderOnGpu, true, false),
+        (Reason::SessionLimit, false, true),
+        (Reason::DriverTooOld, false, false),
+    ] {
+        assert_eq!((reason.is_absence(), reason.may_pass()), (is_absence, may_pass), "{reason}");
+    }
 }

@@ -14,8 +14,8 @@ use std::time::Instant;
 
 use cpu_time::ProcessTime;
 use direct264::{
-    Backend, Bitrate, EncoderConfig, Frame, FrameRate, FrameSize, Order, Picture, PixelFormat, Timestamp,
-    open,
+    Backend, Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Order, Picture, PixelFormat,
+    Timestamp, open,
 };
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;

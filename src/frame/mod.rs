@@ -160,6 +160,19 @@ pub enum Pixels<'a> {
     Cuda(CudaImage),
 }
 
+impl Pixels<'_> {
+    /// How they lie in memory.
+    #[must_use]
+    pub const fn format(&self) -> PixelFormat {
+        match self {
+            Self::I420 { .. } => PixelFormat::I420,
+            Self::Nv12 { .. } => PixelFormat::Nv12,
+            Self::Rgb { order, .. } => PixelFormat::Rgb(*order),
+            Self::Cuda(image) => image.format(),
+        }
+    }
+}
+
 /// A picture to encode: size, pixels and the caller's timestamp.
 ///
 /// It borrows the pixels for the length of the call to [`Encoder::encode`](crate::Encoder::encode) and no longer.

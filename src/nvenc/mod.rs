@@ -22,6 +22,8 @@ mod driver;
 #[cfg(nvenc)]
 mod encoder;
 #[cfg(nvenc)]
+mod ended;
+#[cfg(nvenc)]
 mod lent;
 #[cfg(nvenc)]
 mod look;
@@ -47,8 +49,12 @@ use std::time::Duration;
 #[cfg(nvenc)]
 pub use encoder::NvencEncoder;
 #[cfg(nvenc)]
+pub(crate) use ended::when_a_session_ends;
+#[cfg(nvenc)]
 pub use lent::{LentFrame, PixelsMut, PlaneMut};
 pub use probe::{Capabilities, Gpu, Probe, Version};
+#[cfg(nvenc)]
+pub(crate) use runner::hanging;
 
 /// Looks for NVENC: loads the driver, lists the GPUs, and opens and closes a session on each, which is the only way
 /// to know. What it finds can change: a session limit is reached and left again. What does

@@ -109,6 +109,7 @@ pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
         slices,
         threads: _, // the software backend's
         ref nvenc,
+        failover: _, // of who changes backends
     } = config;
     let &NvencConfig {
         preset: preset_name,

@@ -1,6 +1,7 @@
 //! Who makes the driver calls of a session: the caller's thread, or a thread of the session's own for which the
 //! caller waits with a limit.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +18,14 @@ use crate::error::{DriverError, Error, FrameError, Unavailable};
 use crate::frame::CudaImage;
 use crate::reason::Reason;
 use crate::units::FrameSize;
+
+/// Threads of this process that nobody waits for any more and that have not come back.
+static HANGING: AtomicUsize = AtomicUsize::new(0);
+
+/// How many sessions of this process hang in a call. Each holds a thread, so who tries again and again asks first.
+pub(crate) fn hanging() -> usize {
+    HANGING.load(Ordering::Relaxed)
+}
 
 /// Something to do with a session. What the work needs travels with it and comes back with the [`Reply`], so that
 /// nothing is shared between two threads while a call is under way.
@@ -216,6 +225,8 @@ struct Mail {
     answer: Option<Answer>,
     /// The caller has stopped waiting and takes no answer any more.
     is_abandoned: bool,
+    /// The thread has nothing more to do with the driver.
+    has_ended: bool,
 }
 
 #[derive(Debug)]
@@ -301,6 +312,9 @@ impl Worker {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             mail = match left {
                 Some(Duration::ZERO) => {
+                    if !mail.is_abandoned && !mail.has_ended {
+                        HANGING.fetch_add(1, Ordering::Relaxed);
+                    }
                     mail.is_abandoned = true;
                     drop(mail);
                     return Err(self.lost(limit));
@@ -341,6 +355,14 @@ impl Shared {
         }
     }
 
+    fn end(&self) {
+        let mut mail = self.lock();
+        mail.has_ended = true;
+        if mail.is_abandoned {
+            HANGING.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
     /// Hands an answer over; gives it back if nobody waits for it any more.
     fn answer(&self, answer: Answer) -> Result<(), Box<Answer>> {
         let mut mail = self.lock();
@@ -354,8 +376,14 @@ impl Shared {
     }
 }
 
-/// The life of the thread. A call that hangs hangs here, with everything that it may touch.
+/// The life of the thread.
 fn work(shared: &Shared, config: &EncoderConfig, progress: &Progress) {
+    serve(shared, config, progress);
+    shared.end();
+}
+
+/// A call that hangs hangs here, with everything that it may touch.
+fn serve(shared: &Shared, config: &EncoderConfig, progress: &Progress) {
     let mut session = match opening::open(config, progress) {
         Ok((session, setup)) => match shared.answer(Answer::Opened(Ok(setup))) {
             Ok(()) => session,

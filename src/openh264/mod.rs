@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::config::EncoderConfig;
-use crate::encoder::{AccessUnit, Backend, Encoder, Picture, StageTimes};
+use crate::encoder::{AccessUnit, Backend, Encoder, Engine, Picture, StageTimes};
 use crate::error::{Error, FrameError};
 use crate::event::{Event, EventKind, EventLog};
 use crate::frame::Frame;
@@ -216,5 +216,17 @@ impl Encoder for OpenH264Encoder {
 
     fn take_events(&mut self) -> Vec<Event> {
         self.events.take()
+    }
+}
+
+impl Engine for OpenH264Encoder {
+    fn last_unit(&self) -> (&[u8], &[Range<usize>]) {
+        (&self.bytes, &self.nals)
+    }
+
+    fn start_over(&mut self) {
+        let EncoderConfig { frame_rate, bitrate, qp_range, .. } = self.config;
+        self.rate = RateControl::new(self.size, frame_rate, bitrate, qp_range);
+        self.starts = true;
     }
 }

@@ -80,7 +80,8 @@ pub(super) fn params(
         qp_range: _, // kept by our own rate control
         slices: _,   // both in `Slicing`
         threads: _,
-        nvenc: _, // another backend's
+        nvenc: _,    // another backend's
+        failover: _, // of who changes backends
     } = config;
     check_size(size)?;
     let size = size.padded_to_even();

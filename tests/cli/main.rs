@@ -10,6 +10,7 @@ mod bad_values;
 mod broken_output;
 mod clip;
 mod failing_encoder;
+mod failover;
 mod help;
 mod interrupted;
 mod odd_sizes;

@@ -5,6 +5,7 @@
 pub mod cases;
 pub mod decode;
 pub mod device;
+pub mod live;
 pub mod picture;
 pub mod sps;
 

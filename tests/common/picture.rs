@@ -1,18 +1,22 @@
 //! Pictures that move like a camera does: a texture of many scales that pans by parts of a pixel, an object that
 //! crosses it, and grain.
 
+use std::sync::LazyLock;
+
 use direct264::FrameSize;
 
 const TEXTURE: usize = 512;
 
 pub struct Camera {
     size: FrameSize,
-    texture: Vec<u8>,
+    texture: &'static [u8],
 }
 
 impl Camera {
     pub fn new(size: FrameSize) -> Self {
-        Self { size, texture: texture() }
+        // Made once: it is what a camera costs.
+        static TEXTURE_SEEN: LazyLock<Vec<u8>> = LazyLock::new(texture);
+        Self { size, texture: &TEXTURE_SEEN }
     }
 
     /// Picture `number` as contiguous I420.

@@ -51,6 +51,12 @@ impl Stats {
     pub(crate) fn event(&mut self, event: &Event) -> Result<(), Failure> {
         let (reason, detail) = match &event.kind {
             EventKind::PassedOver { reason, detail } => (Some(*reason), found(*reason, detail)),
+            EventKind::FellBack { to, reason, detail } => {
+                let mut detail = found(*reason, detail);
+                detail["to"] = to.word().into();
+                (Some(*reason), detail)
+            }
+            EventKind::Restored { from } => (None, json!({ "from": from.word() })),
             EventKind::Recreated { size } => {
                 (None, json!({ "width": size.width(), "height": size.height() }))
             }
@@ -64,7 +70,7 @@ impl Stats {
         self.event_line(event.frame, event.kind.word(), event.backend, reason, &detail)
     }
 
-    /// A line for a backend that was not taken at the start.
+    /// A line for a backend that was not to be tried.
     ///
     /// # Errors
     /// When it cannot be written.

@@ -29,12 +29,7 @@ impl NvencEncoder {
         if fits && can.dynamic_size {
             self.resize(config)
         } else {
-            let side = |one: u32, other: u32| one.max(other);
-            let max_size = FrameSize::new(
-                side(size.width(), config.max_size.width()),
-                side(size.height(), config.max_size.height()),
-            )?;
-            self.reopen(EncoderConfig { max_size, ..config })
+            self.reopen(EncoderConfig { max_size: size.union(config.max_size), ..config })
         }
     }
 

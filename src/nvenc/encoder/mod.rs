@@ -4,6 +4,7 @@ mod change;
 mod device;
 mod lending;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,10 +19,10 @@ use super::session::{Output, SLOTS};
 use crate::config::{EncoderConfig, GpuUuid};
 use crate::convert::Converter;
 use crate::cuda::PinnedMemory;
-use crate::encoder::{AccessUnit, Backend, Encoder, Picture, StageTimes};
+use crate::encoder::{AccessUnit, Backend, Encoder, Engine, Picture, StageTimes};
 use crate::error::{DriverError, Error, FrameError};
 use crate::event::{Event, EventKind, EventLog};
-use crate::frame::{Frame, PixelFormat, Pixels};
+use crate::frame::{Frame, Pixels};
 use crate::level::Level;
 use crate::reason::Reason;
 use crate::units::{Bitrate, FrameRate, FrameSize, QpRange, Timestamp};
@@ -231,12 +232,10 @@ impl NvencEncoder {
 
     /// Brings a frame in host memory to a slot's page-locked memory.
     fn stage(&mut self, frame: &Frame<'_>) -> Result<(usize, Staging, StageTimes), Error> {
-        let format = match *frame.pixels() {
-            Pixels::I420 { .. } => PixelFormat::I420,
-            Pixels::Nv12 { .. } => PixelFormat::Nv12,
-            Pixels::Rgb { order, .. } => PixelFormat::Rgb(order),
-            Pixels::Cuda(_) => return Err(FrameError::NotInHostMemory.into()),
-        };
+        if matches!(frame.pixels(), Pixels::Cuda(_)) {
+            return Err(FrameError::NotInHostMemory.into());
+        }
+        let format = frame.pixels().format();
         let (surface, as_it_is) = SurfaceFormat::for_frames(format, frame.size(), self.config.colour);
         let slot = self.free_slot()?;
         let mut staging = self.staging(slot, surface)?;
@@ -388,6 +387,16 @@ impl Encoder for NvencEncoder {
 
     fn take_events(&mut self) -> Vec<Event> {
         self.events.take()
+    }
+}
+
+impl Engine for NvencEncoder {
+    fn last_unit(&self) -> (&[u8], &[Range<usize>]) {
+        (&self.out.bytes, &self.out.nals)
+    }
+
+    fn start_over(&mut self) {
+        self.idr_due = true;
     }
 }
 

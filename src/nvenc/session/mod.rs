@@ -16,6 +16,7 @@ use direct264_sys::nvenc::{
 pub(super) use picture::Output;
 
 use super::driver::OpenSession;
+use super::ended::TellsItsEnd;
 use super::params::Params;
 use super::pixels::{Layout, Staging, SurfaceFormat};
 use super::progress::{Progress, Step};
@@ -32,7 +33,8 @@ pub(super) const SLOTS: usize = 2;
 /// A pause between two tries where the driver says that it is busy.
 const PAUSE: Duration = Duration::from_micros(500);
 
-/// An initialised session. Drops from top to bottom: the pictures, the session, and last the stream that both use.
+/// An initialised session. Drops from top to bottom: the pictures, the session, the stream that both use; and then it is
+/// told.
 #[derive(Debug)]
 pub(super) struct Session {
     /// The first [`SLOTS`] for pictures from the host; behind them one for pictures in device memory, once one came.
@@ -56,6 +58,7 @@ pub(super) struct Session {
     /// How long to go on asking a driver that says that it is busy.
     patience: Duration,
     progress: Progress,
+    _end: TellsItsEnd,
 }
 
 impl Session {
@@ -97,6 +100,7 @@ impl Session {
             in_flight: None,
             patience,
             progress,
+            _end: TellsItsEnd,
         })
     }
 

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
 use direct264::{
-    Backend, Encoder, EncoderConfig, Error, EventKind, Frame, Order, Picture, PixelFormat, Timestamp,
-    Unavailable, open,
+    Backend, Encoder, EncoderConfig, Error, EventKind, FailoverEncoder, Frame, Order, Picture, PixelFormat,
+    Timestamp, Unavailable, open,
 };
 
 use super::clip::Clip;
@@ -17,7 +17,7 @@ use crate::failure::Failure;
 #[derive(Debug)]
 pub(crate) struct Contender {
     pub(crate) backend: Backend,
-    encoder: Box<dyn Encoder>,
+    encoder: FailoverEncoder,
     /// From the call of `open` to an encoder that takes frames.
     pub(crate) open: Duration,
     pub(crate) records: Vec<FrameRecord>,

@@ -1,12 +1,13 @@
 //! The stream itself: frame in, access unit out, and what `--at` asks for in between.
 
-use direct264::{Bitrate, Encoder, Frame, FrameRate, Picture, Timestamp};
+use direct264::{Bitrate, Encoder, FailoverEncoder, Frame, FrameRate, Picture, Timestamp};
 
 use super::at::{Action, At, Schedule};
 use super::output::Output;
 use super::progress::Progress;
 use super::reader::{Next, Reader};
 use super::scale::Scaler;
+use super::switches::Switches;
 use super::tally::Tally;
 use crate::failure::{Failure, chain};
 use crate::stats::Stats;
@@ -16,13 +17,14 @@ use crate::stats::Stats;
 pub(super) struct Job {
     /// How the input is called in messages.
     pub(super) input: String,
-    pub(super) encoder: Box<dyn Encoder>,
+    pub(super) encoder: FailoverEncoder,
     pub(super) scaler: Scaler,
     pub(super) schedule: Schedule,
     pub(super) output: Output,
     pub(super) stats: Option<Stats>,
     pub(super) progress: Progress,
     pub(super) tally: Tally,
+    pub(super) switches: Switches,
     /// The targets in force.
     pub(super) bitrate: Bitrate,
     pub(super) frame_rate: FrameRate,
@@ -112,9 +114,10 @@ impl Job {
         Ok(picture)
     }
 
-    /// Takes what the encoder has to tell, and writes it down where that is wanted.
+    /// Takes what the encoder has to tell, keeps what is told at the end, and writes it down where that is wanted.
     pub(super) fn tell_events(&mut self) -> Result<(), Failure> {
         let events = self.encoder.take_events();
+        events.iter().for_each(|event| self.switches.add(event));
         let Some(stats) = &mut self.stats else { return Ok(()) };
         events.iter().try_for_each(|event| stats.event(event))
     }

@@ -15,9 +15,10 @@ mod scale;
 mod settings;
 mod source;
 mod summary;
+mod switches;
 mod tally;
 
-use direct264::{Backend, Opened, Reason, Unavailable};
+use direct264::{Backend, Encoder, Opened, Reason};
 
 pub(crate) use options::Args;
 
@@ -35,6 +36,7 @@ use scale::Scaler;
 use settings::Settings;
 use source::Source;
 use summary::Summary;
+use switches::Switches;
 use tally::Tally;
 
 /// Runs the subcommand.
@@ -79,18 +81,21 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         stats,
         progress: Progress::new(most_frames, args.quiet),
         tally: Tally::new(),
+        switches: Switches::default(),
         bitrate: settings.config.bitrate(),
         frame_rate: settings.config.frame_rate(),
     };
-    tell_choice(&mut job, &passed_over, &not_wanted, &choice)?;
+    tell_choice(&mut job, &not_wanted, &choice)?;
     let ending = job.run(first, &reader)?;
 
-    let Job { schedule, progress, tally, .. } = job;
+    let Job { encoder, schedule, progress, tally, switches, .. } = job;
+    let used_nvenc = encoder.counters().frames(Backend::Nvenc) > 0;
     drop(progress);
     check_ending(&ending, &name, &places, &tally, &schedule)?;
     if !args.quiet {
         let mut notes = settings.notes;
-        notes.extend(gpu_note(args, tally.backend()));
+        notes.extend(switches.lines());
+        notes.extend(gpu_note(args, used_nvenc));
         notes.extend(simd_note(tally.backend()));
         let summary = Summary {
             input: &name,
@@ -110,19 +115,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-/// Writes down which backend has the stream, and why no better one.
-fn tell_choice(
-    job: &mut Job,
-    passed_over: &[Unavailable],
-    not_wanted: &[Backend],
-    choice: &Choice,
-) -> Result<(), Failure> {
+/// Writes down which backends were not to be tried, and what the encoder has to tell of the others.
+fn tell_choice(job: &mut Job, not_wanted: &[Backend], choice: &Choice) -> Result<(), Failure> {
     if let Some(stats) = &mut job.stats {
         for &backend in not_wanted {
             stats.passed_over(backend, Reason::ByRequest, &choice.said)?;
-        }
-        for why in passed_over {
-            stats.passed_over(why.backend, why.reason, &why.detail)?;
         }
     }
     job.tell_events()
@@ -160,8 +157,8 @@ fn check_gpu(args: &Args, choice: &Choice) -> Result<(), Failure> {
     }
 }
 
-fn gpu_note(args: &Args, backend: Option<Backend>) -> Option<String> {
-    let gpu = args.gpu.as_ref().filter(|_| backend != Some(Backend::Nvenc))?;
+fn gpu_note(args: &Args, used_nvenc: bool) -> Option<String> {
+    let gpu = args.gpu.as_ref().filter(|_| !used_nvenc)?;
     Some(format!("--gpu {gpu} had no effect: nvenc did not encode"))
 }
 

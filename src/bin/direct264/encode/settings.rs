@@ -1,8 +1,8 @@
 //! What the stream is encoded with: the options, what the input says, and defaults for the rest.
 
 use direct264::{
-    Bitrate, Colour, ConfigError, EncoderConfig, Error, FrameRate, FrameSize, GpuChoice, NvencConfig, Opened,
-    QpRange, Range, open,
+    Bitrate, Colour, ConfigError, EncoderConfig, Error, FailoverConfig, FrameRate, FrameSize, GpuChoice,
+    NvencConfig, Opened, QpRange, Range, open,
 };
 
 use super::at::Schedule;
@@ -70,6 +70,8 @@ impl Settings {
                 .slices(args.slices)
                 .threads(args.threads)
                 .nvenc(nvenc.clone())
+                // What the user asks for with --at is meant as it is written.
+                .failover(FailoverConfig::new().bitrate_threshold_percent(0))
         };
         let at_sizes = schedule.sizes().map(|(size, text)| (text.to_owned(), config_of(size))).collect();
         Ok(Self { config: config_of(source.size), at_sizes, notes })

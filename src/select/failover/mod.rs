@@ -1,0 +1,199 @@
+//! The encoder that never stops: whichever backend fails, the next one takes the same frame.
+
+mod change;
+mod switch;
+
+use std::time::Instant;
+
+use super::backoff::Waits;
+use super::held::{Held, Settings, why};
+use super::histogram::Latency;
+use super::order::Order;
+use super::record::{Counters, Record};
+use super::restore::Restorer;
+use crate::config::EncoderConfig;
+use crate::encoder::{AccessUnit, Backend, Encoder, Picture};
+use crate::error::{ConfigError, Error, Unavailable};
+use crate::event::Event;
+use crate::frame::{Frame, PixelFormat};
+use crate::reason::Reason;
+use crate::units::{Bitrate, FrameRate, FrameSize, QpRange};
+
+/// What [`open`](crate::open) opens: an encoder that changes its backend when it must, and tells.
+///
+/// - A call that fails in the better backend, or does not come back within its limit, costs no frame: the same `encode`
+///   call gives the access unit of the same frame from the next backend of the order, as an IDR. What was changed
+///   meanwhile (bitrate, frame rate, quantisers, size) holds there too.
+/// - The better backend is tried again after a [`BackOff`](crate::BackOff), on a thread that is not the caller's; the
+///   stream returns to it with an IDR. Streams of this process that wait for an encode session take turns, and the first
+///   of them tries at once when a session has ended.
+/// - A frame of another size is followed: it becomes an IDR.
+///
+/// All of it is told by [`take_events`](Encoder::take_events) and through `tracing`. An order of one backend is strict:
+/// there is nothing to change to, and its errors are the caller's.
+#[derive(Debug)]
+pub struct FailoverEncoder {
+    order: Order,
+    /// As opened, for all that never changes.
+    base: EncoderConfig,
+    /// As the caller last wanted it. A higher bitrate may be waiting.
+    wanted: Settings,
+    active: Held,
+    /// What would stand in, kept warm while the first of the order is active.
+    spare: Option<Held>,
+    /// Why the first of the order is not active.
+    left_for: Option<Reason>,
+    /// Attempts at the first of the order.
+    restorer: Option<Restorer>,
+    /// `None` for no attempts.
+    waits: Option<Waits>,
+    /// An IDR was asked for and has not come yet.
+    idr_requested: bool,
+    frames_since_idr: u32,
+    /// Of the frame that came last.
+    format: PixelFormat,
+    record: Record,
+}
+
+impl FailoverEncoder {
+    /// Opens the first backend of the order that can be had, and tells which ones were passed over.
+    pub(super) fn open(config: &EncoderConfig, order: &Order) -> Result<(Self, Vec<Unavailable>), Error> {
+        config.validate()?;
+        let settings = Settings::of(config);
+        let start = Instant::now();
+        let mut record = Record::new(settings);
+        let mut passed_over: Vec<Unavailable> = Vec::new();
+        let mut last = Error::Config(ConfigError::NoBackend);
+        for &backend in order.backends() {
+            match Held::open(backend, config, settings) {
+                Ok(active) => {
+                    record.selected(backend, start.elapsed());
+                    let mut encoder = Self {
+                        order: order.clone(),
+                        base: config.clone(),
+                        wanted: settings,
+                        active,
+                        spare: None,
+                        left_for: passed_over.first().map(|why| why.reason),
+                        restorer: None,
+                        waits: config.failover.retry.map(Waits::new),
+                        idr_requested: false,
+                        frames_since_idr: 0,
+                        format: PixelFormat::I420,
+                        record,
+                    };
+                    encoder.make_ready();
+                    return Ok((encoder, passed_over));
+                }
+                Err(error @ (Error::Config(_) | Error::Frame(_))) => return Err(error),
+                Err(error) => {
+                    let why = why(backend, &error);
+                    record.passed_over(&why);
+                    passed_over.push(why);
+                    last = error;
+                }
+            }
+        }
+        Err(last)
+    }
+
+    /// How many frames came from which backend, and how often that changed.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.record.counters()
+    }
+
+    /// How long `encode` took, whichever backend encoded.
+    #[must_use]
+    pub fn latency(&self) -> Latency {
+        self.record.latency()
+    }
+
+    /// The target that the backend has: the one set last, or a lower one while a small increase waits.
+    #[must_use]
+    pub fn bitrate_in_force(&self) -> Bitrate {
+        self.active.settings().bitrate
+    }
+
+    /// Whether the next picture is an IDR that is known beforehand.
+    fn idr_is_due(&self) -> bool {
+        let period = self.base.idr_period_frames;
+        self.idr_requested || period.is_some_and(|period| self.frames_since_idr >= period.get())
+    }
+
+    /// Tells what has come into force.
+    fn tell(&mut self) {
+        let events = self.active.take_events();
+        self.record.in_force(self.active.backend(), self.active.settings(), events);
+    }
+}
+
+impl Encoder for FailoverEncoder {
+    fn backend(&self) -> Backend {
+        self.active.backend()
+    }
+
+    fn size(&self) -> FrameSize {
+        self.wanted.size
+    }
+
+    /// Encodes one frame, of whatever size.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a size that no backend takes, which leaves the encoder as it was. [`Error::Driver`] when
+    /// there is no backend left.
+    fn encode(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<AccessUnit<'_>, Error> {
+        let start = Instant::now();
+        if picture == Picture::Idr {
+            self.record.idr_requested(self.active.backend());
+            self.idr_requested = true;
+        }
+        self.follow_format(frame.pixels().format());
+        if frame.size() != self.wanted.size {
+            self.change_size(frame.size())?;
+        } else if self.idr_is_due() {
+            self.put_in_force(self.wanted)?;
+        }
+        let picture = if self.idr_requested { Picture::Idr } else { Picture::Auto };
+        let mut coded = self.encode_anyhow(frame, picture)?;
+        self.frames_since_idr = if coded.is_idr { 1 } else { self.frames_since_idr.saturating_add(1) };
+        self.idr_requested &= !coded.is_idr;
+        self.tell();
+
+        coded.times.total = start.elapsed();
+        let backend = self.active.backend();
+        let (bytes, nal_ranges) = self.active.last_unit();
+        self.record.coded(backend, &coded, bytes.len());
+        let (is_idr, qp, times) = (coded.is_idr, coded.qp, coded.times);
+        Ok(AccessUnit { bytes, nal_ranges, is_idr, timestamp: frame.timestamp(), qp, times, backend })
+    }
+
+    /// Changes the target; a small increase waits: see
+    /// [`bitrate_threshold_percent`](crate::FailoverConfig::bitrate_threshold_percent).
+    ///
+    /// # Errors
+    /// [`Error::Driver`] when there is no backend left.
+    fn set_bitrate(&mut self, bitrate: Bitrate) -> Result<(), Error> {
+        self.change(Settings { bitrate, ..self.wanted })
+    }
+
+    fn set_frame_rate(&mut self, frame_rate: FrameRate) -> Result<(), Error> {
+        self.change(Settings { frame_rate, ..self.wanted })
+    }
+
+    fn set_qp_range(&mut self, qp_range: QpRange) -> Result<(), Error> {
+        self.change(Settings { qp_range, ..self.wanted })
+    }
+
+    fn set_size(&mut self, size: FrameSize) -> Result<(), Error> {
+        if size == self.wanted.size { Ok(()) } else { self.change_size(size) }
+    }
+
+    fn parameter_sets(&mut self) -> Result<Vec<u8>, Error> {
+        self.with_active(Held::parameter_sets)
+    }
+
+    fn take_events(&mut self) -> Vec<Event> {
+        self.record.take_events()
+    }
+}

@@ -1,0 +1,145 @@
+//! Away from a backend that fails, and back to it.
+
+use std::mem;
+use std::time::Instant;
+
+use super::FailoverEncoder;
+use crate::encoder::{Backend, Picture};
+use crate::error::{Error, Unavailable};
+use crate::frame::Frame;
+use crate::reason::Reason;
+use crate::select::held::{Coded, Held, why};
+use crate::select::restore::{Aim, Found, Restorer};
+
+impl FailoverEncoder {
+    /// What an open encoder has ready for later: another one beside it, or attempts at a better one.
+    pub(super) fn make_ready(&mut self) {
+        match self.left_for {
+            Some(reason) => self.retry(reason),
+            None if self.base.failover.warm_software => {
+                let spare = self.open_stand_in();
+                self.spare = spare.and_then(|mut spare| spare.warm_up(self.format).is_ok().then_some(spare));
+            }
+            None => {}
+        }
+    }
+
+    /// Does something with the active encoder, and when that fails, with the one that takes its place.
+    pub(super) fn with_active<T>(
+        &mut self,
+        mut act: impl FnMut(&mut Held) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        match act(&mut self.active) {
+            Err(error @ (Error::Driver(_) | Error::Unavailable(_))) => {
+                self.fall_back(error)?;
+                act(&mut self.active)
+            }
+            done => done,
+        }
+    }
+
+    /// Encodes a frame with the encoder that was found, which returns the stream to it; else with the active one, or
+    /// the one that takes its place.
+    pub(super) fn encode_anyhow(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<Coded, Error> {
+        match self.encode_restored(frame) {
+            Some(coded) => Ok(coded),
+            None => self.with_active(|active| active.encode(frame, picture)),
+        }
+    }
+
+    fn encode_restored(&mut self, frame: &Frame<'_>) -> Option<Coded> {
+        let Found { mut held, waits } = self.restorer.as_ref()?.take()?;
+        self.restorer = None;
+        self.waits = Some(waits);
+        match held.bring_to(self.wanted).and_then(|()| held.encode(frame, Picture::Auto)) {
+            Ok(coded) => {
+                self.restore(held);
+                Some(coded)
+            }
+            Err(error) => {
+                // The stream never left the backend that it has, and needs no IDR.
+                let why = why(held.backend(), &error);
+                held.discard();
+                self.record.passed_over(&why);
+                self.retry(why.reason);
+                None
+            }
+        }
+    }
+
+    fn restore(&mut self, held: Held) {
+        let stood_in = mem::replace(&mut self.active, held);
+        self.left_for = None;
+        self.record.restored(self.active.backend(), stood_in.backend());
+        if let Some(waits) = &mut self.waits {
+            waits.works(Instant::now());
+        }
+        if self.base.failover.warm_software {
+            self.spare = Some(stood_in);
+        } else {
+            stood_in.discard();
+        }
+    }
+
+    /// Goes on with another backend, which begins with an IDR. Without one the error is the caller's.
+    pub(super) fn fall_back(&mut self, error: Error) -> Result<(), Error> {
+        if self.left_for.is_some() {
+            return Err(error);
+        }
+        let Some(stand_in) = self.stand_in() else { return Err(error) };
+        let broken = mem::replace(&mut self.active, stand_in);
+        let why = why(broken.backend(), &error);
+        broken.discard();
+        let reason = why.reason;
+        self.record.fell_back(why, self.active.backend());
+        self.left_for = Some(reason);
+        self.retry(reason);
+        Ok(())
+    }
+
+    /// An encoder with the settings wanted, about to begin its stream.
+    fn stand_in(&mut self) -> Option<Held> {
+        let wanted = self.wanted;
+        let spare = self.spare.take().and_then(|mut spare| spare.bring_to(wanted).is_ok().then_some(spare));
+        let mut stand_in = spare.or_else(|| self.open_stand_in())?;
+        stand_in.start_over();
+        Some(stand_in)
+    }
+
+    fn open_stand_in(&self) -> Option<Held> {
+        let after_first = self.order.backends().iter().skip(1);
+        after_first.copied().find_map(|backend| match Held::open(backend, &self.base, self.wanted) {
+            Ok(held) => Some(held),
+            Err(error) => {
+                cannot_stand_in(backend, &why(backend, &error));
+                None
+            }
+        })
+    }
+
+    /// Has the first of the order tried again, if it was left for something that can pass.
+    fn retry(&mut self, reason: Reason) {
+        if reason.may_pass() {
+            self.try_again(reason);
+        }
+    }
+
+    pub(super) fn try_again(&mut self, reason: Reason) {
+        let (Some(waits), Some(&first)) = (&mut self.waits, self.order.backends().first()) else { return };
+        let wait = waits.failed(Instant::now());
+        let aim = Aim { settings: self.wanted, format: self.format };
+        match Restorer::start(first, &self.base, aim, reason, (*waits, wait)) {
+            Ok(restorer) => self.restorer = Some(restorer),
+            Err(error) => tracing::warn!(%error, "no thread to try the better encoder again on"),
+        }
+    }
+}
+
+fn cannot_stand_in(backend: Backend, why: &Unavailable) {
+    tracing::warn!(
+        backend = backend.word(),
+        reason = why.reason.word(),
+        detail = why.detail,
+        "encoder cannot stand in"
+    );
+}

@@ -1,0 +1,157 @@
+//! An encoder in the hands of the failover encoder, with the settings that it was told.
+
+use std::ops::Range;
+use std::thread;
+
+use crate::config::EncoderConfig;
+use crate::encoder::{Backend, Engine, Picture, StageTimes};
+use crate::error::{Error, Unavailable};
+use crate::event::Event;
+use crate::frame::{Frame, PixelFormat};
+use crate::reason::Reason;
+use crate::units::{Bitrate, FrameRate, FrameSize, QpRange, Timestamp};
+
+/// What can change while a stream runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Settings {
+    pub(super) size: FrameSize,
+    pub(super) frame_rate: FrameRate,
+    pub(super) bitrate: Bitrate,
+    pub(super) qp_range: QpRange,
+}
+
+impl Settings {
+    pub(super) fn of(config: &EncoderConfig) -> Self {
+        let EncoderConfig { size, frame_rate, bitrate, qp_range, .. } = *config;
+        Self { size, frame_rate, bitrate, qp_range }
+    }
+
+    /// With these settings, and `base` for all that does not change.
+    fn within(self, base: &EncoderConfig) -> EncoderConfig {
+        let Self { size, frame_rate, bitrate, qp_range } = self;
+        let max_size = size.union(base.max_size);
+        EncoderConfig { size, max_size, frame_rate, bitrate, qp_range, ..base.clone() }
+    }
+}
+
+/// What there is to say of an access unit beside its bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Coded {
+    pub(super) is_idr: bool,
+    pub(super) qp: Option<u8>,
+    pub(super) times: StageTimes,
+}
+
+/// An open encoder and the settings that it has.
+#[derive(Debug)]
+pub(super) struct Held {
+    engine: Box<dyn Engine>,
+    settings: Settings,
+}
+
+impl Held {
+    pub(super) fn open(backend: Backend, base: &EncoderConfig, settings: Settings) -> Result<Self, Error> {
+        Ok(Self { engine: open_engine(backend, &settings.within(base))?, settings })
+    }
+
+    pub(super) fn backend(&self) -> Backend {
+        self.engine.backend()
+    }
+
+    pub(super) fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// Tells the encoder what is new to it.
+    pub(super) fn bring_to(&mut self, wanted: Settings) -> Result<(), Error> {
+        let Settings { size, frame_rate, bitrate, qp_range } = wanted;
+        if size != self.settings.size {
+            self.engine.set_size(size)?;
+            self.settings.size = size;
+        }
+        if frame_rate != self.settings.frame_rate {
+            self.engine.set_frame_rate(frame_rate)?;
+            self.settings.frame_rate = frame_rate;
+        }
+        if bitrate != self.settings.bitrate {
+            self.engine.set_bitrate(bitrate)?;
+            self.settings.bitrate = bitrate;
+        }
+        if qp_range != self.settings.qp_range {
+            self.engine.set_qp_range(qp_range)?;
+            self.settings.qp_range = qp_range;
+        }
+        Ok(())
+    }
+
+    pub(super) fn encode(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<Coded, Error> {
+        let unit = self.engine.encode(frame, picture)?;
+        Ok(Coded { is_idr: unit.is_idr, qp: unit.qp, times: unit.times })
+    }
+
+    /// Encodes a grey picture, so that all memory is there and has been touched, and a driver that opens sessions without
+    /// being able to encode is found out. The stream begins after it.
+    pub(super) fn warm_up(&mut self, format: PixelFormat) -> Result<(), Error> {
+        let grey = vec![128; format.frame_bytes(self.settings.size)];
+        let frame = Frame::contiguous(self.settings.size, format, &grey, Timestamp(0))?;
+        self.encode(&frame, Picture::Auto)?;
+        self.start_over();
+        Ok(())
+    }
+
+    /// Has the next picture start a stream, of which nothing has been told yet.
+    pub(super) fn start_over(&mut self) {
+        self.engine.start_over();
+        drop(self.engine.take_events());
+    }
+
+    /// The access unit of the last `encode` that succeeded, and where its NAL units lie.
+    pub(super) fn last_unit(&self) -> (&[u8], &[Range<usize>]) {
+        self.engine.last_unit()
+    }
+
+    pub(super) fn parameter_sets(&mut self) -> Result<Vec<u8>, Error> {
+        self.engine.parameter_sets()
+    }
+
+    pub(super) fn take_events(&mut self) -> Vec<Event> {
+        self.engine.take_events()
+    }
+
+    /// Drops it where that costs the caller nothing. A driver that hangs there hangs alone.
+    pub(super) fn discard(self) {
+        let dropping = thread::Builder::new().name("direct264-end".to_owned()).spawn(move || drop(self));
+        if let Err(error) = dropping {
+            tracing::warn!(%error, "no thread to end an encoder on: it ended on the caller's");
+        }
+    }
+}
+
+/// The same as a reason, for who goes on with another backend.
+pub(super) fn why(backend: Backend, error: &Error) -> Unavailable {
+    match error {
+        Error::Unavailable(why) => why.clone(),
+        Error::Driver(why) => Unavailable::new(backend, why.reason, why.to_string()),
+        Error::Config(why) => Unavailable::new(backend, Reason::UnsupportedSize, why.to_string()),
+        Error::Frame(why) => Unavailable::new(backend, Reason::UnsupportedSize, why.to_string()),
+    }
+}
+
+fn open_engine(backend: Backend, config: &EncoderConfig) -> Result<Box<dyn Engine>, Error> {
+    match backend {
+        #[cfg(nvenc)]
+        Backend::Nvenc => Ok(Box::new(crate::nvenc::NvencEncoder::new(config)?)),
+        #[cfg(not(nvenc))]
+        Backend::Nvenc => {
+            let _ = config;
+            Err(crate::nvenc::not_built().into())
+        }
+        #[cfg(openh264)]
+        Backend::OpenH264 => Ok(Box::new(crate::openh264::OpenH264Encoder::new(config)?)),
+        #[cfg(not(openh264))]
+        Backend::OpenH264 => {
+            let _ = config;
+            Err(Unavailable::new(backend, Reason::NotBuilt, "feature openh264").into())
+        }
+    }
+}

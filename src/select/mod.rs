@@ -1,0 +1,42 @@
+//! Which backend encodes, why the better ones do not, and what happens when that changes.
+
+mod backoff;
+mod failover;
+mod held;
+mod histogram;
+mod order;
+mod record;
+mod restore;
+mod waiting;
+
+pub use failover::FailoverEncoder;
+pub use histogram::Latency;
+pub use order::Order;
+pub use record::Counters;
+
+use crate::config::EncoderConfig;
+use crate::error::{Error, Unavailable};
+
+/// An encoder, and what was passed over on the way to it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Opened {
+    /// The encoder.
+    pub encoder: FailoverEncoder,
+    /// Every better backend, in the order tried, with the reason why it is not the one.
+    pub passed_over: Vec<Unavailable>,
+}
+
+/// Opens the first backend of `order` that this machine has.
+///
+/// Those passed over are told in [`Opened::passed_over`], as events, and through `tracing`: at info level what is
+/// absent, as a warning what is there and fails. What may pass, such as a session limit, is tried again while the next
+/// backend encodes: see [`FailoverEncoder`].
+///
+/// # Errors
+/// [`Error::Config`] when the settings cannot work, whatever the backend. [`Error::Unavailable`] or
+/// [`Error::Driver`] of the last backend when none opens.
+pub fn open(config: &EncoderConfig, order: &Order) -> Result<Opened, Error> {
+    let (encoder, passed_over) = FailoverEncoder::open(config, order)?;
+    Ok(Opened { encoder, passed_over })
+}

@@ -1,0 +1,203 @@
+//! What happened to a stream, kept in three ways: events for the caller, the log, and figures.
+
+use std::time::{Duration, Instant};
+
+use super::held::{Coded, Settings};
+use super::histogram::{Histogram, Latency};
+use crate::encoder::{Backend, StageTimes};
+use crate::error::Unavailable;
+use crate::event::{Event, EventKind, EventLog};
+
+/// Every so many frames the log says where the time went.
+const FRAMES_A_SAMPLE: u64 = 256;
+
+/// What a stream came to so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Frames that NVENC encoded.
+    pub nvenc_frames: u64,
+    /// Frames that openh264 encoded.
+    pub openh264_frames: u64,
+    /// How often the stream had to leave a backend.
+    pub fallbacks: u64,
+    /// How often it came back to it.
+    pub restorations: u64,
+    /// How long openh264 had the stream.
+    pub time_in_software: Duration,
+}
+
+impl Counters {
+    /// Frames that this backend encoded.
+    #[must_use]
+    pub const fn frames(&self, backend: Backend) -> u64 {
+        match backend {
+            Backend::Nvenc => self.nvenc_frames,
+            Backend::OpenH264 => self.openh264_frames,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Record {
+    frames: u64,
+    events: EventLog,
+    counters: Counters,
+    latency: Histogram,
+    /// Since when software has the stream.
+    software_since: Option<Instant>,
+    /// What the caller was told last.
+    told: Settings,
+}
+
+impl Record {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            frames: 0,
+            events: EventLog::default(),
+            counters: Counters::default(),
+            latency: Histogram::new(),
+            software_since: None,
+            told: settings,
+        }
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        let now_in_software = self.software_since.map_or(Duration::ZERO, |since| since.elapsed());
+        Counters { time_in_software: self.counters.time_in_software + now_in_software, ..self.counters }
+    }
+
+    pub(super) fn latency(&self) -> Latency {
+        self.latency.latency()
+    }
+
+    pub(super) fn take_events(&mut self) -> Vec<Event> {
+        self.events.take()
+    }
+
+    fn note(&mut self, backend: Backend, kind: EventKind) {
+        self.events.note(self.frames, backend, kind);
+    }
+
+    pub(super) fn idr_requested(&mut self, backend: Backend) {
+        self.note(backend, EventKind::IdrRequested);
+    }
+
+    pub(super) fn passed_over(&mut self, why: &Unavailable) {
+        let Unavailable { backend, reason, detail } = why;
+        let word = backend.word();
+        if reason.is_absence() {
+            tracing::info!(backend = word, reason = reason.word(), detail, "encoder passed over");
+        } else {
+            tracing::warn!(backend = word, reason = reason.word(), detail, "encoder passed over");
+        }
+        self.note(*backend, EventKind::PassedOver { reason: *reason, detail: detail.clone() });
+    }
+
+    pub(super) fn selected(&mut self, backend: Backend, open: Duration) {
+        tracing::info!(
+            backend = backend.word(),
+            size = %self.told.size,
+            bitrate_bps = self.told.bitrate.bps(),
+            open_ms = open.as_secs_f64() * 1e3,
+            "encoder selected"
+        );
+        self.note(backend, EventKind::Selected);
+        self.count_time(backend);
+    }
+
+    pub(super) fn fell_back(&mut self, why: Unavailable, to: Backend) {
+        let Unavailable { backend, reason, detail } = why;
+        tracing::warn!(
+            frame = self.frames,
+            backend = backend.word(),
+            to = to.word(),
+            reason = reason.word(),
+            detail,
+            "encoder failed: the stream goes on with another"
+        );
+        self.note(backend, EventKind::FellBack { to, reason, detail });
+        self.counters.fallbacks += 1;
+        self.count_time(to);
+    }
+
+    pub(super) fn restored(&mut self, backend: Backend, from: Backend) {
+        tracing::info!(frame = self.frames, backend = backend.word(), from = from.word(), "encoder restored");
+        self.note(backend, EventKind::Restored { from });
+        self.counters.restorations += 1;
+        self.count_time(backend);
+    }
+
+    fn count_time(&mut self, backend: Backend) {
+        if let Some(since) = self.software_since.take() {
+            self.counters.time_in_software += since.elapsed();
+        }
+        self.software_since = (backend == Backend::OpenH264).then(Instant::now);
+    }
+
+    /// Tells what has come into force, and what the backend has to tell of it.
+    pub(super) fn in_force(&mut self, backend: Backend, settings: Settings, events: Vec<Event>) {
+        let told = std::mem::replace(&mut self.told, settings);
+        let mut is_recreated = told.size != settings.size;
+        for event in events {
+            match event.kind {
+                EventKind::Recreated { .. } => is_recreated = true,
+                EventKind::RateUnmet { target, reached_bps } => {
+                    tracing::debug!(
+                        backend = backend.word(),
+                        target_bps = target.bps(),
+                        reached_bps,
+                        "the bitrate cannot be met"
+                    );
+                    self.note(backend, event.kind);
+                }
+                // The rest is told from here, where it is known whether the caller asked for it.
+                _ => {}
+            }
+        }
+        if is_recreated {
+            let size = settings.size;
+            tracing::info!(frame = self.frames, backend = backend.word(), %size, "encoder set up anew");
+            self.note(backend, EventKind::Recreated { size });
+        }
+        let (from, to) = (told.bitrate, settings.bitrate);
+        if from != to {
+            tracing::debug!(
+                frame = self.frames,
+                backend = backend.word(),
+                from_bps = from.bps(),
+                to_bps = to.bps(),
+                "bitrate changed"
+            );
+            self.note(backend, EventKind::BitrateChanged { from, to });
+        }
+    }
+
+    /// Counts a frame that took as long as `times.total`.
+    pub(super) fn coded(&mut self, backend: Backend, coded: &Coded, bytes: usize) {
+        let StageTimes { convert, upload, submit, wait, copy, total } = coded.times;
+        self.latency.count(total);
+        match backend {
+            Backend::Nvenc => self.counters.nvenc_frames += 1,
+            Backend::OpenH264 => self.counters.openh264_frames += 1,
+        }
+        if self.frames.is_multiple_of(FRAMES_A_SAMPLE) {
+            let micros = |time: Duration| time.as_micros() as u64;
+            tracing::debug!(
+                frame = self.frames,
+                backend = backend.word(),
+                is_idr = coded.is_idr,
+                bytes,
+                qp = coded.qp,
+                convert_us = micros(convert),
+                upload_us = micros(upload),
+                submit_us = micros(submit),
+                wait_us = micros(wait),
+                copy_us = micros(copy),
+                total_us = micros(total),
+                "a frame's time"
+            );
+        }
+        self.frames += 1;
+    }
+}

@@ -1,0 +1,170 @@
+//! A stream of the failover encoder on the driver double, with all that came out of it.
+
+use std::time::{Duration, Instant};
+
+use d264_double::Stage;
+use direct264::{
+    BackOff, Backend, CallForm, CallLimits, Encoder, EncoderConfig, Event, EventKind, FailoverConfig,
+    FailoverEncoder, Frame, FrameSize, NvencConfig, Order, OwnedAccessUnit, Picture, PixelFormat, Reason,
+    Timestamp, Unavailable, open,
+};
+
+use super::picture::{Camera, psnr};
+use super::{config, decode, size, stream};
+
+/// Every wait of a test ends here; nothing is as slow as that.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The smallest size that the double's encoder takes, and then some: the tests are many.
+pub fn small() -> FrameSize {
+    size(160, 96)
+}
+
+/// A driver that hangs is given up soon, and tried again soon.
+pub fn hasty() -> EncoderConfig {
+    let limits = CallLimits::DEFAULT.open(ms(500)).first(ms(400)).rest(ms(300));
+    config(small(), 30, 300)
+        .nvenc(NvencConfig::new().form(CallForm::Bounded(limits)))
+        .failover(FailoverConfig::new().retry(Some(BackOff::new(ms(5), ms(40)).unwrap())))
+}
+
+pub const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A failover configuration that tries nothing again while a test runs, but for what is told.
+pub fn patient() -> FailoverConfig {
+    FailoverConfig::new()
+        .retry(Some(BackOff::new(Duration::from_secs(3_600), Duration::from_secs(3_600)).unwrap()))
+}
+
+pub struct Live {
+    pub encoder: FailoverEncoder,
+    pub passed_over: Vec<Unavailable>,
+    pub units: Vec<OwnedAccessUnit>,
+    pub sources: Vec<Vec<u8>>,
+    pub events: Vec<Event>,
+    camera: Camera,
+}
+
+impl Live {
+    pub fn open(config: &EncoderConfig) -> Self {
+        let opened = open(config, &Order::auto()).unwrap();
+        let camera = Camera::new(opened.encoder.size());
+        Self {
+            encoder: opened.encoder,
+            passed_over: opened.passed_over,
+            units: Vec::new(),
+            sources: Vec::new(),
+            events: Vec::new(),
+            camera,
+        }
+    }
+
+    pub fn frame(&mut self, picture: Picture) -> &OwnedAccessUnit {
+        let number = self.units.len() as u32;
+        let pixels = self.camera.i420(number);
+        let size = self.encoder.size();
+        let timestamp = Timestamp(i64::from(number) * 3_000 - 7);
+        let frame = Frame::contiguous(size, PixelFormat::I420, &pixels, timestamp).unwrap();
+        let unit = self.encoder.encode(&frame, picture).unwrap().to_owned();
+        assert_eq!(unit.timestamp, timestamp);
+        self.units.push(unit);
+        self.sources.push(pixels);
+        self.events.extend(self.encoder.take_events());
+        self.units.last().unwrap()
+    }
+
+    pub fn frames(&mut self, count: usize) {
+        for _ in 0..count {
+            self.frame(Picture::Auto);
+        }
+    }
+
+    /// Encodes until a frame comes from `backend`.
+    pub fn frames_until(&mut self, backend: Backend) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.frame(Picture::Auto).backend != backend {
+            assert!(Instant::now() < deadline, "never came to {backend}: {:?}", self.events);
+            std::thread::sleep(ms(2));
+        }
+    }
+
+    /// Drops the encoder and keeps what came out of it.
+    pub fn end(mut self) -> Ended {
+        self.events.extend(self.encoder.take_events());
+        Ended { units: self.units, sources: self.sources, events: self.events }
+    }
+
+    pub fn words(&self) -> Vec<&'static str> {
+        words(&self.events)
+    }
+}
+
+/// What is left of a stream.
+pub struct Ended {
+    pub units: Vec<OwnedAccessUnit>,
+    pub sources: Vec<Vec<u8>>,
+    pub events: Vec<Event>,
+}
+
+impl Ended {
+    /// Where the backend changed, the stream begins anew; and the counting of frames is without a gap.
+    pub fn assert_whole(&self, what: &str) {
+        for (index, unit) in self.units.iter().enumerate() {
+            let changed = index == 0 || self.units[index - 1].backend != unit.backend;
+            assert!(!changed || unit.is_idr, "{what}: frame {index} changes the backend without an IDR");
+            assert!(unit.nals().count() > 0, "{what}: frame {index} is empty");
+        }
+        let changes: Vec<(u64, Backend)> = (1..self.units.len())
+            .filter(|&index| self.units[index].backend != self.units[index - 1].backend)
+            .map(|index| (index as u64, self.units[index].backend))
+            .collect();
+        let told: Vec<(u64, Backend)> = self
+            .events
+            .iter()
+            .filter_map(|event| match &event.kind {
+                EventKind::FellBack { to, .. } => Some((event.frame, *to)),
+                EventKind::Restored { .. } => Some((event.frame, event.backend)),
+                _ => None,
+            })
+            // Between two frames a stream can come to a backend that encodes none of them.
+            .filter(|&(frame, _)| frame > 0 && frame < self.units.len() as u64)
+            .collect();
+        assert_eq!(changes, told, "{what}: the changes of backend are not those told: {:?}", self.events);
+    }
+}
+
+/// Has ffmpeg decode streams one after the other: as many pictures as frames, each near its source.
+pub fn assert_decodable(ended: &[Ended], floor_db: f64, what: &str) {
+    let bytes: Vec<u8> = ended.iter().flat_map(|ended| stream(&ended.units)).collect();
+    let Some(pictures) = decode::ffmpeg(&bytes, small()) else { return };
+    let sources: Vec<&Vec<u8>> = ended.iter().flat_map(|ended| &ended.sources).collect();
+    assert_eq!(pictures.len(), sources.len(), "{what}: pictures that ffmpeg decoded");
+    for (index, (picture, source)) in pictures.iter().zip(sources).enumerate() {
+        let db = psnr(picture, source);
+        assert!(db > floor_db, "{what}: picture {index} of all has {db:.1} dB");
+    }
+}
+
+pub fn words(events: &[Event]) -> Vec<&'static str> {
+    events.iter().map(|event| event.kind.word()).collect()
+}
+
+/// Why the stream fell back, each time.
+pub fn fallbacks(events: &[Event]) -> Vec<Reason> {
+    let reason = |event: &Event| match &event.kind {
+        EventKind::FellBack { reason, .. } => Some(*reason),
+        _ => None,
+    };
+    events.iter().filter_map(reason).collect()
+}
+
+/// Sessions may end on threads of their own: waits for them. Nothing is left then, and no rule was broken.
+pub fn assert_clean_soon(stage: &Stage, what: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while !stage.report().leaks().is_empty() && Instant::now() < deadline {
+        std::thread::sleep(ms(1));
+    }
+    stage.report().assert_clean(what);
+}

@@ -1,0 +1,102 @@
+//! Many streams in one process under a session limit: who finds no session runs in software, and takes one in turn.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use common::live::{Live, PATIENCE, assert_clean_soon, hasty, ms, patient, words};
+use d264_double::Double;
+use direct264::{BackOff, Backend, Encoder, FailoverConfig, Reason};
+
+const STREAMS: usize = 32;
+const SESSIONS: usize = 3;
+
+/// Encodes with all until as many are on the hardware; which ones these are.
+fn settle(streams: &mut [Option<Live>], on_hardware: usize) -> Vec<usize> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut on = Vec::new();
+        for (index, stream) in streams.iter_mut().enumerate() {
+            let Some(live) = stream else { continue };
+            live.frames(1);
+            if live.encoder.backend() == Backend::Nvenc {
+                on.push(index);
+            }
+        }
+        if on.len() == on_hardware {
+            return on;
+        }
+        assert!(Instant::now() < deadline, "{on:?} are on the hardware, not {on_hardware}");
+        std::thread::sleep(ms(1));
+    }
+}
+
+#[test]
+fn thirty_two_streams_share_three_sessions_in_the_order_of_their_coming() {
+    let stage = Double::get().load();
+    stage.set(&format!("SESSIONS={SESSIONS}"));
+    // Nobody tries by the clock: whoever returns was called because a session had ended.
+    let config = hasty().failover(patient());
+    let mut streams: Vec<Option<Live>> = (0..STREAMS).map(|_| Some(Live::open(&config))).collect();
+    for live in streams.iter().flatten().skip(SESSIONS) {
+        assert_eq!(live.passed_over[0].reason, Reason::SessionLimit);
+    }
+    assert_eq!(settle(&mut streams, SESSIONS), [0, 1, 2]);
+
+    let mut on_hardware: VecDeque<usize> = (0..SESSIONS).collect();
+    for next in SESSIONS..STREAMS {
+        let gone = on_hardware.pop_front().unwrap();
+        let ended = streams[gone].take().unwrap().end();
+        ended.assert_whole("one of many");
+        on_hardware.push_back(next);
+        assert_eq!(settle(&mut streams, SESSIONS), Vec::from(on_hardware.clone()), "after {gone} ended");
+    }
+    let last = streams[STREAMS - 1].as_ref().unwrap();
+    assert_eq!(words(&last.events), ["passed_over", "selected", "restored"]);
+    assert!(stage.report().json()["sessions_at_once"].as_u64().unwrap() <= SESSIONS as u64);
+    drop(streams);
+    assert_clean_soon(&stage, "many streams");
+}
+
+#[test]
+fn a_session_that_fails_makes_room_for_the_first_who_waits() {
+    let stage = Double::get().load();
+    stage.set("SESSIONS=1");
+    let config = hasty().failover(patient());
+    let mut streams: Vec<Option<Live>> = (0..3).map(|_| Some(Live::open(&config))).collect();
+    assert_eq!(settle(&mut streams, 1), [0]);
+    stage.set("FAULT=nvEncEncodePicture:1=20");
+    streams[0].as_mut().unwrap().frames(1);
+    assert_eq!(settle(&mut streams, 1), [1]);
+    drop(streams);
+    assert_clean_soon(&stage, "room made by a failure");
+}
+
+#[test]
+fn slots_that_other_processes_free_are_found_by_the_clock_one_after_the_other() {
+    let stage = Double::get().load();
+    stage.set("SESSIONS=0");
+    let back_off = BackOff::new(ms(5), ms(20)).unwrap();
+    let config = hasty().failover(FailoverConfig::new().retry(Some(back_off)));
+    let mut streams: Vec<Option<Live>> = (0..4).map(|_| Some(Live::open(&config))).collect();
+    assert!(settle(&mut streams, 0).is_empty());
+    stage.set("SESSIONS=2");
+    assert_eq!(settle(&mut streams, 2), [0, 1]);
+    drop(streams);
+    assert_clean_soon(&stage, "slots from elsewhere");
+}
+
+#[test]
+fn who_waits_and_is_dropped_does_not_hold_the_others_up() {
+    let stage = Double::get().load();
+    stage.set("SESSIONS=1");
+    let config = hasty().failover(patient());
+    let mut streams: Vec<Option<Live>> = (0..4).map(|_| Some(Live::open(&config))).collect();
+    streams[1] = None;
+    streams[0] = None;
+    assert_eq!(settle(&mut streams, 1), [2]);
+    drop(streams);
+    assert_clean_soon(&stage, "one who left");
+}
