@@ -203,6 +203,13 @@ pub trait Encoder: Send + fmt::Debug {
     /// [`Error::Driver`] when the backend refuses.
     fn parameter_sets(&mut self) -> Result<Vec<u8>, Error>;
 
+    /// Lets go of the CUDA device memory at an address that frames came from, so that it may be freed: see
+    /// [`Frame::cuda`](crate::Frame::cuda).
+    ///
+    /// # Errors
+    /// [`Error::Driver`] when a session does not let go of it; the memory is then not to be freed.
+    fn forget_cuda(&mut self, address: u64) -> Result<(), Error>;
+
     /// What happened since the last call that is worth telling: see [`Event`]. The last 256 are kept. Empty, and without an allocation,
     /// when nothing did.
     fn take_events(&mut self) -> Vec<Event>;

@@ -179,7 +179,7 @@ impl<'a> Frame<'a> {
     ///
     /// NVENC reads it where it is: its memory is registered with the session at the first frame and stays so for the
     /// next frames, up to 32 places, until the memory is freed or
-    /// [`NvencEncoder::forget_cuda`](crate::nvenc::NvencEncoder::forget_cuda) is called. What NVENC does not take as
+    /// [`forget_cuda`](crate::Encoder::forget_cuda) is called. What NVENC does not take as
     /// it lies (memory of a stream-ordered pool such as `cudaMallocAsync`, a chroma plane elsewhere, an odd size) is
     /// copied once on the GPU. NVENC turns RGB into BT.601 at limited range alone; for any other colour, and for the
     /// software backend, the picture is downloaded.
@@ -200,7 +200,7 @@ impl<'a> Frame<'a> {
     ///
     /// Where `encode` fails with [`Reason::TimedOut`](crate::Reason::TimedOut), the GPU may read the memory until the
     /// process ends or the driver answers: do not free it. Unless the image is [`freed_soon`](CudaImage::freed_soon), memory
-    /// that was encoded from is forgotten ([`forget_cuda`](crate::nvenc::NvencEncoder::forget_cuda), or the end of the
+    /// that was encoded from is forgotten ([`forget_cuda`](crate::Encoder::forget_cuda), or the end of the
     /// encoder) before it is freed.
     pub unsafe fn cuda(
         size: FrameSize,

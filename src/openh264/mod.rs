@@ -214,6 +214,11 @@ impl Encoder for OpenH264Encoder {
         Ok(bytes)
     }
 
+    /// Nothing is ever kept of a frame.
+    fn forget_cuda(&mut self, _address: u64) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn take_events(&mut self) -> Vec<Event> {
         self.events.take()
     }

@@ -1,6 +1,7 @@
 //! An encoder in the hands of the failover encoder, with the settings that it was told.
 
 use std::ops::Range;
+use std::sync::{Arc, Weak};
 use std::thread;
 
 use crate::config::EncoderConfig;
@@ -47,11 +48,24 @@ pub(super) struct Coded {
 pub(super) struct Held {
     engine: Box<dyn Engine>,
     settings: Settings,
+    /// Dropped after the encoder.
+    life: Arc<()>,
+}
+
+/// An encoder that is being dropped on another thread.
+#[derive(Debug)]
+pub(super) struct Leaving(Weak<()>);
+
+impl Leaving {
+    pub(super) fn is_gone(&self) -> bool {
+        self.0.strong_count() == 0
+    }
 }
 
 impl Held {
     pub(super) fn open(backend: Backend, base: &EncoderConfig, settings: Settings) -> Result<Self, Error> {
-        Ok(Self { engine: open_engine(backend, &settings.within(base))?, settings })
+        let engine = open_engine(backend, &settings.within(base))?;
+        Ok(Self { engine, settings, life: Arc::default() })
     }
 
     pub(super) fn backend(&self) -> Backend {
@@ -114,16 +128,22 @@ impl Held {
         self.engine.parameter_sets()
     }
 
+    pub(super) fn forget_cuda(&mut self, address: u64) -> Result<(), Error> {
+        self.engine.forget_cuda(address)
+    }
+
     pub(super) fn take_events(&mut self) -> Vec<Event> {
         self.engine.take_events()
     }
 
     /// Drops it where that costs the caller nothing. A driver that hangs there hangs alone.
-    pub(super) fn discard(self) {
+    pub(super) fn discard(self) -> Leaving {
+        let leaving = Leaving(Arc::downgrade(&self.life));
         let dropping = thread::Builder::new().name("direct264-end".to_owned()).spawn(move || drop(self));
         if let Err(error) = dropping {
             tracing::warn!(%error, "no thread to end an encoder on: it ended on the caller's");
         }
+        leaving
     }
 }
 

@@ -105,7 +105,7 @@ impl Drop for Restorer {
         drop(place);
         self.0.bell.ring();
         if let Some(found) = unwanted {
-            found.held.discard();
+            let _ = found.held.discard();
         }
     }
 }
@@ -173,7 +173,7 @@ impl Attempts {
         match held.warm_up(format) {
             Ok(()) => Ok(held),
             Err(error) => {
-                held.discard();
+                let _ = held.discard();
                 Err(why(self.backend, &error))
             }
         }

@@ -13,23 +13,15 @@ use crate::nvenc::runner::Job;
 use crate::units::Timestamp;
 
 impl NvencEncoder {
-    /// Lets go of the memory at an address that CUDA frames came from, so that it may be freed.
+    /// Lets go of all memory that CUDA frames came from: see [`forget_cuda`](Encoder::forget_cuda).
     ///
     /// # Errors
-    /// [`Error::Driver`] when the driver does not answer; the memory is then not to be freed.
-    pub fn forget_cuda(&mut self, address: u64) -> Result<(), Error> {
-        self.forget(Some(address))
-    }
-
-    /// Lets go of all memory that CUDA frames came from: see [`forget_cuda`](NvencEncoder::forget_cuda).
-    ///
-    /// # Errors
-    /// As [`forget_cuda`](NvencEncoder::forget_cuda).
+    /// As [`forget_cuda`](Encoder::forget_cuda).
     pub fn forget_all_cuda(&mut self) -> Result<(), Error> {
         self.forget(None)
     }
 
-    fn forget(&mut self, address: Option<u64>) -> Result<(), Error> {
+    pub(super) fn forget(&mut self, address: Option<u64>) -> Result<(), Error> {
         self.alive()?;
         let reply = self.run(Job::Forget { address })?;
         self.end(reply.result)

@@ -385,6 +385,10 @@ impl Encoder for NvencEncoder {
         Ok(bytes)
     }
 
+    fn forget_cuda(&mut self, address: u64) -> Result<(), Error> {
+        self.forget(Some(address))
+    }
+
     fn take_events(&mut self) -> Vec<Event> {
         self.events.take()
     }

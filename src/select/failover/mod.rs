@@ -3,21 +3,25 @@
 mod change;
 mod switch;
 
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::backoff::Waits;
-use super::held::{Held, Settings, why};
+use super::held::{Held, Leaving, Settings, why};
 use super::histogram::Latency;
 use super::order::Order;
 use super::record::{Counters, Record};
 use super::restore::Restorer;
 use crate::config::EncoderConfig;
 use crate::encoder::{AccessUnit, Backend, Encoder, Picture};
-use crate::error::{ConfigError, Error, Unavailable};
+use crate::error::{ConfigError, DriverError, Error, Unavailable};
 use crate::event::Event;
 use crate::frame::{Frame, PixelFormat};
 use crate::reason::Reason;
 use crate::units::{Bitrate, FrameRate, FrameSize, QpRange};
+
+/// How long a session that was left is waited for where its memory is to be freed.
+const LONGEST_END: Duration = Duration::from_secs(2);
 
 /// What [`open`](crate::open) opens: an encoder that changes its backend when it must, and tells.
 ///
@@ -47,6 +51,8 @@ pub struct FailoverEncoder {
     restorer: Option<Restorer>,
     /// `None` for no attempts.
     waits: Option<Waits>,
+    /// Encoders that were left, and are ending.
+    leaving: Vec<Leaving>,
     /// An IDR was asked for and has not come yet.
     idr_requested: bool,
     frames_since_idr: u32,
@@ -77,6 +83,7 @@ impl FailoverEncoder {
                         left_for: passed_over.first().map(|why| why.reason),
                         restorer: None,
                         waits: config.failover.retry.map(Waits::new),
+                        leaving: Vec::new(),
                         idr_requested: false,
                         frames_since_idr: 0,
                         format: PixelFormat::I420,
@@ -191,6 +198,22 @@ impl Encoder for FailoverEncoder {
 
     fn parameter_sets(&mut self) -> Result<Vec<u8>, Error> {
         self.with_active(Held::parameter_sets)
+    }
+
+    /// Waits for sessions that were left and are ending, which may have read from the memory.
+    fn forget_cuda(&mut self, address: u64) -> Result<(), Error> {
+        self.with_active(|active| active.forget_cuda(address))?;
+        let start = Instant::now();
+        while !self.leaving.iter().all(Leaving::is_gone) {
+            if start.elapsed() > LONGEST_END {
+                let what = format!("a session that was left has not ended within {} s", LONGEST_END.as_secs());
+                let error = DriverError::new(self.backend(), "nvEncDestroyEncoder", 0, what);
+                return Err(error.because(Reason::TimedOut).into());
+            }
+            thread::sleep(Duration::from_micros(500));
+        }
+        self.leaving.clear();
+        Ok(())
     }
 
     fn take_events(&mut self) -> Vec<Event> {
