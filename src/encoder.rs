@@ -1,8 +1,10 @@
 //! The one contract that every backend keeps: a frame in, an access unit out.
 
+use std::any::Any;
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
+use std::sync::Weak;
 use std::time::Duration;
 
 use crate::annexb::{Nal, nals_at};
@@ -222,4 +224,10 @@ pub(crate) trait Engine: Encoder {
 
     /// Has the next picture start a stream: it is an IDR, and nothing learnt from pictures before it counts.
     fn start_over(&mut self);
+
+    /// Something that lives as long as any part of the encoder does, a driver's call that hangs included.
+    fn remains(&self) -> Remains;
 }
+
+/// What is left of an encoder after it was dropped: gone once it cannot be upgraded.
+pub(crate) type Remains = Weak<dyn Any + Send + Sync>;

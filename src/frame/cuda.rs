@@ -198,10 +198,11 @@ impl<'a> Frame<'a> {
     ///   afterwards;
     /// - that stream, if it is not the default stream, is alive and of the context of the memory.
     ///
-    /// Where `encode` fails with [`Reason::TimedOut`](crate::Reason::TimedOut), the GPU may read the memory until the
-    /// process ends or the driver answers: do not free it. Unless the image is [`freed_soon`](CudaImage::freed_soon), memory
-    /// that was encoded from is forgotten ([`forget_cuda`](crate::Encoder::forget_cuda), or the end of the
-    /// encoder) before it is freed.
+    /// Where a call timed out ([`Reason::TimedOut`](crate::Reason::TimedOut) as the error, or as what an
+    /// [`Event`](crate::Event) tells of a stream that goes on), the GPU may still read the memory: it is neither written
+    /// nor freed until [`forget_cuda`](crate::Encoder::forget_cuda) has succeeded for it. Unless the image is
+    /// [`freed_soon`](CudaImage::freed_soon), memory that was encoded from is forgotten before it is freed in any case,
+    /// or the encoder has ended.
     pub unsafe fn cuda(
         size: FrameSize,
         image: CudaImage,

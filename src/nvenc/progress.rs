@@ -1,7 +1,9 @@
 //! Which call a session is in, told to who waits for it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Weak};
+
+use crate::encoder::Remains;
 
 /// A stretch of work that ends with a driver call that can take long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,5 +64,11 @@ impl Progress {
     pub(super) fn step(&self) -> Step {
         let number = self.0.load(Ordering::Relaxed);
         Step::ALL.into_iter().find(|&step| step as u8 == number).unwrap_or(Step::Open)
+    }
+
+    /// Gone when neither the work nor who waits for it is there any more.
+    pub(super) fn remains(&self) -> Remains {
+        let place: Weak<AtomicU8> = Arc::downgrade(&self.0);
+        place
     }
 }

@@ -2,7 +2,7 @@
 //! caller waits with a limit.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use super::progress::Progress;
 use super::session::{Output, Session};
 use crate::config::{CallForm, CallLimits, EncoderConfig};
 use crate::cuda::PinnedMemory;
-use crate::encoder::Backend;
+use crate::encoder::{Backend, Remains};
 use crate::error::{DriverError, Error, FrameError, Unavailable};
 use crate::frame::CudaImage;
 use crate::reason::Reason;
@@ -160,6 +160,15 @@ impl Runner {
                 let (worker, setup) = Worker::open(config, limits, progress)?;
                 Ok((Self::Bounded(worker), setup))
             }
+        }
+    }
+
+    /// What is left of the session once this was closed.
+    pub(super) fn remains(&self) -> Remains {
+        match self {
+            Self::Direct(session) => session.remains(),
+            Self::Bounded(worker) => worker.progress.remains(),
+            Self::Gone => Weak::<()>::new(),
         }
     }
 

@@ -9,10 +9,11 @@ mod raw;
 mod session;
 
 use std::ops::Range;
+use std::sync::Weak;
 use std::time::{Duration, Instant};
 
 use crate::config::EncoderConfig;
-use crate::encoder::{AccessUnit, Backend, Encoder, Engine, Picture, StageTimes};
+use crate::encoder::{AccessUnit, Backend, Encoder, Engine, Picture, Remains, StageTimes};
 use crate::error::{Error, FrameError};
 use crate::event::{Event, EventKind, EventLog};
 use crate::frame::Frame;
@@ -233,5 +234,10 @@ impl Engine for OpenH264Encoder {
         let EncoderConfig { frame_rate, bitrate, qp_range, .. } = self.config;
         self.rate = RateControl::new(self.size, frame_rate, bitrate, qp_range);
         self.starts = true;
+    }
+
+    /// Nothing is left.
+    fn remains(&self) -> Remains {
+        Weak::<()>::new()
     }
 }

@@ -1,11 +1,10 @@
 //! An encoder in the hands of the failover encoder, with the settings that it was told.
 
 use std::ops::Range;
-use std::sync::{Arc, Weak};
 use std::thread;
 
 use crate::config::EncoderConfig;
-use crate::encoder::{Backend, Engine, Picture, StageTimes};
+use crate::encoder::{Backend, Engine, Picture, Remains, StageTimes};
 use crate::error::{Error, Unavailable};
 use crate::event::Event;
 use crate::frame::{Frame, PixelFormat};
@@ -48,24 +47,11 @@ pub(super) struct Coded {
 pub(super) struct Held {
     engine: Box<dyn Engine>,
     settings: Settings,
-    /// Dropped after the encoder.
-    life: Arc<()>,
-}
-
-/// An encoder that is being dropped on another thread.
-#[derive(Debug)]
-pub(super) struct Leaving(Weak<()>);
-
-impl Leaving {
-    pub(super) fn is_gone(&self) -> bool {
-        self.0.strong_count() == 0
-    }
 }
 
 impl Held {
     pub(super) fn open(backend: Backend, base: &EncoderConfig, settings: Settings) -> Result<Self, Error> {
-        let engine = open_engine(backend, &settings.within(base))?;
-        Ok(Self { engine, settings, life: Arc::default() })
+        Ok(Self { engine: open_engine(backend, &settings.within(base))?, settings })
     }
 
     pub(super) fn backend(&self) -> Backend {
@@ -137,13 +123,13 @@ impl Held {
     }
 
     /// Drops it where that costs the caller nothing. A driver that hangs there hangs alone.
-    pub(super) fn discard(self) -> Leaving {
-        let leaving = Leaving(Arc::downgrade(&self.life));
+    pub(super) fn discard(self) -> Remains {
+        let remains = self.engine.remains();
         let dropping = thread::Builder::new().name("direct264-end".to_owned()).spawn(move || drop(self));
         if let Err(error) = dropping {
             tracing::warn!(%error, "no thread to end an encoder on: it ended on the caller's");
         }
-        leaving
+        remains
     }
 }
 

@@ -10,6 +10,7 @@ use crate::event::EventKind;
 use crate::frame::CudaImage;
 use crate::nvenc::pixels::SurfaceFormat;
 use crate::nvenc::runner::Job;
+use crate::reason::Reason;
 use crate::units::Timestamp;
 
 impl NvencEncoder {
@@ -23,6 +24,12 @@ impl NvencEncoder {
 
     pub(super) fn forget(&mut self, address: Option<u64>) -> Result<(), Error> {
         self.alive()?;
+        self.left.retain(|left| left.strong_count() > 0);
+        if !self.left.is_empty() {
+            let what = "a session that was left has not ended";
+            let error = DriverError::new(Backend::Nvenc, "nvEncDestroyEncoder", 0, what);
+            return Err(error.because(Reason::TimedOut).into());
+        }
         let reply = self.run(Job::Forget { address })?;
         self.end(reply.result)
     }

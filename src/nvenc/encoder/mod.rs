@@ -19,7 +19,7 @@ use super::session::{Output, SLOTS};
 use crate::config::{EncoderConfig, GpuUuid};
 use crate::convert::Converter;
 use crate::cuda::PinnedMemory;
-use crate::encoder::{AccessUnit, Backend, Encoder, Engine, Picture, StageTimes};
+use crate::encoder::{AccessUnit, Backend, Encoder, Engine, Picture, Remains, StageTimes};
 use crate::error::{DriverError, Error, FrameError};
 use crate::event::{Event, EventKind, EventLog};
 use crate::frame::{Frame, Pixels};
@@ -73,6 +73,8 @@ pub struct NvencEncoder {
     is_first: bool,
     window: Window,
     events: EventLog,
+    /// Sessions that were left for another one.
+    left: Vec<Remains>,
     /// What ended the session.
     spent: Option<DriverError>,
     /// Where the session lives: a forked child has neither its thread nor its CUDA.
@@ -107,6 +109,7 @@ impl NvencEncoder {
             is_first: true,
             window: Window::new(config.frame_rate, config.bitrate),
             events: EventLog::default(),
+            left: Vec::new(),
             spent: None,
             process: std::process::id(),
         };
@@ -178,6 +181,7 @@ impl NvencEncoder {
     fn close(&mut self) {
         let memory = take_memory(&mut self.stagings, &mut self.fetched);
         let runner = std::mem::replace(&mut self.runner, Runner::Gone);
+        self.left.push(runner.remains());
         if std::process::id() == self.process {
             runner.close(memory);
         } else {
@@ -401,6 +405,10 @@ impl Engine for NvencEncoder {
 
     fn start_over(&mut self) {
         self.idr_due = true;
+    }
+
+    fn remains(&self) -> Remains {
+        self.runner.remains()
     }
 }
 

@@ -22,7 +22,7 @@ use super::pixels::{Layout, Staging, SurfaceFormat};
 use super::progress::{Progress, Step};
 use super::slot::{Foreign, Slot, Surface};
 use crate::cuda::{Event, PinnedMemory, Stream};
-use crate::encoder::Backend;
+use crate::encoder::{Backend, Remains};
 use crate::error::DriverError;
 use crate::reason::Reason;
 use crate::units::FrameSize;
@@ -102,6 +102,11 @@ impl Session {
             progress,
             _end: TellsItsEnd,
         })
+    }
+
+    /// See [`Progress::remains`].
+    pub(super) fn remains(&self) -> Remains {
+        self.progress.remains()
     }
 
     /// Ends the session, and frees `memory` once nothing reads them any more.

@@ -7,13 +7,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::backoff::Waits;
-use super::held::{Held, Leaving, Settings, why};
+use super::held::{Held, Settings, why};
 use super::histogram::Latency;
 use super::order::Order;
 use super::record::{Counters, Record};
 use super::restore::Restorer;
 use crate::config::EncoderConfig;
-use crate::encoder::{AccessUnit, Backend, Encoder, Picture};
+use crate::encoder::{AccessUnit, Backend, Encoder, Picture, Remains};
 use crate::error::{ConfigError, DriverError, Error, Unavailable};
 use crate::event::Event;
 use crate::frame::{Frame, PixelFormat};
@@ -52,7 +52,7 @@ pub struct FailoverEncoder {
     /// `None` for no attempts.
     waits: Option<Waits>,
     /// Encoders that were left, and are ending.
-    leaving: Vec<Leaving>,
+    left: Vec<Remains>,
     /// An IDR was asked for and has not come yet.
     idr_requested: bool,
     frames_since_idr: u32,
@@ -83,7 +83,7 @@ impl FailoverEncoder {
                         left_for: passed_over.first().map(|why| why.reason),
                         restorer: None,
                         waits: config.failover.retry.map(Waits::new),
-                        leaving: Vec::new(),
+                        left: Vec::new(),
                         idr_requested: false,
                         frames_since_idr: 0,
                         format: PixelFormat::I420,
@@ -204,15 +204,16 @@ impl Encoder for FailoverEncoder {
     fn forget_cuda(&mut self, address: u64) -> Result<(), Error> {
         self.with_active(|active| active.forget_cuda(address))?;
         let start = Instant::now();
-        while !self.leaving.iter().all(Leaving::is_gone) {
+        while self.left.iter().any(|left| left.strong_count() > 0) {
             if start.elapsed() > LONGEST_END {
-                let what = format!("a session that was left has not ended within {} s", LONGEST_END.as_secs());
+                let what =
+                    format!("a session that was left has not ended within {} s", LONGEST_END.as_secs());
                 let error = DriverError::new(self.backend(), "nvEncDestroyEncoder", 0, what);
                 return Err(error.because(Reason::TimedOut).into());
             }
             thread::sleep(Duration::from_micros(500));
         }
-        self.leaving.clear();
+        self.left.clear();
         Ok(())
     }
 

@@ -59,7 +59,7 @@ impl FailoverEncoder {
             Err(error) => {
                 // The stream never left the backend that it has, and needs no IDR.
                 let why = why(held.backend(), &error);
-                self.leaving.push(held.discard());
+                self.left.push(held.discard());
                 self.record.passed_over(&why);
                 self.retry(why.reason);
                 None
@@ -77,7 +77,7 @@ impl FailoverEncoder {
         if self.base.failover.warm_software {
             self.spare = Some(stood_in);
         } else {
-            self.leaving.push(stood_in.discard());
+            self.left.push(stood_in.discard());
         }
     }
 
@@ -89,8 +89,8 @@ impl FailoverEncoder {
         let Some(stand_in) = self.stand_in() else { return Err(error) };
         let broken = mem::replace(&mut self.active, stand_in);
         let why = why(broken.backend(), &error);
-        self.leaving.retain(|leaving| !leaving.is_gone());
-        self.leaving.push(broken.discard());
+        self.left.retain(|left| left.strong_count() > 0);
+        self.left.push(broken.discard());
         let reason = why.reason;
         self.record.fell_back(why, self.active.backend());
         self.left_for = Some(reason);

@@ -1,0 +1,127 @@
+//! Frames in device memory survive what frames in host memory survive: whichever call fails, the same frame comes out of
+//! software, and when the hardware is back the stream returns to it. On the driver double.
+#![allow(clippy::panic, clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use std::time::Instant;
+
+use common::device::{Device, DevicePicture, nv12};
+use common::live::{PATIENCE, assert_clean_soon, hasty, small};
+use common::{decode, picture};
+use d264_double::{Double, Stage};
+use direct264::{Backend, Encoder, FailoverEncoder, Order, OwnedAccessUnit, Picture, PixelFormat, open};
+
+struct Source {
+    device: Device,
+    camera: picture::Camera,
+    places: Vec<DevicePicture>,
+    /// Where the places begin that are in use.
+    from: usize,
+    units: Vec<OwnedAccessUnit>,
+}
+
+impl Source {
+    fn new() -> Self {
+        let device = Device::new();
+        let mut source = Self {
+            device,
+            camera: picture::Camera::new(small()),
+            places: Vec::new(),
+            from: 0,
+            units: Vec::new(),
+        };
+        source.change_places();
+        source
+    }
+
+    /// What was used so far may still be read by a call that hangs, and is not written to any more.
+    fn change_places(&mut self) {
+        self.from = self.places.len();
+        for _ in 0..2 {
+            self.places.push(DevicePicture::new(&self.device, small(), PixelFormat::Nv12, 512));
+        }
+    }
+
+    /// Encodes the next picture, which lies in one of two places by turns.
+    fn encode(&mut self, encoder: &mut FailoverEncoder) -> Backend {
+        let number = self.units.len();
+        let pixels = nv12(small(), &self.camera.i420(number as u32));
+        let place = &self.places[self.from + number % 2];
+        place.write(&self.device, &pixels);
+        let unit = encoder.encode(&place.frame(number as i64), Picture::Auto).unwrap().to_owned();
+        self.device.stream.synchronize().unwrap();
+        assert_eq!(unit.timestamp.0, number as i64);
+        self.units.push(unit);
+        self.units[number].backend
+    }
+
+    fn until(&mut self, encoder: &mut FailoverEncoder, backend: Backend) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.encode(encoder) != backend {
+            assert!(Instant::now() < deadline, "never came to {backend}");
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+    }
+
+    /// Every frame is there, decodable and like its source.
+    fn assert_whole(&self, what: &str) {
+        let stream: Vec<u8> = self.units.iter().flat_map(|unit| unit.bytes.iter().copied()).collect();
+        let Some(shown) = decode::ffmpeg(&stream, small()) else { return };
+        assert_eq!(shown.len(), self.units.len(), "{what}");
+        for (number, shown) in shown.iter().enumerate() {
+            let db = picture::psnr(shown, &self.camera.i420(number as u32));
+            assert!(db > 28.0, "{what}: {db:.1} dB in frame {number}");
+        }
+    }
+}
+
+fn survive(stage: &Stage, fault: &str) {
+    stage.reset();
+    let mut source = Source::new();
+    let opened = open(&hasty(), &Order::auto()).unwrap();
+    let mut encoder = opened.encoder;
+    (0..4).for_each(|_| assert_eq!(source.encode(&mut encoder), Backend::Nvenc));
+    stage.set(&format!("FAULT={fault}"));
+    assert_eq!(source.encode(&mut encoder), Backend::OpenH264, "{fault}");
+    assert!(source.units[4].is_idr, "{fault}");
+    source.change_places();
+    stage.set("FAULT=");
+    source.until(&mut encoder, Backend::Nvenc);
+    (0..4).for_each(|_| assert_eq!(source.encode(&mut encoder), Backend::Nvenc));
+    assert_eq!((encoder.counters().fallbacks, encoder.counters().restorations), (1, 1), "{fault}");
+    source.assert_whole(fault);
+    // What is forgotten may be freed while the encoder lives on.
+    for place in &source.places {
+        encoder.forget_cuda(place.image.address()).unwrap();
+    }
+    drop(source);
+    drop(encoder);
+    assert_clean_soon(stage, fault);
+}
+
+#[test]
+fn no_frame_is_lost_whichever_call_fails() {
+    let stage = Double::get().load();
+    for fault in [
+        "nvEncEncodePicture:1=20",
+        "nvEncEncodePicture:1=4711",
+        "nvEncLockBitstream:1=20",
+        "nvEncLockBitstream:1=empty",
+        "nvEncLockBitstream:1=garbage",
+        "nvEncUnlockBitstream:1=20",
+        "cuPointerGetAttributes:1=999",
+        "cuEventRecord:1=2",
+        "cuStreamWaitEvent:1=2",
+    ] {
+        survive(&stage, fault);
+    }
+}
+
+#[test]
+fn no_frame_is_lost_when_the_driver_hangs() {
+    let stage = Double::get().load();
+    for fault in ["nvEncEncodePicture:1=hang700", "nvEncLockBitstream:1=hang700"] {
+        survive(&stage, fault);
+    }
+}
