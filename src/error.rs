@@ -449,7 +449,6 @@ impl DriverError {
     }
 
     /// The same error for a reason that is known more closely.
-    #[cfg(nvenc)]
     pub(crate) fn because(self, reason: Reason) -> Self {
         Self { reason, ..self }
     }
