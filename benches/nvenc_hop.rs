@@ -1,28 +1,41 @@
 //! What NVENC costs on the host, and what the thread of a session adds to it: frames through the direct form and
-//! through the bounded one, back to back and at 60 Hz, on the driver double with an encoder that costs nothing.
+//! through the bounded one, back to back and at 60 Hz, on the driver double with an encoder that costs nothing. From host
+//! memory, from a page-locked frame that the encoder lends (the caller's writing not counted), and from device memory.
 //!
 //! It is a plain program: what is looked for is the tail of single calls, and the pause between them is part of it.
 
 #![expect(clippy::expect_used, reason = "a bench that cannot run has nothing to tell")]
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
+#![expect(unsafe_code, reason = "device memory is made and vouched for")]
 
 use std::time::{Duration, Instant};
 
+use cudarc::driver::{CudaContext, result};
 use d264_double::Double;
 use direct264::nvenc::NvencEncoder;
 use direct264::{
-    Bitrate, CallForm, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, NvencConfig, Picture,
+    Bitrate, CallForm, CudaImage, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, NvencConfig, Picture,
     PixelFormat, RgbOrder, Timestamp,
 };
 
-const CASES: [(&str, u32, u32, PixelFormat); 3] = [
-    ("240p nv12", 320, 240, PixelFormat::Nv12),
-    ("1080p nv12", 1920, 1080, PixelFormat::Nv12),
-    ("1080p rgba", 1920, 1080, PixelFormat::Rgb(RgbOrder::Rgba)),
+const CASES: [(&str, u32, u32, Source); 5] = [
+    ("240p nv12", 320, 240, Source::Host(PixelFormat::Nv12)),
+    ("1080p nv12", 1920, 1080, Source::Host(PixelFormat::Nv12)),
+    ("1080p rgba", 1920, 1080, Source::Host(PixelFormat::Rgb(RgbOrder::Rgba))),
+    ("1080p nv12 lent", 1920, 1080, Source::Lent),
+    ("1080p nv12 CUDA", 1920, 1080, Source::Device),
 ];
 /// The forms take turns, so that what else the machine does meets them alike.
 const ROUNDS: usize = 5;
 const FRAME: Duration = Duration::from_nanos(16_666_667);
+
+/// Where a frame comes from.
+#[derive(Clone, Copy)]
+enum Source {
+    Host(PixelFormat),
+    Lent,
+    Device,
+}
 
 struct Times {
     total: Vec<Duration>,
@@ -40,12 +53,12 @@ fn main() {
     println!(
         "microseconds          form        total p50     p99   convert+upload p50   in no stage p50     p99"
     );
-    for (name, width, height, format) in CASES {
+    for (name, width, height, source) in CASES {
         let size = FrameSize::new(width, height).expect("the size is one");
         for (pace, frames) in [(None, back_to_back), (Some(FRAME), paced)] {
             let mut runs = [CallForm::Direct, CallForm::default()].map(|form| Run::new(size, form));
             for _ in 0..ROUNDS {
-                runs.iter_mut().for_each(|run| run.encode(format, frames, pace));
+                runs.iter_mut().for_each(|run| run.encode(source, frames, pace));
             }
             let what = format!("{name} {}", if pace.is_some() { "60 Hz" } else { "at once" });
             for (form, run) in ["direct", "bounded"].into_iter().zip(&mut runs) {
@@ -69,10 +82,19 @@ impl Run {
         Self { encoder, times: Times { total: Vec::new(), rest: Vec::new(), convert_and_upload: Vec::new() } }
     }
 
-    fn encode(&mut self, format: PixelFormat, frames: usize, pace: Option<Duration>) {
+    fn encode(&mut self, source: Source, frames: usize, pace: Option<Duration>) {
         let size = self.encoder.size();
+        let format = if let Source::Host(format) = source { format } else { PixelFormat::Nv12 };
         let pixels = vec![90; format.frame_bytes(size)];
-        let frame = Frame::contiguous(size, format, &pixels, Timestamp(0)).expect("the length fits");
+        let host = Frame::contiguous(size, format, &pixels, Timestamp(0)).expect("the length fits");
+        let context = CudaContext::new(0).expect("the double has a GPU");
+        context.bind_to_thread().expect("the context works");
+        let (width, rows) = (size.width() as usize, size.height() as usize * 3 / 2);
+        // SAFETY: what is in it does not matter; it is freed below.
+        let address = unsafe { result::malloc_sync(width * rows) }.expect("there is memory");
+        // SAFETY: the memory is there until it is forgotten and freed, and nothing writes it.
+        let device = unsafe { Frame::cuda(size, CudaImage::nv12(address, width), Timestamp(0)) };
+        let device = device.expect("the image is one");
         // The first picture makes what all others use.
         let warm_up = 3;
         let mut due = Instant::now();
@@ -81,7 +103,16 @@ impl Run {
                 due += pace;
                 std::thread::sleep(due.saturating_duration_since(Instant::now()));
             }
-            let times = self.encoder.encode(&frame, Picture::Auto).expect("encodes").times;
+            let encoder = &mut self.encoder;
+            let unit = match source {
+                Source::Host(_) => encoder.encode(&host, Picture::Auto),
+                Source::Device => encoder.encode(&device, Picture::Auto),
+                Source::Lent => {
+                    let frame = encoder.lend(format).expect("one is free");
+                    encoder.encode_lent(frame, Timestamp(0), Picture::Auto)
+                }
+            };
+            let times = unit.expect("encodes").times;
             if number >= warm_up {
                 let stages = times.convert + times.upload + times.submit + times.wait + times.copy;
                 self.times.total.push(times.total);
@@ -89,6 +120,9 @@ impl Run {
                 self.times.convert_and_upload.push(times.convert + times.upload);
             }
         }
+        self.encoder.forget_all_cuda().expect("nothing is in the way");
+        // SAFETY: made above, and forgotten by the encoder.
+        unsafe { result::free_sync(address) }.expect("it is freed once");
     }
 
     fn tell(&mut self, what: &str, form: &str) {
