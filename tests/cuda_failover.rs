@@ -9,8 +9,11 @@ use std::time::Instant;
 use common::device::{Device, DevicePicture, nv12};
 use common::live::{PATIENCE, assert_clean_soon, hasty, small};
 use common::{decode, picture};
-use d264_double::{Double, Stage};
-use direct264::{Backend, Encoder, FailoverEncoder, Order, OwnedAccessUnit, Picture, PixelFormat, open};
+use d264_double::{Double, Stage, as_child};
+use direct264::{
+    Backend, Encoder, Error, FailoverEncoder, Frame, FrameError, Order, OwnedAccessUnit, Picture,
+    PixelFormat, Timestamp, open,
+};
 
 struct Source {
     device: Device,
@@ -124,4 +127,33 @@ fn no_frame_is_lost_when_the_driver_hangs() {
     for fault in ["nvEncEncodePicture:1=hang700", "nvEncLockBitstream:1=hang700"] {
         survive(&stage, fault);
     }
+}
+
+#[test]
+fn a_context_that_dies_costs_its_frames_and_not_the_stream() {
+    // In a process of its own: the primary context is every test's.
+    if let Some(output) = as_child("a_context_that_dies_costs_its_frames_and_not_the_stream", &[]) {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    let stage = Double::get().load();
+    let mut source = Source::new();
+    let mut encoder = open(&hasty(), &Order::auto()).unwrap().encoder;
+    (0..3).for_each(|_| assert_eq!(source.encode(&mut encoder), Backend::Nvenc));
+    stage.set("FAULT=nvEncLockBitstream:1=20;cuStreamSynchronize:1=700");
+    let place = &source.places[0];
+    for number in 3..5 {
+        match encoder.encode(&place.frame(number), Picture::Auto).unwrap_err() {
+            Error::Frame(FrameError::Unreadable { status: 700, .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    // What lies in host memory is encoded all the same.
+    let pixels = source.camera.i420(5);
+    let frame = Frame::contiguous(small(), PixelFormat::I420, &pixels, Timestamp(5)).unwrap();
+    let unit = encoder.encode(&frame, Picture::Auto).unwrap();
+    assert_eq!((unit.backend, unit.is_idr), (Backend::OpenH264, true));
+    drop(encoder);
+    // Nothing that lives in a dead context can be given back.
+    std::mem::forget(source);
 }
