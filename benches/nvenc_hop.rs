@@ -120,7 +120,7 @@ impl Run {
                 self.times.convert_and_upload.push(times.convert + times.upload);
             }
         }
-        self.encoder.forget_all_cuda().expect("nothing is in the way");
+        self.encoder.forget_cuda(None).expect("nothing is in the way");
         // SAFETY: made above, and forgotten by the encoder.
         unsafe { result::free_sync(address) }.expect("it is freed once");
     }

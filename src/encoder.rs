@@ -205,12 +205,13 @@ pub trait Encoder: Send + fmt::Debug {
     /// [`Error::Driver`] when the backend refuses.
     fn parameter_sets(&mut self) -> Result<Vec<u8>, Error>;
 
-    /// Lets go of the CUDA device memory at an address that frames came from, so that it may be freed: see
-    /// [`Frame::cuda`](crate::Frame::cuda).
+    /// Lets go of CUDA device memory that frames came from, so that it may be freed: of the allocation that holds an
+    /// address, with every frame in it, or without an address of all of it. See [`Frame::cuda`](crate::Frame::cuda). It
+    /// works after an error too, when it ends what is left of the encoder.
     ///
     /// # Errors
-    /// [`Error::Driver`] when a session does not let go of it; the memory is then not to be freed.
-    fn forget_cuda(&mut self, address: u64) -> Result<(), Error>;
+    /// [`Error::Driver`] when a session has not let go of it yet; the memory is then not to be freed.
+    fn forget_cuda(&mut self, address: Option<u64>) -> Result<(), Error>;
 
     /// What happened since the last call that is worth telling: see [`Event`]. The last 256 are kept. Empty, and without an allocation,
     /// when nothing did.
@@ -225,9 +226,13 @@ pub(crate) trait Engine: Encoder {
     /// Has the next picture start a stream: it is an IDR, and nothing learnt from pictures before it counts.
     fn start_over(&mut self);
 
-    /// Something that lives as long as any part of the encoder does, a driver's call that hangs included.
-    fn remains(&self) -> Remains;
+    /// As [`Encoder::forget_cuda`], by the session that is in use alone.
+    fn let_go(&mut self, address: Option<u64>) -> Result<(), Error>;
+
+    /// Something for each of its sessions that lives as long as any part of that does, a driver's call that hangs
+    /// included.
+    fn remains(&self) -> Vec<Remains>;
 }
 
-/// What is left of an encoder after it was dropped: gone once it cannot be upgraded.
+/// What is left of a session after its encoder was dropped: gone once it cannot be upgraded.
 pub(crate) type Remains = Weak<dyn Any + Send + Sync>;

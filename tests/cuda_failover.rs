@@ -96,7 +96,7 @@ fn survive(stage: &Stage, fault: &str) {
     source.assert_whole(fault);
     // What is forgotten may be freed while the encoder lives on.
     for place in &source.places {
-        encoder.forget_cuda(place.image.address()).unwrap();
+        encoder.forget_cuda(Some(place.image.address())).unwrap();
     }
     drop(source);
     drop(encoder);

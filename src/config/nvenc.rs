@@ -156,7 +156,8 @@ pub struct CallLimits {
     pub open: Duration,
     /// For each call until the first access unit has come.
     pub first: Duration,
-    /// For each call after that.
+    /// For each call after that, but for frames in device memory: what the GPU has still to do on the stream that writes
+    /// one comes first, so [`first`](CallLimits::first) is their limit always.
     pub rest: Duration,
 }
 

@@ -59,12 +59,18 @@ pub(crate) fn frame_in<'a>(
 #[cfg(openh264)]
 mod reader {
     use std::sync::Arc;
+    use std::time::Duration;
+
+    use direct264_sys::cuda::CUDA_ERROR_NOT_READY;
 
     use super::{bytes_of, download, frame_in};
     use crate::cuda::{Context, Event, PinnedMemory, Place, Stream};
     use crate::error::{DriverError, Error, FrameError};
-    use crate::frame::{CudaImage, Frame};
+    use crate::frame::{CudaImage, DevicePlane, Frame};
     use crate::units::{FrameSize, Timestamp};
+
+    /// How long a picture is waited for. It comes after all that is on the stream that writes it.
+    const LONGEST: Duration = Duration::from_secs(1);
 
     /// What it takes to read pictures from the memory of one GPU. Drops from top to bottom.
     #[derive(Debug)]
@@ -89,7 +95,12 @@ mod reader {
         ) -> Result<Frame<'a>, FrameError> {
             Self::fetch(kept, image, size).map_err(|error| match error {
                 Error::Frame(error) => error,
-                Error::Driver(DriverError { call, status, .. }) => FrameError::Unreadable { call, status },
+                Error::Driver(DriverError { call, status, .. }) => {
+                    if let Some(reader) = kept.take() {
+                        reader.leave(status == i64::from(CUDA_ERROR_NOT_READY.0));
+                    }
+                    FrameError::Unreadable { call, status }
+                }
                 // CUDA is not there: what the address is worth, nobody can say.
                 _ => FrameError::NoDeviceMemory { address: image.address() },
             })?;
@@ -100,17 +111,17 @@ mod reader {
 
         fn fetch(kept: &mut Option<Self>, image: &CudaImage, size: FrameSize) -> Result<(), Error> {
             let driver = crate::cuda::driver()?;
-            let mut place = None;
-            for plane in image.planes(size) {
-                place = Some(Place::of(driver.functions(), &plane)?);
-            }
-            let device = place.map_or(0, |place| place.device);
+            let place = |plane: DevicePlane| Place::of(driver.functions(), &plane);
+            let device =
+                image.planes(size).next().map_or(Ok(0), |plane| place(plane).map(|place| place.device))?;
             if kept.as_ref().is_none_or(|reader| reader.device != device) {
                 *kept = None;
                 *kept = Some(Self::new(Context::primary(driver, device)?, device)?);
             }
             let Some(reader) = kept else { return Ok(()) };
-            place.map_or(Ok(()), |place| place.check_readable_in(&reader.context))?;
+            for plane in image.planes(size) {
+                place(plane)?.check_readable_in(&reader.context)?;
+            }
             reader.download(image, size)?;
             Ok(())
         }
@@ -132,8 +143,15 @@ mod reader {
             // SAFETY: whoever made the frame vouches for its memory and its stream until `encode` returns, and this is
             // inside it. The memory written to is waited for before anybody sees it.
             let fetched = unsafe { download(&self.stream, &self.event, image, size, memory) };
-            self.stream.synchronise()?;
+            self.stream.synchronise_within(LONGEST)?;
             fetched
+        }
+
+        /// What is still busy is left as it is: to give it back would take as long as it does.
+        fn leave(self, is_busy: bool) {
+            if is_busy {
+                std::mem::forget(self);
+            }
         }
     }
 

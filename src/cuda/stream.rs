@@ -2,6 +2,11 @@
 #![expect(unsafe_code, reason = "streams are made, used and destroyed by calls of the CUDA driver")]
 
 use std::sync::Arc;
+#[cfg(openh264)]
+use std::time::{Duration, Instant};
+
+#[cfg(openh264)]
+use direct264_sys::cuda::CUDA_ERROR_NOT_READY;
 
 use direct264_sys::cuda::{
     CU_MEMORYTYPE_DEVICE, CU_MEMORYTYPE_HOST, CU_STREAM_NON_BLOCKING, CUDA_MEMCPY2D, CUstream,
@@ -129,6 +134,25 @@ impl Stream {
         // lives, and its context is the current one.
         let code = unsafe { (self.context.functions().cuMemcpy2DAsync_v2)(&raw const *copy, self.handle()) };
         check("cuMemcpy2DAsync", code)
+    }
+
+    /// Waits until all of it has run, and no longer than `limit`.
+    ///
+    /// # Errors
+    /// With the status [`CUDA_ERROR_NOT_READY`] when the limit is passed.
+    #[cfg(openh264)]
+    pub(crate) fn synchronise_within(&self, limit: Duration) -> Result<(), DriverError> {
+        const PAUSE: Duration = Duration::from_micros(50);
+        let _entered = self.context.enter()?;
+        let start = Instant::now();
+        loop {
+            // SAFETY: the stream lives, and its context is the current one.
+            let code = unsafe { (self.context.functions().cuStreamQuery)(self.handle()) };
+            if code != CUDA_ERROR_NOT_READY.0 || start.elapsed() >= limit {
+                return check("cuStreamQuery", code);
+            }
+            std::thread::sleep(PAUSE);
+        }
     }
 
     /// Waits until all of it has run.

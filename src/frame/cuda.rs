@@ -89,8 +89,8 @@ impl CudaImage {
         self.stream
     }
 
-    /// The memory may be freed as soon as `encode` has returned, without a word: it is copied on the GPU, and never
-    /// registered with a session.
+    /// The memory may be freed as soon as `encode` has returned, without a word unless a call timed out: it is copied on
+    /// the GPU, and never registered with a session.
     #[must_use]
     pub const fn freed_soon(mut self) -> Self {
         self.is_kept = false;
@@ -178,14 +178,14 @@ impl<'a> Frame<'a> {
     /// A frame in CUDA device memory, for [`Encoder::encode`](crate::Encoder::encode) like any other.
     ///
     /// NVENC reads it where it is: its memory is registered with the session at the first frame and stays so for the
-    /// next frames, up to 32 places, until the memory is freed or
-    /// [`forget_cuda`](crate::Encoder::forget_cuda) is called. What NVENC does not take as
-    /// it lies (memory of a stream-ordered pool such as `cudaMallocAsync`, a chroma plane elsewhere, an odd size) is
-    /// copied once on the GPU. NVENC turns RGB into BT.601 at limited range alone; for any other colour, and for the
-    /// software backend, the picture is downloaded.
+    /// next frames, up to 32 places, until [`forget_cuda`](crate::Encoder::forget_cuda). What NVENC does not take as it
+    /// lies (memory of a stream-ordered pool such as `cudaMallocAsync`, an address that is no multiple of 256, a chroma
+    /// plane elsewhere, an odd size) is copied once on the GPU. NVENC turns RGB into BT.601 at limited range alone; for
+    /// any other colour, and for the software backend, the picture is downloaded.
     ///
     /// The memory has to belong to the primary context of a device, which is the one that the CUDA runtime, PyTorch
-    /// and cudarc use.
+    /// and cudarc use, and to the GPU that encodes: [`GpuChoice`](crate::GpuChoice) says which one that is. What is
+    /// neither NV12 nor RGB of 4 bytes a pixel is for a kernel of the caller's to convert.
     ///
     /// # Errors
     /// [`FrameError`] when a pitch is shorter than its row or too large, an address is 0 or wraps around, or the
@@ -199,10 +199,10 @@ impl<'a> Frame<'a> {
     /// - that stream, if it is not the default stream, is alive and of the context of the memory.
     ///
     /// Where a call timed out ([`Reason::TimedOut`](crate::Reason::TimedOut) as the error, or as what an
-    /// [`Event`](crate::Event) tells of a stream that goes on), the GPU may still read the memory: it is neither written
-    /// nor freed until [`forget_cuda`](crate::Encoder::forget_cuda) has succeeded for it. Unless the image is
-    /// [`freed_soon`](CudaImage::freed_soon), memory that was encoded from is forgotten before it is freed in any case,
-    /// or the encoder has ended.
+    /// [`Event`](crate::Event) tells of a stream that goes on), the GPU may still read the memory and wait for the
+    /// stream: neither is written nor freed until [`forget_cuda`](crate::Encoder::forget_cuda) has succeeded for the
+    /// memory. Unless the image is [`freed_soon`](CudaImage::freed_soon), `forget_cuda` succeeds before memory that was
+    /// encoded from is freed in any case.
     pub unsafe fn cuda(
         size: FrameSize,
         image: CudaImage,

@@ -1,4 +1,4 @@
-//! Memory of the crate cudarc, which knows whose it is and who writes it: nothing is left to vouch for.
+//! Memory of the crate cudarc, which knows whose it is and who writes it: little is left to vouch for.
 #![expect(unsafe_code, reason = "what the constructor of a CUDA frame asks for is shown here")]
 
 use cudarc::driver::DevicePtr;
@@ -12,12 +12,17 @@ impl<'a> Frame<'a> {
     ///
     /// The encoder waits on the GPU for what writes the slice. It is copied there once, since it may be freed as soon as
     /// this frame is gone; [`Frame::cuda`] saves that copy for who can promise more. A slice is borrowed until the frame
-    /// is dropped, and `encode` returns when the picture has been read.
+    /// is dropped, and `encode` returns when the picture has been read. A slice of the per-thread default stream can be
+    /// moved to another one by `CudaStream::memcpy_dtod`.
     ///
     /// # Errors
     /// [`FrameError`] for another format, a pitch shorter than a row, a slice that ends before the last row, and the
     /// per-thread default stream.
-    pub fn in_slice(
+    ///
+    /// # Safety
+    /// The slice is what its type says. And where a call timed out, as [`Frame::cuda`] has it, the slice is neither
+    /// written nor dropped until [`forget_cuda`](crate::Encoder::forget_cuda) has succeeded.
+    pub unsafe fn in_slice(
         size: FrameSize,
         format: PixelFormat,
         slice: &'a impl DevicePtr<u8>,
@@ -35,7 +40,8 @@ impl<'a> Frame<'a> {
         };
         let image = image.written_on(stream.cu_stream().addr()).freed_soon();
         // SAFETY: the slice is borrowed for as long as the frame lives: its memory is not freed, nothing that Rust knows
-        // of writes to it, and its stream is alive. Whether it has the rows is checked below, before anybody reads them.
+        // of writes to it, and its stream is alive; after that the caller's promise holds. Whether it has the rows is
+        // checked below, before anybody reads them.
         let frame = unsafe { Self::cuda(size, image, timestamp)? };
         let (bytes, needed) = (slice.len(), image.span(size));
         if bytes < needed {

@@ -280,7 +280,9 @@ impl Worker {
     }
 
     fn run(&mut self, job: Job, first: bool) -> Result<Reply, DriverError> {
-        let limit = if first { self.limits.first } else { self.limits.rest };
+        // A picture in device memory also waits for what the GPU has still to write there.
+        let is_behind_others = matches!(job, Job::EncodeDevice { .. } | Job::Fetch { .. });
+        let limit = if first || is_behind_others { self.limits.first } else { self.limits.rest };
         if self.is_lost || self.is_closing {
             return Err(self.lost(limit));
         }

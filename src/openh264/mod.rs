@@ -9,7 +9,6 @@ mod raw;
 mod session;
 
 use std::ops::Range;
-use std::sync::Weak;
 use std::time::{Duration, Instant};
 
 use crate::config::EncoderConfig;
@@ -216,7 +215,7 @@ impl Encoder for OpenH264Encoder {
     }
 
     /// Nothing is ever kept of a frame.
-    fn forget_cuda(&mut self, _address: u64) -> Result<(), Error> {
+    fn forget_cuda(&mut self, _address: Option<u64>) -> Result<(), Error> {
         Ok(())
     }
 
@@ -236,8 +235,11 @@ impl Engine for OpenH264Encoder {
         self.starts = true;
     }
 
-    /// Nothing is left.
-    fn remains(&self) -> Remains {
-        Weak::<()>::new()
+    fn let_go(&mut self, _address: Option<u64>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn remains(&self) -> Vec<Remains> {
+        Vec::new()
     }
 }

@@ -114,8 +114,12 @@ impl Held {
         self.engine.parameter_sets()
     }
 
-    pub(super) fn forget_cuda(&mut self, address: u64) -> Result<(), Error> {
-        self.engine.forget_cuda(address)
+    pub(super) fn let_go(&mut self, address: Option<u64>) -> Result<(), Error> {
+        self.engine.let_go(address)
+    }
+
+    pub(super) fn remains(&self) -> Vec<Remains> {
+        self.engine.remains()
     }
 
     pub(super) fn take_events(&mut self) -> Vec<Event> {
@@ -123,7 +127,7 @@ impl Held {
     }
 
     /// Drops it where that costs the caller nothing. A driver that hangs there hangs alone.
-    pub(super) fn discard(self) -> Remains {
+    pub(super) fn discard(self) -> Vec<Remains> {
         let remains = self.engine.remains();
         let dropping = thread::Builder::new().name("direct264-end".to_owned()).spawn(move || drop(self));
         if let Err(error) = dropping {

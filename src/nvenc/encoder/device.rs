@@ -14,24 +14,25 @@ use crate::reason::Reason;
 use crate::units::Timestamp;
 
 impl NvencEncoder {
-    /// Lets go of all memory that CUDA frames came from: see [`forget_cuda`](Encoder::forget_cuda).
-    ///
-    /// # Errors
-    /// As [`forget_cuda`](Encoder::forget_cuda).
-    pub fn forget_all_cuda(&mut self) -> Result<(), Error> {
-        self.forget(None)
-    }
-
+    /// Lets go of memory in the session; one that has failed is ended instead.
     pub(super) fn forget(&mut self, address: Option<u64>) -> Result<(), Error> {
-        self.alive()?;
-        self.left.retain(|left| left.strong_count() > 0);
-        if !self.left.is_empty() {
-            let what = "a session that was left has not ended";
-            let error = DriverError::new(Backend::Nvenc, "nvEncDestroyEncoder", 0, what);
-            return Err(error.because(Reason::TimedOut).into());
+        if self.spent.is_some() {
+            self.close();
+            return Ok(());
         }
         let reply = self.run(Job::Forget { address })?;
         self.end(reply.result)
+    }
+
+    /// Whether every session that was left has ended.
+    pub(super) fn all_have_ended(&mut self) -> Result<(), Error> {
+        self.left.retain(|left| left.strong_count() > 0);
+        if self.left.is_empty() {
+            return Ok(());
+        }
+        let what = "a session that was left has not ended";
+        let error = DriverError::new(Backend::Nvenc, "nvEncDestroyEncoder", 0, what);
+        Err(error.because(Reason::TimedOut).into())
     }
 
     pub(super) fn encode_cuda(

@@ -181,6 +181,7 @@ impl NvencEncoder {
     fn close(&mut self) {
         let memory = take_memory(&mut self.stagings, &mut self.fetched);
         let runner = std::mem::replace(&mut self.runner, Runner::Gone);
+        self.left.retain(|left| left.strong_count() > 0);
         self.left.push(runner.remains());
         if std::process::id() == self.process {
             runner.close(memory);
@@ -389,8 +390,9 @@ impl Encoder for NvencEncoder {
         Ok(bytes)
     }
 
-    fn forget_cuda(&mut self, address: u64) -> Result<(), Error> {
-        self.forget(Some(address))
+    fn forget_cuda(&mut self, address: Option<u64>) -> Result<(), Error> {
+        self.forget(address)?;
+        self.all_have_ended()
     }
 
     fn take_events(&mut self) -> Vec<Event> {
@@ -407,8 +409,14 @@ impl Engine for NvencEncoder {
         self.idr_due = true;
     }
 
-    fn remains(&self) -> Remains {
-        self.runner.remains()
+    fn let_go(&mut self, address: Option<u64>) -> Result<(), Error> {
+        self.alive()?;
+        self.forget(address)
+    }
+
+    fn remains(&self) -> Vec<Remains> {
+        let left = self.left.iter().cloned();
+        left.chain([self.runner.remains()]).collect()
     }
 }
 

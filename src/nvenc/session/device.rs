@@ -18,6 +18,8 @@ use crate::units::FrameSize;
 const DEVICE_SLOT: usize = SLOTS;
 /// What a pitch must be a multiple of for NVENC to take it.
 const PITCH_UNIT: usize = 4;
+/// What an address must be a multiple of to be read in place, as every allocation and every row of a pitched one is.
+const ADDRESS_UNIT: u64 = 256;
 
 impl Session {
     /// Encodes a picture of `size` in device memory as pictures of `format`. It is not read any more when this
@@ -94,12 +96,14 @@ impl Session {
         Ok(fetched?)
     }
 
-    /// Lets go of the caller's memory at an address; of all of it without one.
+    /// Lets go of the caller's memory in the allocation at an address; of all of it without one.
     pub(in crate::nvenc) fn forget(&mut self, address: Option<u64>) -> Result<(), DriverError> {
         let context = Arc::clone(self.open.context());
         let _entered = context.enter()?;
-        self.foreign.forget(address);
-        Ok(())
+        let Some(address) = address else { return self.foreign.forget(|_| true) };
+        let byte = DevicePlane { address, pitch: 1, row_bytes: 1, rows: 1 };
+        let allocation = Place::of(context.functions(), &byte).ok().map(|place| place.allocation);
+        self.foreign.forget(|key| key.address == address || Some(key.allocation) == allocation)
     }
 
     /// The allocation that a picture starts in, and that all of it is memory that this session may read.
@@ -135,6 +139,7 @@ impl Session {
                 && size == size.padded_to_even()
                 && image.is_in_one_piece(size)
                 && image.pitch_bytes().is_multiple_of(PITCH_UNIT)
+                && image.address().is_multiple_of(ADDRESS_UNIT)
         });
         let Some(pitch) = pitch else { return Ok(None) };
         let key = Key { address: image.address(), pitch, format, size, allocation: place.allocation };

@@ -37,7 +37,7 @@ pub(in crate::nvenc) struct Input {
 #[derive(Debug)]
 pub(super) struct Binding {
     mapped: Mapped,
-    _registered: Registered,
+    registered: Registered,
     format: SurfaceFormat,
     size: FrameSize,
     pitch: u32,
@@ -58,17 +58,23 @@ impl Binding {
         // SAFETY: the caller's promise.
         let registered = unsafe { Registered::new(session, rows, format, size)? };
         let mapped = Mapped::new(session, &registered)?;
-        Ok(Self { mapped, _registered: registered, format, size, pitch: rows.pitch })
+        Ok(Self { mapped, registered, format, size, pitch: rows.pitch })
     }
 
     pub(super) fn size(&self) -> FrameSize {
         self.size
     }
 
+    /// Gives the memory back, and tells whether the driver agreed.
+    pub(super) fn release(mut self) -> Result<(), DriverError> {
+        let unmapped = self.mapped.release();
+        self.registered.release().and(unmapped)
+    }
+
     /// What a picture is encoded from.
     pub(super) fn input(&self) -> Input {
         Input {
-            handle: self.mapped.handle.as_ptr(),
+            handle: self.mapped.handle.map_or(std::ptr::null_mut(), NonNull::as_ptr),
             format: buffer_format(self.format),
             size: self.size,
             pitch: self.pitch,
@@ -80,7 +86,8 @@ impl Binding {
 #[derive(Debug)]
 struct Registered {
     session: Arc<OpenSession>,
-    handle: NonNull<NvEncRegistration>,
+    /// `None` once it was given back.
+    handle: Option<NonNull<NvEncRegistration>>,
 }
 
 // SAFETY: as for `Binding`.
@@ -110,18 +117,25 @@ impl Registered {
         let code = unsafe { (session.functions().nvEncRegisterResource)(session.handle(), &raw mut params) };
         session.check(CALL, code)?;
         let handle = NonNull::new(params.registeredResource).ok_or_else(|| nothing(CALL))?;
-        Ok(Self { session: Arc::clone(session), handle })
+        Ok(Self { session: Arc::clone(session), handle: Some(handle) })
+    }
+
+    fn release(&mut self) -> Result<(), DriverError> {
+        let Some(handle) = self.handle.take() else { return Ok(()) };
+        // Where it cannot be entered once more it may still be the current one.
+        let _entered = self.session.context().enter();
+        // SAFETY: registered in `new` with this session, and unregistered only here, after it was unmapped.
+        let code = unsafe {
+            (self.session.functions().nvEncUnregisterResource)(self.session.handle(), handle.as_ptr())
+        };
+        self.session.check("nvEncUnregisterResource", code)
     }
 }
 
 impl Drop for Registered {
+    /// A status cannot be handed on from here.
     fn drop(&mut self) {
-        let entered = self.session.context().enter();
-        // SAFETY: registered in `new` with this session, and unregistered only here, after it was unmapped.
-        let _ = unsafe {
-            (self.session.functions().nvEncUnregisterResource)(self.session.handle(), self.handle.as_ptr())
-        };
-        drop(entered);
+        let _ = self.release();
     }
 }
 
@@ -129,7 +143,8 @@ impl Drop for Registered {
 #[derive(Debug)]
 struct Mapped {
     session: Arc<OpenSession>,
-    handle: NonNull<NvEncInput>,
+    /// `None` once it was given back.
+    handle: Option<NonNull<NvEncInput>>,
 }
 
 // SAFETY: as for `Binding`.
@@ -139,23 +154,30 @@ impl Mapped {
     fn new(session: &Arc<OpenSession>, registered: &Registered) -> Result<Self, DriverError> {
         const CALL: &str = "nvEncMapInputResource";
         let mut params = NV_ENC_MAP_INPUT_RESOURCE::versioned(session.api());
-        params.registeredResource = registered.handle.as_ptr();
+        params.registeredResource = registered.handle.map_or(std::ptr::null_mut(), NonNull::as_ptr);
         // SAFETY: the session is open; `params` is whole, of its version, and lives through the call; the
         // registration is this session's and outlives the mapping: see `Binding`.
         let code = unsafe { (session.functions().nvEncMapInputResource)(session.handle(), &raw mut params) };
         session.check(CALL, code)?;
         let handle = NonNull::new(params.mappedResource).ok_or_else(|| nothing(CALL))?;
-        Ok(Self { session: Arc::clone(session), handle })
+        Ok(Self { session: Arc::clone(session), handle: Some(handle) })
+    }
+
+    fn release(&mut self) -> Result<(), DriverError> {
+        let Some(handle) = self.handle.take() else { return Ok(()) };
+        // Where it cannot be entered once more it may still be the current one.
+        let _entered = self.session.context().enter();
+        // SAFETY: mapped in `new` by this session, and unmapped only here, when no picture is in flight from it.
+        let code = unsafe {
+            (self.session.functions().nvEncUnmapInputResource)(self.session.handle(), handle.as_ptr())
+        };
+        self.session.check("nvEncUnmapInputResource", code)
     }
 }
 
 impl Drop for Mapped {
+    /// A status cannot be handed on from here.
     fn drop(&mut self) {
-        let entered = self.session.context().enter();
-        // SAFETY: mapped in `new` by this session, and unmapped only here, when no picture is in flight from it.
-        let _ = unsafe {
-            (self.session.functions().nvEncUnmapInputResource)(self.session.handle(), self.handle.as_ptr())
-        };
-        drop(entered);
+        let _ = self.release();
     }
 }

@@ -3,11 +3,6 @@
 
 use std::sync::Arc;
 
-use direct264_sys::nvenc::{
-    NV_ENC_ERR_INVALID_PARAM, NV_ENC_ERR_INVALID_PTR, NV_ENC_ERR_MAP_FAILED,
-    NV_ENC_ERR_RESOURCE_REGISTER_FAILED, NV_ENC_ERR_UNSUPPORTED_PARAM, Status,
-};
-
 use super::Input;
 use super::binding::{Binding, Rows};
 use crate::error::DriverError;
@@ -74,7 +69,8 @@ impl Foreign {
         // SAFETY: the caller's promise.
         let binding = match unsafe { Binding::new(session, rows, key.format, key.size) } {
             Ok(binding) => Some(binding),
-            Err(error) if is_about_the_memory(&error) => {
+            // A session that is broken says so at the next call.
+            Err(error) if ["nvEncRegisterResource", "nvEncMapInputResource"].contains(&error.call) => {
                 tracing::debug!(%error, "memory that NVENC does not take is copied on the GPU");
                 None
             }
@@ -85,25 +81,15 @@ impl Foreign {
         Ok(input)
     }
 
-    /// Lets go of every place that begins at `address`; of all of them without one.
-    pub(in crate::nvenc) fn forget(&mut self, address: Option<u64>) {
-        self.places.retain(|known| address.is_some_and(|address| known.key.address != address));
+    /// Lets go of the places that are chosen.
+    ///
+    /// # Errors
+    /// When the driver does not let go of one; the others are gone all the same.
+    pub(in crate::nvenc) fn forget(&mut self, chosen: impl Fn(&Key) -> bool) -> Result<(), DriverError> {
+        let mut done = Ok(());
+        for known in self.places.extract_if(.., |known| chosen(&known.key)) {
+            done = done.and(known.binding.map_or(Ok(()), Binding::release));
+        }
+        done
     }
-}
-
-/// Whether it is the memory that the driver does not like.
-fn is_about_the_memory(error: &DriverError) -> bool {
-    let of_memory = ["nvEncRegisterResource", "nvEncMapInputResource"].contains(&error.call);
-    let status = u32::try_from(error.status).map(Status);
-    of_memory
-        && status.is_ok_and(|status| {
-            matches!(
-                status,
-                NV_ENC_ERR_INVALID_PARAM
-                    | NV_ENC_ERR_INVALID_PTR
-                    | NV_ENC_ERR_MAP_FAILED
-                    | NV_ENC_ERR_RESOURCE_REGISTER_FAILED
-                    | NV_ENC_ERR_UNSUPPORTED_PARAM
-            )
-        })
 }

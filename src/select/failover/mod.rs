@@ -201,14 +201,20 @@ impl Encoder for FailoverEncoder {
     }
 
     /// Waits for sessions that were left and are ending, which may have read from the memory.
-    fn forget_cuda(&mut self, address: u64) -> Result<(), Error> {
-        self.with_active(|active| active.forget_cuda(address))?;
+    fn forget_cuda(&mut self, address: Option<u64>) -> Result<(), Error> {
+        self.with_active(|active| active.let_go(address))?;
+        if let Some(spare) = &mut self.spare {
+            spare.let_go(address)?;
+        }
+        // The active one has left all of its sessions but the last.
+        let mut of_active = self.active.remains();
+        of_active.pop();
         let start = Instant::now();
-        while self.left.iter().any(|left| left.strong_count() > 0) {
+        while self.left.iter().chain(&of_active).any(|left| left.strong_count() > 0) {
             if start.elapsed() > LONGEST_END {
                 let what =
                     format!("a session that was left has not ended within {} s", LONGEST_END.as_secs());
-                let error = DriverError::new(self.backend(), "nvEncDestroyEncoder", 0, what);
+                let error = DriverError::new(Backend::Nvenc, "nvEncDestroyEncoder", 0, what);
                 return Err(error.because(Reason::TimedOut).into());
             }
             thread::sleep(Duration::from_micros(500));

@@ -56,10 +56,16 @@ impl FailoverEncoder {
                 self.restore(held);
                 Some(coded)
             }
+            Err(Error::Frame(_)) => {
+                // It is the frame that is wrong, which the active encoder is about to say.
+                self.left.extend(held.discard());
+                self.retry(self.left_for.unwrap_or(Reason::DriverError));
+                None
+            }
             Err(error) => {
                 // The stream never left the backend that it has, and needs no IDR.
                 let why = why(held.backend(), &error);
-                self.left.push(held.discard());
+                self.left.extend(held.discard());
                 self.record.passed_over(&why);
                 self.retry(why.reason);
                 None
@@ -77,7 +83,7 @@ impl FailoverEncoder {
         if self.base.failover.warm_software {
             self.spare = Some(stood_in);
         } else {
-            self.left.push(stood_in.discard());
+            self.left.extend(stood_in.discard());
         }
     }
 
@@ -90,7 +96,7 @@ impl FailoverEncoder {
         let broken = mem::replace(&mut self.active, stand_in);
         let why = why(broken.backend(), &error);
         self.left.retain(|left| left.strong_count() > 0);
-        self.left.push(broken.discard());
+        self.left.extend(broken.discard());
         let reason = why.reason;
         self.record.fell_back(why, self.active.backend());
         self.left_for = Some(reason);
