@@ -8,7 +8,7 @@ use super::raw;
 pub struct Library {
     /// Its version, such as `2.6.0`.
     pub version: String,
-    /// Whether its SIMD code is in this build; `None` when it does not say. Without, a picture takes about three
+    /// Whether its SIMD code is in this build; `None` when it does not open. Without, a picture takes about three
     /// times as long.
     pub simd: Option<bool>,
     /// Whether the AVX2 part of it is in this build as well, which saves about a seventh at 1080p.

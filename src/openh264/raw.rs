@@ -229,13 +229,14 @@ pub(super) fn version() -> String {
 }
 
 /// The CPU features that the library found for its SIMD code, as its own bit set; 0 when it was built without, or
-/// `None` when it does not say. Asked of the library itself, once: what was meant at build time may not be what
+/// `None` when it does not open. Asked of the library itself, once: what was meant at build time may not be what
 /// was built.
 pub(super) fn cpu_features() -> Option<u32> {
     static FOUND: OnceLock<Option<u32>> = OnceLock::new();
     *FOUND.get_or_init(|| {
-        // The library tells its features in one line of its log at opening.
-        let seen = AtomicU32::new(NOT_SEEN);
+        // On x86 the library tells its features in one line of its log at opening, which is only there with the code
+        // that uses them.
+        let seen = AtomicU32::new(0);
         let mut encoder = RawEncoder::create().ok()?;
         let mut params = encoder.default_params().ok()?;
         (params.iPicWidth, params.iPicHeight, params.iTargetBitrate) = (16, 16, 100_000);
@@ -248,14 +249,11 @@ pub(super) fn cpu_features() -> Option<u32> {
         encoder.initialize(&params).ok()?;
         // Dropped first: it may log until it is gone, and the context of its log is `seen`.
         drop(encoder);
-        let seen = seen.into_inner();
-        (seen != NOT_SEEN).then_some(seen)
+        Some(seen.into_inner())
     })
 }
 
 type TraceCallback = extern "C" fn(*mut c_void, c_int, *const c_char);
-
-const NOT_SEEN: u32 = u32::MAX;
 
 /// Called by the library for each message at or above the level set.
 extern "C" fn forward_trace(_context: *mut c_void, _level: c_int, message: *const c_char) {

@@ -149,10 +149,12 @@ impl Attempts {
             match self.attempt() {
                 Ok(held) => return self.hand_over(held),
                 Err(failed) => {
-                    let wait = self.waits.failed(Instant::now());
+                    // A size that it does not take is no failure: the next one is worth an attempt at once.
+                    wants_other_size = failed.reason == Reason::UnsupportedSize;
+                    let wait =
+                        if wants_other_size { Duration::ZERO } else { self.waits.failed(Instant::now()) };
                     tell(&failed, wait);
                     until = Instant::now().checked_add(wait);
-                    wants_other_size = failed.reason == Reason::UnsupportedSize;
                     if (failed.reason == Reason::SessionLimit) != ticket.is_some() {
                         ticket = self.ticket(failed.reason);
                     }

@@ -31,7 +31,11 @@ impl FailoverEncoder {
 
     /// Has the active encoder take settings, or another one in its place those that are wanted.
     pub(super) fn put_in_force(&mut self, settings: Settings) -> Result<(), Error> {
-        let put = self.with_active(|active| active.bring_to(settings));
+        let put = match self.active.bring_to(settings) {
+            // What stands in has all that is wanted, a bitrate that waited included.
+            Err(error @ (Error::Driver(_) | Error::Unavailable(_))) => self.fall_back(error),
+            put => put,
+        };
         self.tell();
         put
     }

@@ -92,12 +92,14 @@ impl FailoverEncoder {
                     encoder.make_ready();
                     return Ok((encoder, passed_over));
                 }
-                Err(error @ (Error::Config(_) | Error::Frame(_))) => return Err(error),
                 Err(error) => {
                     let why = why(backend, &error);
                     record.passed_over(&why);
                     passed_over.push(why);
-                    last = error;
+                    // A backend that is not there says more than the limits of the next one.
+                    if !matches!(error, Error::Config(_)) || matches!(last, Error::Config(_)) {
+                        last = error;
+                    }
                 }
             }
         }
@@ -158,8 +160,12 @@ impl Encoder for FailoverEncoder {
         self.follow_format(frame.pixels().format());
         if frame.size() != self.wanted.size {
             self.change_size(frame.size())?;
-        } else if self.idr_is_due() {
-            self.put_in_force(self.wanted)?;
+        } else if self.idr_is_due()
+            && let Err(error) = self.put_in_force(self.wanted)
+        {
+            // A session that is lost says so below.
+            tracing::debug!(%error, "a bitrate that waited is given up");
+            self.wanted.bitrate = self.bitrate_in_force();
         }
         let picture = if self.idr_requested { Picture::Idr } else { Picture::Auto };
         let mut coded = self.encode_anyhow(frame, picture)?;

@@ -1,7 +1,7 @@
 //! Away from a backend that fails, and back to it.
 
 use std::mem;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::FailoverEncoder;
 use crate::encoder::{Backend, Picture};
@@ -51,7 +51,10 @@ impl FailoverEncoder {
         let Found { mut held, waits } = self.restorer.as_ref()?.take()?;
         self.restorer = None;
         self.waits = Some(waits);
-        match held.bring_to(self.wanted).and_then(|()| held.encode(frame, Picture::Auto)) {
+        let brought = held.bring_to(self.wanted);
+        // What changed meanwhile was told when it did.
+        drop(held.take_events());
+        match brought.and_then(|()| held.encode(frame, Picture::Auto)) {
             Ok(coded) => {
                 self.restore(held);
                 Some(coded)
@@ -67,7 +70,13 @@ impl FailoverEncoder {
                 let why = why(held.backend(), &error);
                 self.left.extend(held.discard());
                 self.record.passed_over(&why);
-                self.retry(why.reason);
+                if why.reason == Reason::UnsupportedSize {
+                    // Another size brings it back.
+                    self.left_for = Some(why.reason);
+                    self.try_again(why.reason);
+                } else {
+                    self.retry(why.reason);
+                }
                 None
             }
         }
@@ -100,7 +109,9 @@ impl FailoverEncoder {
         let reason = why.reason;
         self.record.fell_back(why, self.active.backend());
         self.left_for = Some(reason);
-        self.retry(reason);
+        if !has_lost_its_context(&error) {
+            self.retry(reason);
+        }
         Ok(())
     }
 
@@ -133,13 +144,22 @@ impl FailoverEncoder {
 
     pub(super) fn try_again(&mut self, reason: Reason) {
         let (Some(waits), Some(&first)) = (&mut self.waits, self.order.backends().first()) else { return };
-        let wait = waits.failed(Instant::now());
+        // A size that it does not take is no failure.
+        let is_failure = reason != Reason::UnsupportedSize;
+        let wait = if is_failure { waits.failed(Instant::now()) } else { Duration::ZERO };
         let aim = Aim { settings: self.wanted, format: self.format };
         match Restorer::start(first, &self.base, aim, reason, (*waits, wait)) {
             Ok(restorer) => self.restorer = Some(restorer),
             Err(error) => tracing::warn!(%error, "no thread to try the better encoder again on"),
         }
     }
+}
+
+/// Whether CUDA has said that the context is dead, and with it every session that this process could open there.
+fn has_lost_its_context(error: &Error) -> bool {
+    /// The errors that CUDA gives for good: bad memory or bad code on the GPU, or a GPU that fell off the bus.
+    const STICKY: [i64; 12] = [214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719, 721];
+    matches!(error, Error::Driver(why) if why.call.starts_with("cu") && STICKY.contains(&why.status))
 }
 
 fn cannot_stand_in(backend: Backend, why: &Unavailable) {

@@ -73,10 +73,15 @@ impl Job {
         let timestamp = Timestamp(i64::try_from(number).unwrap_or(i64::MAX));
         let frame = Frame::contiguous(scaled, format, pixels, timestamp)
             .map_err(|error| failed(&self.input, number, &chain(&error)))?;
-        let unit = self
-            .encoder
-            .encode(&frame, picture)
-            .map_err(|error| failed(&self.input, number, &chain(&error)))?;
+        let unit = match self.encoder.encode(&frame, picture) {
+            Ok(unit) => unit,
+            Err(error) => {
+                let failure = failed(&self.input, number, &chain(&error));
+                // What happened before it explains it.
+                self.tell_events()?;
+                return Err(failure);
+            }
+        };
         self.tally.add(&unit, self.bitrate, self.frame_rate);
         self.output.write(number, unit.bytes)?;
         if let Some(stats) = &mut self.stats {
