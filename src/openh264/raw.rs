@@ -33,6 +33,9 @@ pub(super) struct RawEncoder {
     handle: NonNull<ISVCEncoder>,
     /// Written by the library at each picture; 5 KiB, so boxed and kept.
     info: Box<SFrameBSInfo>,
+    /// The process that the library's threads are in, once this encoder uses them. A forked one has none of them, and
+    /// the library would wait for them for ever.
+    threads_in: Option<u32>,
 }
 
 // SAFETY: the library ties an encoder to no thread (no thread-local state, its workers are its own), and every
@@ -58,7 +61,7 @@ impl RawEncoder {
         // SAFETY: the out-parameter is a valid place for one pointer.
         let status = unsafe { APILoader::WelsCreateSVCEncoder(&raw mut handle) };
         let handle = NonNull::new(handle).ok_or_else(|| refused("WelsCreateSVCEncoder", status))?;
-        let mut encoder = Self { handle, info: Box::default() };
+        let mut encoder = Self { handle, info: Box::default(), threads_in: None };
         if status != 0 {
             return Err(refused("WelsCreateSVCEncoder", status));
         }
@@ -82,7 +85,18 @@ impl RawEncoder {
         let function = self.function("InitializeExt", |table| table.InitializeExt)?;
         // SAFETY: the handle is alive, and the library copies the struct before it returns.
         let status = unsafe { function(self.handle.as_ptr(), &raw const *params) };
-        check("InitializeExt", status)
+        check("InitializeExt", status)?;
+        if params.iMultipleThreadIdc > 1 {
+            let process = std::process::id();
+            self.threads_in = Some(process);
+            THREADS_IN.store(process, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Whether the threads of this encoder are in another process, of which this one is a fork.
+    pub(super) fn has_lost_its_threads(&self) -> bool {
+        self.threads_in.is_some_and(|process| process != std::process::id())
     }
 
     /// Changes the settings of an open stream. What needs an IDR (size, slices, a higher level) gets one.
@@ -211,6 +225,9 @@ impl RawEncoder {
 
 impl Drop for RawEncoder {
     fn drop(&mut self) {
+        if self.has_lost_its_threads() {
+            return;
+        }
         if let Ok(function) = self.function("Uninitialize", |table| table.Uninitialize) {
             // SAFETY: the handle is alive; on a stream that was never opened this does nothing. The status tells
             // nothing that a destructor could act on.
@@ -226,6 +243,14 @@ pub(super) fn version() -> String {
     // SAFETY: the function takes nothing and returns a struct of integers by value.
     let version = unsafe { APILoader::WelsGetCodecVersion() };
     format!("{}.{}.{}", version.uMajor, version.uMinor, version.uRevision)
+}
+
+/// The process in which the library has begun to use threads, or 0. It has one pool of them for all encoders.
+static THREADS_IN: AtomicU32 = AtomicU32::new(0);
+
+/// Whether the library can use threads in this process: not in one that was forked off another in which it does.
+pub(super) fn can_use_threads() -> bool {
+    [0, std::process::id()].contains(&THREADS_IN.load(Ordering::Relaxed))
 }
 
 /// The CPU features that the library found for its SIMD code, as its own bit set; 0 when it was built without, or

@@ -6,10 +6,11 @@ use openh264_sys2::SEncParamExt;
 
 use super::params;
 use super::planar::Planes;
-use super::raw::RawEncoder;
+use super::raw::{self, RawEncoder};
 use crate::config::EncoderConfig;
 use crate::encoder::Backend;
 use crate::error::{DriverError, Error};
+use crate::reason::Reason;
 use crate::units::FrameSize;
 
 /// What `EncodeFrame` returns when the access unit outgrows its buffer.
@@ -32,13 +33,22 @@ impl Session {
     pub(super) fn open(config: &EncoderConfig, size: FrameSize, qp: u8) -> Result<Self, Error> {
         let cores = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
         let mut raw = RawEncoder::create()?;
-        let params = params::params(&raw.default_params()?, config, size, qp, cores)?;
+        let mut params = params::params(&raw.default_params()?, config, size, qp, cores)?;
+        // What comes out depends on the slices, and not on who codes them.
+        if !raw::can_use_threads() {
+            params.iMultipleThreadIdc = 1;
+        }
         raw.initialize(&params)?;
         Ok(Self { raw, params, size: size.padded_to_even(), cores, spent: None })
     }
 
     /// The error that ended the session, if one did.
     pub(super) fn alive(&self) -> Result<(), Error> {
+        if self.raw.has_lost_its_threads() {
+            let what = "this process was forked off the one that the encoder's threads are in";
+            let error = DriverError::new(Backend::OpenH264, "EncodeFrame", 0, what);
+            return Err(error.because(Reason::Forked).into());
+        }
         match &self.spent {
             Some(error) => Err(error.clone().into()),
             None => Ok(()),
@@ -56,7 +66,11 @@ impl Session {
     /// # Errors
     /// [`Error::Config`] leaves the session as it was.
     pub(super) fn resize(&mut self, config: &EncoderConfig, size: FrameSize, qp: u8) -> Result<(), Error> {
+        let threads = self.params.iMultipleThreadIdc;
         self.params = params::params(&self.params, config, size, qp, self.cores)?;
+        if !raw::can_use_threads() {
+            self.params.iMultipleThreadIdc = threads;
+        }
         self.size = size.padded_to_even();
         self.apply()
     }
