@@ -102,7 +102,12 @@ impl Session {
         let _entered = context.enter()?;
         let Some(address) = address else { return self.foreign.forget(|_| true) };
         let byte = DevicePlane { address, pitch: 1, row_bytes: 1, rows: 1 };
-        let allocation = Place::of(context.functions(), &byte).ok().map(|place| place.allocation);
+        let allocation = match Place::of(context.functions(), &byte) {
+            Ok(place) => Some(place.allocation),
+            Err(Error::Driver(error)) => return Err(error),
+            // It is freed already.
+            Err(_) => None,
+        };
         self.foreign.forget(|key| key.address == address || Some(key.allocation) == allocation)
     }
 
