@@ -66,7 +66,7 @@ mod reader {
     use super::{bytes_of, download, frame_in};
     use crate::cuda::{Context, Event, PinnedMemory, Place, Stream};
     use crate::error::{DriverError, Error, FrameError};
-    use crate::frame::{CudaImage, DevicePlane, Frame};
+    use crate::frame::{CudaImage, Frame};
     use crate::units::{FrameSize, Timestamp};
 
     /// How long a picture is waited for. It comes after all that is on the stream that writes it.
@@ -79,7 +79,6 @@ mod reader {
         event: Event,
         stream: Stream,
         context: Arc<Context>,
-        device: i32,
     }
 
     impl Reader {
@@ -111,33 +110,27 @@ mod reader {
 
         fn fetch(kept: &mut Option<Self>, image: &CudaImage, size: FrameSize) -> Result<(), Error> {
             let driver = crate::cuda::driver()?;
-            let place = |plane: DevicePlane| Place::of(driver.functions(), &plane);
-            let device =
-                image.planes(size).next().map_or(Ok(0), |plane| place(plane).map(|place| place.device))?;
-            if kept.as_ref().is_none_or(|reader| reader.device != device) {
+            let nothing = || FrameError::NoDeviceMemory { address: image.address() };
+            let first = image.planes(size).next().ok_or_else(nothing)?;
+            let device = Place::of(driver.functions(), &first)?.device;
+            if kept.as_ref().is_none_or(|reader| reader.context.device() != device) {
                 *kept = None;
-                *kept = Some(Self::new(Context::primary(driver, device)?, device)?);
+                *kept = Some(Self::new(Context::primary(driver, device)?)?);
             }
             let Some(reader) = kept else { return Ok(()) };
-            for plane in image.planes(size) {
-                place(plane)?.check_readable_in(&reader.context)?;
-            }
+            Place::of_image(image, size, &reader.context)?;
             reader.download(image, size)?;
             Ok(())
         }
 
-        fn new(context: Arc<Context>, device: i32) -> Result<Self, DriverError> {
+        fn new(context: Arc<Context>) -> Result<Self, DriverError> {
             let stream = Stream::new(&context)?;
             let event = Event::new(&context)?;
-            Ok(Self { memory: None, event, stream, context, device })
+            Ok(Self { memory: None, event, stream, context })
         }
 
         fn download(&mut self, image: &CudaImage, size: FrameSize) -> Result<(), DriverError> {
-            let needed = bytes_of(image, size);
-            let memory = match self.memory.take() {
-                Some(memory) if memory.len() >= needed => memory,
-                _ => PinnedMemory::new(&self.context, needed)?,
-            };
+            let memory = PinnedMemory::at_least(self.memory.take(), &self.context, bytes_of(image, size))?;
             let memory = self.memory.insert(memory);
             let _entered = self.context.enter()?;
             // SAFETY: whoever made the frame vouches for its memory and its stream until `encode` returns, and this is

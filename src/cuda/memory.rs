@@ -35,6 +35,18 @@ impl PinnedMemory {
         Ok(Self { context: Arc::clone(context), start, bytes })
     }
 
+    /// At least `bytes` of it: what was `kept` where that is large enough.
+    pub(crate) fn at_least(
+        kept: Option<Self>,
+        context: &Arc<Context>,
+        bytes: usize,
+    ) -> Result<Self, DriverError> {
+        match kept {
+            Some(kept) if kept.bytes >= bytes => Ok(kept),
+            _ => Self::new(context, bytes),
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.bytes
     }

@@ -11,7 +11,8 @@ use direct264_sys::cuda::{
 
 use super::{Context, check};
 use crate::error::{Error, FrameError};
-use crate::frame::DevicePlane;
+use crate::frame::{CudaImage, DevicePlane};
+use crate::units::FrameSize;
 
 /// An allocation of device memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,11 +66,21 @@ impl Place {
         Ok(Self { context, device, allocation })
     }
 
-    /// Whether work in `context` may read the memory.
+    /// The allocation that a picture starts in, all of which is memory that work in `context` may read.
     ///
     /// # Errors
-    /// [`FrameError`] when it lies on another GPU, or in another context of this one.
-    pub(crate) fn check_readable_in(&self, context: &Context) -> Result<(), FrameError> {
+    /// As [`Place::of`]; and [`Error::Frame`] when a plane lies on another GPU, or in another context of this one.
+    pub(crate) fn of_image(image: &CudaImage, size: FrameSize, context: &Context) -> Result<Self, Error> {
+        let mut first = None;
+        for plane in image.planes(size) {
+            let place = Self::of(context.functions(), &plane)?;
+            place.check_readable_in(context)?;
+            first = first.or(Some(place));
+        }
+        first.ok_or_else(|| FrameError::NoDeviceMemory { address: image.address() }.into())
+    }
+
+    fn check_readable_in(&self, context: &Context) -> Result<(), FrameError> {
         if self.device != context.device() {
             return Err(FrameError::OtherGpu { frame: self.device, encoder: context.device() });
         }

@@ -83,15 +83,20 @@ impl RawEncoder {
     /// Opens the stream.
     pub(super) fn initialize(&mut self, params: &SEncParamExt) -> Result<(), DriverError> {
         let function = self.function("InitializeExt", |table| table.InitializeExt)?;
+        let params = within_reach(params);
         // SAFETY: the handle is alive, and the library copies the struct before it returns.
-        let status = unsafe { function(self.handle.as_ptr(), &raw const *params) };
+        let status = unsafe { function(self.handle.as_ptr(), &raw const params) };
         check("InitializeExt", status)?;
+        self.note_threads(&params);
+        Ok(())
+    }
+
+    fn note_threads(&mut self, params: &SEncParamExt) {
         if params.iMultipleThreadIdc > 1 {
             let process = std::process::id();
             self.threads_in = Some(process);
             THREADS_IN.store(process, Ordering::Relaxed);
         }
-        Ok(())
     }
 
     /// Whether the threads of this encoder are in another process, of which this one is a fork.
@@ -101,7 +106,7 @@ impl RawEncoder {
 
     /// Changes the settings of an open stream. What needs an IDR (size, slices, a higher level) gets one.
     pub(super) fn apply(&mut self, params: &SEncParamExt) -> Result<(), DriverError> {
-        let mut params = *params;
+        let mut params = within_reach(params);
         self.set_option(ENCODER_OPTION_SVC_ENCODE_PARAM_EXT, (&raw mut params).cast())
     }
 
@@ -248,9 +253,12 @@ pub(super) fn version() -> String {
 /// The process in which the library has begun to use threads, or 0. It has one pool of them for all encoders.
 static THREADS_IN: AtomicU32 = AtomicU32::new(0);
 
-/// Whether the library can use threads in this process: not in one that was forked off another in which it does.
-pub(super) fn can_use_threads() -> bool {
-    [0, std::process::id()].contains(&THREADS_IN.load(Ordering::Relaxed))
+/// The settings with one thread in a process that was forked off one in which the library uses threads. What comes out
+/// depends on the slices, and not on who codes them.
+fn within_reach(params: &SEncParamExt) -> SEncParamExt {
+    let has_threads = [0, std::process::id()].contains(&THREADS_IN.load(Ordering::Relaxed));
+    let threads = if has_threads { params.iMultipleThreadIdc } else { 1 };
+    SEncParamExt { iMultipleThreadIdc: threads, ..*params }
 }
 
 /// The CPU features that the library found for its SIMD code, as its own bit set; 0 when it was built without, or

@@ -6,7 +6,7 @@ use openh264_sys2::SEncParamExt;
 
 use super::params;
 use super::planar::Planes;
-use super::raw::{self, RawEncoder};
+use super::raw::RawEncoder;
 use crate::config::EncoderConfig;
 use crate::encoder::Backend;
 use crate::error::{DriverError, Error};
@@ -33,11 +33,7 @@ impl Session {
     pub(super) fn open(config: &EncoderConfig, size: FrameSize, qp: u8) -> Result<Self, Error> {
         let cores = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
         let mut raw = RawEncoder::create()?;
-        let mut params = params::params(&raw.default_params()?, config, size, qp, cores)?;
-        // What comes out depends on the slices, and not on who codes them.
-        if !raw::can_use_threads() {
-            params.iMultipleThreadIdc = 1;
-        }
+        let params = params::params(&raw.default_params()?, config, size, qp, cores)?;
         raw.initialize(&params)?;
         Ok(Self { raw, params, size: size.padded_to_even(), cores, spent: None })
     }
@@ -66,11 +62,7 @@ impl Session {
     /// # Errors
     /// [`Error::Config`] leaves the session as it was.
     pub(super) fn resize(&mut self, config: &EncoderConfig, size: FrameSize, qp: u8) -> Result<(), Error> {
-        let threads = self.params.iMultipleThreadIdc;
         self.params = params::params(&self.params, config, size, qp, self.cores)?;
-        if !raw::can_use_threads() {
-            self.params.iMultipleThreadIdc = threads;
-        }
         self.size = size.padded_to_even();
         self.apply()
     }

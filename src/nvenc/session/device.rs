@@ -55,7 +55,7 @@ impl Session {
     ) -> Result<(), Error> {
         let start = Instant::now();
         self.progress.at(Step::Upload);
-        let place = self.place(image, size)?;
+        let place = Place::of_image(image, size, self.open.context())?;
         if self.slots.len() <= DEVICE_SLOT {
             self.slots.push(Slot::new(&self.open)?);
         }
@@ -82,12 +82,9 @@ impl Session {
         self.progress.at(Step::Upload);
         let context = Arc::clone(self.open.context());
         let _entered = context.enter()?;
-        self.place(image, size)?;
-        let needed = bytes_of(image, size);
-        let memory = match kept.take() {
-            Some(memory) if memory.len() >= needed => kept.insert(memory),
-            _ => kept.insert(PinnedMemory::new(&context, needed)?),
-        };
+        Place::of_image(image, size, &context)?;
+        let memory = PinnedMemory::at_least(kept.take(), &context, bytes_of(image, size))?;
+        let memory = kept.insert(memory);
         let event = event(&mut self.written, &context)?;
         // SAFETY: whoever made the frame vouches for its memory and its stream until `encode` returns, and this is
         // inside it. The memory written to is waited for before anybody sees it, and freed after the session.
@@ -109,18 +106,6 @@ impl Session {
             Err(_) => None,
         };
         self.foreign.forget(|key| key.address == address || Some(key.allocation) == allocation)
-    }
-
-    /// The allocation that a picture starts in, and that all of it is memory that this session may read.
-    fn place(&self, image: &CudaImage, size: FrameSize) -> Result<Place, Error> {
-        let context = self.open.context();
-        let mut first = None;
-        for plane in image.planes(size) {
-            let place = Place::of(context.functions(), &plane)?;
-            place.check_readable_in(context)?;
-            first = first.or(Some(place));
-        }
-        first.ok_or_else(|| no_such_slot().into())
     }
 
     /// Has the session's stream wait for what writes the picture.

@@ -135,10 +135,7 @@ impl Session {
         let surface = slots.get(slot).and_then(|slot| slot.surface.as_ref()).ok_or_else(no_such_slot)?;
         let layout = Layout { format, size: *size, pitch: surface.memory().pitch() as usize };
         let needed = Layout { size: *largest, ..layout }.bytes();
-        let memory = match old {
-            Some(staging) if staging.memory.len() >= needed => staging.memory,
-            _ => PinnedMemory::new(open.context(), needed)?,
-        };
+        let memory = PinnedMemory::at_least(old.map(|staging| staging.memory), open.context(), needed)?;
         Ok(Staging { memory, layout })
     }
 
