@@ -6,7 +6,7 @@ mod common;
 use common::{config, encode_run, picture, size};
 use d264_double::{as_child, in_a_fork};
 use direct264::openh264::OpenH264Encoder;
-use direct264::{Encoder, Error, Frame, Picture, PixelFormat, Reason, Timestamp};
+use direct264::{Encoder, EncoderConfig, Error, Frame, Picture, PixelFormat, Reason, Timestamp};
 
 #[test]
 fn a_forked_process_loses_the_encoder_and_may_open_another() {
@@ -16,8 +16,18 @@ fn a_forked_process_loses_the_encoder_and_may_open_another() {
         return;
     }
     let threads = std::num::NonZeroU8::new(2);
-    let config = config(size(640, 360), 30, 900).slices(threads).threads(threads);
-    let mut encoder = Some(OpenH264Encoder::new(&config).unwrap());
+    let config = config(size(640, 360), 30, 900).threads(threads);
+    // A picture of this size has one slice and needs no second thread.
+    let mut grown = OpenH264Encoder::new(&config).unwrap();
+    grown.set_size(size(1280, 720)).unwrap();
+    let config = config.slices(threads);
+    for opened in [OpenH264Encoder::new(&config).unwrap(), grown] {
+        fork_off(opened, &config);
+    }
+}
+
+fn fork_off(encoder: OpenH264Encoder, config: &EncoderConfig) {
+    let mut encoder = Some(encoder);
     encode_run(encoder.as_mut().unwrap(), 0, 3);
     in_a_fork(|| {
         let mut lost = encoder.take().unwrap();
@@ -28,7 +38,7 @@ fn a_forked_process_loses_the_encoder_and_may_open_another() {
             other => panic!("{other:?}"),
         }
         drop(lost);
-        let mut another = OpenH264Encoder::new(&config).unwrap();
+        let mut another = OpenH264Encoder::new(config).unwrap();
         assert_eq!(encode_run(&mut another, 0, 5).len(), 5);
         another.set_size(size(1280, 720)).unwrap();
         assert_eq!(encode_run(&mut another, 5, 2).len(), 2);

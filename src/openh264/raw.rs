@@ -92,7 +92,7 @@ impl RawEncoder {
     }
 
     fn note_threads(&mut self, params: &SEncParamExt) {
-        if params.iMultipleThreadIdc > 1 {
+        if params.iMultipleThreadIdc > 1 && self.threads_in.is_none() {
             let process = std::process::id();
             self.threads_in = Some(process);
             THREADS_IN.store(process, Ordering::Relaxed);
@@ -107,6 +107,7 @@ impl RawEncoder {
     /// Changes the settings of an open stream. What needs an IDR (size, slices, a higher level) gets one.
     pub(super) fn apply(&mut self, params: &SEncParamExt) -> Result<(), DriverError> {
         let mut params = within_reach(params);
+        self.note_threads(&params);
         self.set_option(ENCODER_OPTION_SVC_ENCODE_PARAM_EXT, (&raw mut params).cast())
     }
 
