@@ -5,11 +5,13 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use common::live::assert_clean_soon;
 use common::{config, encode_run, size};
 use d264_double::{Double, as_child};
 use direct264::nvenc::NvencEncoder;
 use direct264::{
-    CallForm, CallLimits, Encoder, EncoderConfig, Error, NvencConfig, Picture, PixelFormat, Reason, Timestamp,
+    Bitrate, CallForm, CallLimits, Encoder, EncoderConfig, Error, Frame, NvencConfig, Picture, PixelFormat,
+    Reason, Timestamp,
 };
 
 /// Beside the limits, for a machine with other things to do.
@@ -81,4 +83,27 @@ fn a_lent_frame_of_a_session_that_hangs_is_dropped_without_a_call() {
     drop(encoder);
     drop(kept);
     assert_eq!(freed(), before);
+}
+
+/// The picture that was staged when the session was lost is freed by the session's thread, once that comes back.
+#[test]
+fn a_staged_picture_survives_no_session_that_hangs_before_it_is_submitted() {
+    let stage = Double::get().load();
+    let limits = CallLimits::DEFAULT.rest(Duration::from_millis(300));
+    let mut encoder = NvencEncoder::new(&bounded(limits)).unwrap();
+    encode_run(&mut encoder, 0, 2);
+    // So much more that the next IDR raises the level, which takes a call while the picture waits.
+    encoder.set_bitrate(Bitrate::from_mbps(3).unwrap()).unwrap();
+    stage.set("FAULT=nvEncReconfigureEncoder:1=hang");
+    let pixels = vec![128; PixelFormat::I420.frame_bytes(encoder.size())];
+    let frame = Frame::contiguous(encoder.size(), PixelFormat::I420, &pixels, Timestamp(2)).unwrap();
+    match encoder.encode(&frame, Picture::Idr).unwrap_err() {
+        Error::Driver(why) => {
+            assert_eq!((why.reason, why.call), (Reason::TimedOut, "nvEncReconfigureEncoder"))
+        }
+        other => panic!("{other:?}"),
+    }
+    drop(encoder);
+    stage.set("FAULT=");
+    assert_clean_soon(&stage, "a picture that was staged");
 }

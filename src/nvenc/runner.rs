@@ -236,6 +236,8 @@ struct Mail {
     is_abandoned: bool,
     /// The thread has nothing more to do with the driver.
     has_ended: bool,
+    /// What is freed by whichever side is the last: by the thread, if a call of it hangs still.
+    for_the_last: Vec<PinnedMemory>,
 }
 
 #[derive(Debug)]
@@ -294,18 +296,16 @@ impl Worker {
     }
 
     fn begin_to_close(&mut self, memory: Vec<PinnedMemory>) {
-        if !self.is_closing {
+        if self.is_closing {
+            // To free it takes a call, which could hang here as another one does there.
+            self.shared.lock().for_the_last.extend(memory);
+        } else {
             self.is_closing = true;
             self.shared.order(Order::Close(memory));
         }
     }
 
     fn close(mut self, memory: Vec<PinnedMemory>) {
-        if self.is_lost && self.is_closing {
-            // To free it takes a call, which would hang here as the other one does there.
-            std::mem::forget(memory);
-            return;
-        }
         self.begin_to_close(memory);
         if !self.is_lost {
             // A session that takes longer to end does so on its own thread.
