@@ -28,8 +28,9 @@ impl Event {
 pub enum EventKind {
     /// The stream is encoded by this backend now.
     Selected,
-    /// This backend would have come first and was passed over: when the stream was opened, or when it was tried again and
-    /// failed at its first frame.
+    /// This backend was passed over: when the stream was opened, as one that would have come first or as one that could
+    /// not stand in for the first; or when it was tried again and failed at its first frame; or when it failed and there
+    /// is no other.
     PassedOver {
         /// Why.
         reason: Reason,

@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::num::NonZeroU8;
 use std::time::Instant;
 
 use common::live::{
@@ -405,6 +406,44 @@ fn a_driver_that_hangs_whenever_it_is_asked_is_not_given_one_thread_after_the_ot
     live.frames_until(Backend::Nvenc);
     drop(live);
     assert_clean_soon(&stage, "a driver that hung");
+}
+
+/// Eight threads are more than openh264 takes.
+#[test]
+fn where_nothing_can_stand_in_the_caller_knows_beforehand_and_the_hardware_comes_back() {
+    let stage = Double::get().load();
+    let eight = NonZeroU8::new(8);
+    let mut live = Live::open(&hasty().threads(eight));
+    live.frames(3);
+    let told = live.events.iter().find_map(|event| match &event.kind {
+        EventKind::PassedOver { reason, detail } => Some((event.backend, *reason, detail.clone())),
+        _ => None,
+    });
+    let (backend, reason, detail) = told.unwrap();
+    assert_eq!((backend, reason), (Backend::OpenH264, Reason::UnsupportedSetting));
+    assert!(detail.contains('8'), "{detail}");
+
+    stage.set("FAULT=nvEncEncodePicture:1=20");
+    let pixels = vec![128; PixelFormat::I420.frame_bytes(small())];
+    let deadline = Instant::now() + PATIENCE;
+    let mut refused = 0;
+    let is_idr = loop {
+        let frame = Frame::contiguous(small(), PixelFormat::I420, &pixels, Timestamp(9)).unwrap();
+        match live.encoder.encode(&frame, Picture::Auto) {
+            Ok(unit) => break unit.is_idr,
+            Err(Error::Driver(_)) => refused += 1,
+            Err(other) => panic!("{other:?}"),
+        }
+        assert!(Instant::now() < deadline, "never came back");
+        std::thread::sleep(ms(2));
+    };
+    assert!(is_idr && refused > 0);
+    live.events.clear();
+    live.events.extend(live.encoder.take_events());
+    // openh264 once more, then NVENC itself.
+    assert_eq!(live.words(), ["passed_over", "passed_over", "restored"]);
+    drop(live);
+    assert_clean_soon(&stage, "nothing to stand in");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::EncoderConfig;
 use crate::encoder::{AccessUnit, Backend, Encoder, Engine, Picture, Remains, StageTimes};
-use crate::error::{Error, FrameError};
+use crate::error::{ConfigError, Error, FrameError};
 use crate::event::{Event, EventKind, EventLog};
 use crate::frame::Frame;
 use crate::units::{Bitrate, FrameRate, FrameSize, QpRange};
@@ -71,6 +71,15 @@ impl OpenH264Encoder {
         };
         encoder.note(EventKind::Selected);
         Ok(encoder)
+    }
+
+    /// Whether [`new`](OpenH264Encoder::new) would take the configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for what the library cannot take.
+    pub(crate) fn check(config: &EncoderConfig) -> Result<(), ConfigError> {
+        config.validate()?;
+        params::check(config)
     }
 
     fn note(&mut self, kind: EventKind) {

@@ -56,6 +56,13 @@ impl Slicing {
     }
 }
 
+/// Whether the library takes a configuration, as far as can be told without it.
+pub(super) fn check(config: &EncoderConfig) -> Result<(), ConfigError> {
+    let size = config.size.padded_to_even();
+    check_size(size)?;
+    Slicing::choose(config, size, 1).map(drop)
+}
+
 /// The settings as the library takes them, for pictures of `size` (as coded: both sides even) at quantiser `qp`.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use std::thread;
 
 use crate::config::EncoderConfig;
 use crate::encoder::{Backend, Engine, Picture, Remains, StageTimes};
-use crate::error::{Error, Unavailable};
+use crate::error::{ConfigError, Error, Unavailable};
 use crate::event::Event;
 use crate::frame::{Frame, PixelFormat};
 use crate::reason::Reason;
@@ -137,11 +137,30 @@ impl Held {
     }
 }
 
+/// Whether a backend could take over from another one, as far as can be told without opening it.
+pub(super) fn check(backend: Backend, config: &EncoderConfig) -> Result<(), Unavailable> {
+    match backend {
+        #[cfg(openh264)]
+        Backend::OpenH264 => {
+            crate::openh264::OpenH264Encoder::check(config).map_err(|error| why(backend, &error.into()))
+        }
+        #[cfg(not(openh264))]
+        Backend::OpenH264 => {
+            let _ = config;
+            Err(Unavailable::new(backend, Reason::NotBuilt, "feature openh264"))
+        }
+        Backend::Nvenc => Ok(()),
+    }
+}
+
 /// The same as a reason, for who goes on with another backend.
 pub(super) fn why(backend: Backend, error: &Error) -> Unavailable {
     match error {
         Error::Unavailable(why) => why.clone(),
         Error::Driver(why) => Unavailable::new(backend, why.reason, why.to_string()),
+        Error::Config(why @ ConfigError::Threads { .. }) => {
+            Unavailable::new(backend, Reason::UnsupportedSetting, why.to_string())
+        }
         Error::Config(why) => Unavailable::new(backend, Reason::UnsupportedSize, why.to_string()),
         Error::Frame(why) => Unavailable::new(backend, Reason::UnsupportedSize, why.to_string()),
     }

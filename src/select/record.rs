@@ -84,12 +84,21 @@ impl Record {
     }
 
     pub(super) fn passed_over(&mut self, why: &Unavailable) {
+        self.is_not_had(why, "encoder passed over");
+    }
+
+    /// Of a backend behind the one that was selected.
+    pub(super) fn cannot_stand_in(&mut self, why: &Unavailable) {
+        self.is_not_had(why, "encoder cannot stand in");
+    }
+
+    fn is_not_had(&mut self, why: &Unavailable, message: &'static str) {
         let Unavailable { backend, reason, detail } = why;
         let word = backend.word();
         if reason.is_absence() {
-            tracing::info!(backend = word, reason = reason.word(), detail, "encoder passed over");
+            tracing::info!(backend = word, reason = reason.word(), detail, "{message}");
         } else {
-            tracing::warn!(backend = word, reason = reason.word(), detail, "encoder passed over");
+            tracing::warn!(backend = word, reason = reason.word(), detail, "{message}");
         }
         self.note(*backend, EventKind::PassedOver { reason: *reason, detail: detail.clone() });
     }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::backoff::Waits;
-use super::held::{Held, Settings, why};
+use super::held::{Held, Settings, check, why};
 use super::histogram::Latency;
 use super::order::Order;
 use super::record::{Counters, Record};
@@ -70,7 +70,7 @@ impl FailoverEncoder {
         let mut record = Record::new(settings);
         let mut passed_over: Vec<Unavailable> = Vec::new();
         let mut last = Error::Config(ConfigError::NoBackend);
-        for &backend in order.backends() {
+        for (place, &backend) in order.backends().iter().enumerate() {
             match Held::open(backend, config, settings) {
                 Ok(active) => {
                     record.selected(backend, start.elapsed());
@@ -89,6 +89,9 @@ impl FailoverEncoder {
                         format: PixelFormat::I420,
                         record,
                     };
+                    if !config.failover.warm_software {
+                        encoder.tell_who_cannot_stand_in(place);
+                    }
                     encoder.make_ready();
                     return Ok((encoder, passed_over));
                 }
@@ -128,6 +131,15 @@ impl FailoverEncoder {
     fn idr_is_due(&self) -> bool {
         let period = self.base.idr_period_frames;
         self.idr_requested || period.is_some_and(|period| self.frames_since_idr >= period.get())
+    }
+
+    /// Tells at the opening, not when it is needed, which of the backends behind the one at `place` could not take over.
+    fn tell_who_cannot_stand_in(&mut self, place: usize) {
+        for &backend in self.order.backends().iter().skip(place + 1) {
+            if let Err(why) = check(backend, &self.base) {
+                self.record.cannot_stand_in(&why);
+            }
+        }
     }
 
     /// Tells what has come into force.

@@ -4,8 +4,8 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use super::FailoverEncoder;
-use crate::encoder::{Backend, Picture};
-use crate::error::{Error, Unavailable};
+use crate::encoder::Picture;
+use crate::error::Error;
 use crate::frame::Frame;
 use crate::reason::Reason;
 use crate::select::held::{Coded, Held, why};
@@ -89,7 +89,7 @@ impl FailoverEncoder {
         if let Some(waits) = &mut self.waits {
             waits.works(Instant::now());
         }
-        if self.base.failover.warm_software {
+        if self.base.failover.warm_software && stood_in.backend() != self.active.backend() {
             self.spare = Some(stood_in);
         } else {
             self.left.extend(stood_in.discard());
@@ -101,7 +101,10 @@ impl FailoverEncoder {
         if self.left_for.is_some() {
             return Err(error);
         }
-        let Some(stand_in) = self.stand_in() else { return Err(error) };
+        let Some(stand_in) = self.stand_in() else {
+            self.wait_for_the_first(&error);
+            return Err(error);
+        };
         let broken = mem::replace(&mut self.active, stand_in);
         let why = why(broken.backend(), &error);
         self.left.retain(|left| left.strong_count() > 0);
@@ -115,6 +118,19 @@ impl FailoverEncoder {
         Ok(())
     }
 
+    /// Without anything that could stand in, frames are errors until the first of the order is back. A strict order has
+    /// nobody who waits.
+    fn wait_for_the_first(&mut self, error: &Error) {
+        if self.order.backends().len() > 1 {
+            let why = why(self.active.backend(), error);
+            self.record.passed_over(&why);
+            self.left_for = Some(why.reason);
+            if !has_lost_its_context(error) {
+                self.retry(why.reason);
+            }
+        }
+    }
+
     /// An encoder with the settings wanted, about to begin its stream.
     fn stand_in(&mut self) -> Option<Held> {
         let wanted = self.wanted;
@@ -124,15 +140,14 @@ impl FailoverEncoder {
         Some(stand_in)
     }
 
-    fn open_stand_in(&self) -> Option<Held> {
-        let after_first = self.order.backends().iter().skip(1);
-        after_first.copied().find_map(|backend| match Held::open(backend, &self.base, self.wanted) {
-            Ok(held) => Some(held),
-            Err(error) => {
-                cannot_stand_in(backend, &why(backend, &error));
-                None
+    fn open_stand_in(&mut self) -> Option<Held> {
+        for &backend in self.order.backends().iter().skip(1) {
+            match Held::open(backend, &self.base, self.wanted) {
+                Ok(held) => return Some(held),
+                Err(error) => self.record.cannot_stand_in(&why(backend, &error)),
             }
-        })
+        }
+        None
     }
 
     /// Has the first of the order tried again, if it was left for something that can pass.
@@ -160,13 +175,4 @@ fn has_lost_its_context(error: &Error) -> bool {
     /// The errors that CUDA gives for good: bad memory or bad code on the GPU, or a GPU that fell off the bus.
     const STICKY: [i64; 12] = [214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719, 721];
     matches!(error, Error::Driver(why) if why.call.starts_with("cu") && STICKY.contains(&why.status))
-}
-
-fn cannot_stand_in(backend: Backend, why: &Unavailable) {
-    tracing::warn!(
-        backend = backend.word(),
-        reason = why.reason.word(),
-        detail = why.detail,
-        "encoder cannot stand in"
-    );
 }
