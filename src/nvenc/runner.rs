@@ -64,6 +64,14 @@ pub(super) enum Job {
         params: Box<Params>,
         force_idr: bool,
     },
+    /// Has the next picture start an intra refresh that is spread over so many.
+    Refresh {
+        frames: u32,
+    },
+    /// Has no picture predicted from these any more.
+    Invalidate {
+        pictures: Vec<u64>,
+    },
     ParameterSets,
 }
 
@@ -130,6 +138,8 @@ impl Session {
             }
             Job::Forget { address } => reply.result = self.forget(address),
             Job::Reconfigure { params, force_idr } => reply.result = self.reconfigure(&params, force_idr),
+            Job::Refresh { frames } => self.refresh(frames),
+            Job::Invalidate { pictures } => reply.result = self.invalidate(&pictures),
             Job::ParameterSets => match self.parameter_sets() {
                 Ok(parameter_sets) => reply.parameter_sets = parameter_sets,
                 Err(error) => reply.result = Err(error),
