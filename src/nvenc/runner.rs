@@ -269,7 +269,7 @@ impl Worker {
         let (its, config, its_progress) = (Arc::clone(&shared), config.clone(), progress.clone());
         thread::Builder::new()
             .name("direct264-nvenc".to_owned())
-            .spawn(move || work(&its, &config, &its_progress))
+            .spawn(move || work(&its, &config, its_progress))
             .map_err(|error| {
                 DriverError::new(
                     Backend::Nvenc,
@@ -398,14 +398,17 @@ impl Shared {
 }
 
 /// The life of the thread.
-fn work(shared: &Shared, config: &EncoderConfig, progress: &Progress) {
+fn work(shared: &Shared, config: &EncoderConfig, progress: Progress) {
     serve(shared, config, progress);
     shared.end();
 }
 
 /// A call that hangs hangs here, with everything that it may touch.
-fn serve(shared: &Shared, config: &EncoderConfig, progress: &Progress) {
-    let mut session = match opening::open(config, progress) {
+fn serve(shared: &Shared, config: &EncoderConfig, progress: Progress) {
+    let opened = opening::open(config, &progress);
+    // From here on the session alone has it, so that nothing of it remains once its end is answered.
+    drop(progress);
+    let mut session = match opened {
         Ok((session, setup)) => match shared.answer(Answer::Opened(Ok(setup))) {
             Ok(()) => session,
             Err(_too_late) => return,

@@ -59,7 +59,7 @@ impl OpenH264Encoder {
     pub fn new(config: &EncoderConfig) -> Result<Self, Error> {
         config.validate()?;
         library::warn_without_simd();
-        let rate = RateControl::new(config.size, config.frame_rate, config.bitrate, config.qp_range);
+        let rate = rate_control(config, config.size);
         let mut encoder = Self {
             session: Session::open(config, config.size, rate.qp())?,
             config: config.clone(),
@@ -89,6 +89,20 @@ impl OpenH264Encoder {
             self.config.idr_period_frames.is_some_and(|period| self.frames_since_idr >= period.get());
         // The library has no intra refresh.
         self.starts || picture != Picture::Auto || period_is_over
+    }
+}
+
+/// A rate control that has seen nothing yet.
+fn rate_control(config: &EncoderConfig, size: FrameSize) -> RateControl {
+    RateControl::new(size, config.frame_rate, config.bitrate, quantisers(config))
+}
+
+/// The quantisers that were asked for, as far as the library goes: with two temporal layers no finer than 1.
+fn quantisers(config: &EncoderConfig) -> QpRange {
+    let (min, max) = (config.qp_range.min(), config.qp_range.max());
+    match config.temporal_layers {
+        TemporalLayers::One => config.qp_range,
+        TemporalLayers::Two => QpRange::new(min.max(1), max.max(1)).unwrap_or(config.qp_range),
     }
 }
 
@@ -219,7 +233,7 @@ impl Encoder for OpenH264Encoder {
     fn set_qp_range(&mut self, qp_range: QpRange) -> Result<(), Error> {
         self.session.alive()?;
         self.config.qp_range = qp_range;
-        self.rate.set_qp_range(qp_range);
+        self.rate.set_qp_range(quantisers(&self.config));
         Ok(())
     }
 
@@ -228,7 +242,7 @@ impl Encoder for OpenH264Encoder {
         if size == self.size {
             return Ok(());
         }
-        let rate = RateControl::new(size, self.config.frame_rate, self.config.bitrate, self.config.qp_range);
+        let rate = rate_control(&self.config, size);
         self.session.resize(&self.config, size, rate.qp())?;
         self.size = size;
         self.rate = rate;
@@ -262,8 +276,7 @@ impl Engine for OpenH264Encoder {
     }
 
     fn start_over(&mut self) {
-        let EncoderConfig { frame_rate, bitrate, qp_range, .. } = self.config;
-        self.rate = RateControl::new(self.size, frame_rate, bitrate, qp_range);
+        self.rate = rate_control(&self.config, self.size);
         self.starts = true;
     }
 
