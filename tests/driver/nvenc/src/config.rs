@@ -325,7 +325,7 @@ impl Config {
 fn level_room(level: u32) -> Option<u32> {
     Some(match level {
         0 => return None,
-        ..=10 => 396,
+        1..=10 => 396,
         11 => 900,
         12..=20 => 2_376,
         21 => 4_752,

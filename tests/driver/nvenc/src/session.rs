@@ -24,8 +24,10 @@ use crate::status::{
 };
 use crate::view::{Address, View};
 
-/// With the device that each is on.
-static SESSIONS: Mutex<BTreeMap<u64, (i32, Arc<Mutex<Session>>)>> = Mutex::new(BTreeMap::new());
+/// A session, and the device that it is on.
+type Placed = (i32, Arc<Mutex<Session>>);
+
+static SESSIONS: Mutex<BTreeMap<u64, Placed>> = Mutex::new(BTreeMap::new());
 static NEXT_HANDLE: AtomicU64 = AtomicU64::new(1);
 
 /// The API version of the last instance that anyone in this process created: it decides for all of them.

@@ -85,7 +85,7 @@ pub(crate) fn renumber(unit: &[u8], syntax: Syntax, numbers: Numbers) -> Option<
         to.ue(from.ue()?);
         to.ue(from.ue()?);
     }
-    while from.position() % 8 != 0 {
+    while !from.position().is_multiple_of(8) {
         from.bit()?;
     }
     let mut bytes = to.aligned_by_ones();
