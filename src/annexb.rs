@@ -75,6 +75,14 @@ pub(crate) fn nals_at<'a>(stream: &'a [u8], ranges: &'a [Range<usize>]) -> impl 
     ranges.iter().filter_map(move |range| Nal::at(stream, range.clone()))
 }
 
+/// Whether the units of `stream` at known places are a picture that no other one refers to.
+pub(crate) fn is_droppable(stream: &[u8], ranges: &[Range<usize>]) -> bool {
+    let mut slices = nals_at(stream, ranges)
+        .filter(|nal| matches!(nal.kind(), NalKind::Slice | NalKind::IdrSlice))
+        .peekable();
+    slices.peek().is_some() && slices.all(|slice| slice.ref_idc() == 0)
+}
+
 /// Splits a byte stream into NAL units; start codes may have 3 or 4 bytes, and trailing zeros belong to no unit.
 /// Bytes before the first start code are passed over.
 pub fn nals(stream: &[u8]) -> impl Iterator<Item = Nal<'_>> {
@@ -134,6 +142,24 @@ mod tests {
     fn a_stream_without_units_has_none() {
         for stream in [&[][..], &[0, 0, 1], &[0, 0, 0, 1, 0, 0, 0], &[1, 2, 3]] {
             assert_eq!(nals(stream).count(), 0, "{stream:?}");
+        }
+    }
+
+    #[test]
+    fn a_picture_is_droppable_when_each_of_its_slices_is() {
+        let (sei, lone, kept, idr) = (0x06, 0x01, 0x21, 0x65);
+        for (headers, droppable) in [
+            (&[lone][..], true),
+            (&[sei, lone, lone], true),
+            (&[lone, kept], false),
+            (&[kept], false),
+            (&[0x67, 0x68, idr], false),
+            (&[sei], false),
+            (&[], false),
+        ] {
+            let stream: Vec<u8> = headers.iter().flat_map(|&header| [0, 0, 0, 1, header, 7]).collect();
+            let ranges: Vec<_> = (0..headers.len()).map(|at| 6 * at..6 * at + 6).collect();
+            assert_eq!(is_droppable(&stream, &ranges), droppable, "{headers:02x?}");
         }
     }
 

@@ -26,6 +26,19 @@ pub enum Profile {
     High,
 }
 
+/// How the frames depend on each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum TemporalLayers {
+    /// Each frame is predicted from the one before: the fewest bits.
+    #[default]
+    One,
+    /// Every second frame is predicted from the one before, and nothing from it: it can be dropped on the way
+    /// ([`AccessUnit::is_droppable`](crate::AccessUnit::is_droppable)), and half the frame rate is left. The others reach
+    /// one frame further back, which costs some bits.
+    Two,
+}
+
 /// Settings of an encoder, the same for every backend.
 ///
 /// Size, frame rate and bitrate have no honest default and must be given; everything else is chained:
@@ -48,6 +61,7 @@ pub struct EncoderConfig {
     pub(crate) colour: Colour,
     pub(crate) sample_aspect: Option<SampleAspect>,
     pub(crate) qp_range: QpRange,
+    pub(crate) temporal_layers: TemporalLayers,
     pub(crate) slices: Option<NonZeroU8>,
     pub(crate) threads: Option<NonZeroU8>,
     pub(crate) nvenc: NvencConfig,
@@ -69,6 +83,7 @@ impl EncoderConfig {
             colour: Colour::BT709_LIMITED,
             sample_aspect: None,
             qp_range: QpRange::DEFAULT,
+            temporal_layers: TemporalLayers::One,
             slices: None,
             threads: None,
             nvenc: NvencConfig::new(),
@@ -118,6 +133,15 @@ impl EncoderConfig {
     #[must_use]
     pub const fn qp_range(mut self, qp_range: QpRange) -> Self {
         self.qp_range = qp_range;
+        self
+    }
+
+    /// Temporal layers; [`TemporalLayers::One`] unless set. On a GPU that cannot do it there is one, which is told as a
+    /// warning in the log; [`Capabilities`](crate::nvenc::Capabilities) tells beforehand, and each access unit whether it is
+    /// droppable.
+    #[must_use]
+    pub const fn temporal_layers(mut self, layers: TemporalLayers) -> Self {
+        self.temporal_layers = layers;
         self
     }
 

@@ -2,7 +2,8 @@
 
 use std::any::Any;
 use std::fmt;
-use std::ops::Range;
+use std::num::NonZeroU32;
+use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
 use std::sync::Weak;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use crate::annexb::{Nal, nals_at};
 use crate::error::{ConfigError, Error};
 use crate::event::Event;
 use crate::frame::Frame;
-use crate::units::{Bitrate, FrameRate, FrameSize, Timestamp};
+use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, Timestamp};
 
 /// Who encodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,6 +60,38 @@ pub enum Picture {
     Auto,
     /// An IDR with SPS and PPS, whatever is due.
     Idr,
+    /// The first of `frames` P pictures that together code the whole picture anew, a part of it each, so that a receiver
+    /// recovers without the burst of an IDR. An IDR where one is due, and where the encoder cannot do it: openh264, and a
+    /// GPU whose [`Capabilities`](crate::nvenc::Capabilities) say so. A change of backend or of size within these frames is
+    /// an IDR anyway; another request starts anew.
+    IntraRefresh {
+        /// How many pictures it is spread over.
+        frames: NonZeroU32,
+    },
+}
+
+/// How a stream goes on after the receiver has lost frames: what [`Encoder::invalidate`] answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Recovery {
+    /// As before: nothing that is still to come depends on what was lost.
+    NotNeeded,
+    /// With a P picture that is predicted from a frame that the receiver has.
+    OlderReference,
+    /// With an IDR.
+    Idr,
+}
+
+impl Recovery {
+    /// The word for it: `not_needed`, `older_reference` or `idr`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::NotNeeded => "not_needed",
+            Self::OlderReference => "older_reference",
+            Self::Idr => "idr",
+        }
+    }
 }
 
 /// Where the time of one `encode` call went. A stage that a backend does not have is zero; the sum of the stages
@@ -90,8 +123,13 @@ pub struct AccessUnit<'e> {
     pub bytes: &'e [u8],
     /// Where each NAL unit lies in `bytes`, start code included, in order.
     pub nal_ranges: &'e [Range<usize>],
+    /// Which one it is.
+    pub frame_id: FrameId,
     /// Whether decoding can start here.
     pub is_idr: bool,
+    /// Whether no other picture refers to it (`nal_ref_idc` is 0 in each slice), so that it can be dropped without harm to
+    /// any other. There are such pictures with [`TemporalLayers::Two`](crate::TemporalLayers::Two).
+    pub is_droppable: bool,
     /// The frame's timestamp, untouched.
     pub timestamp: Timestamp,
     /// The quantiser, 0 to 51, where the backend tells it: of the whole picture, or the mean.
@@ -114,7 +152,9 @@ impl AccessUnit<'_> {
         OwnedAccessUnit {
             bytes: self.bytes.to_vec(),
             nal_ranges: self.nal_ranges.to_vec(),
+            frame_id: self.frame_id,
             is_idr: self.is_idr,
+            is_droppable: self.is_droppable,
             timestamp: self.timestamp,
             qp: self.qp,
             times: self.times,
@@ -131,8 +171,12 @@ pub struct OwnedAccessUnit {
     pub bytes: Vec<u8>,
     /// See [`AccessUnit::nal_ranges`].
     pub nal_ranges: Vec<Range<usize>>,
+    /// See [`AccessUnit::frame_id`].
+    pub frame_id: FrameId,
     /// See [`AccessUnit::is_idr`].
     pub is_idr: bool,
+    /// See [`AccessUnit::is_droppable`].
+    pub is_droppable: bool,
     /// See [`AccessUnit::timestamp`].
     pub timestamp: Timestamp,
     /// See [`AccessUnit::qp`].
@@ -172,6 +216,18 @@ pub trait Encoder: Send + fmt::Debug {
     /// # Errors
     /// [`Error::Frame`] leaves the encoder usable; after [`Error::Driver`] every further call fails.
     fn encode(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<AccessUnit<'_>, Error>;
+
+    /// Says which frames the receiver did not get, so that the next one is predicted only from what it has. What was
+    /// encoded since then depends on them and is given up too, without being named; frames before the last IDR, ids that
+    /// no access unit has had, and frames that were reported before need nothing.
+    ///
+    /// NVENC keeps as many older frames to predict from as
+    /// [`reference_frames`](crate::NvencConfig::reference_frames) says. Where none of them is left, the GPU cannot do it, or
+    /// the driver refuses, the next frame is an IDR, as it always is with openh264.
+    ///
+    /// # Errors
+    /// [`Error::Driver`] when the session has ended.
+    fn invalidate(&mut self, lost: RangeInclusive<FrameId>) -> Result<Recovery, Error>;
 
     /// Changes the target from the next frame on, without an IDR.
     ///

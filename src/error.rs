@@ -156,6 +156,13 @@ pub enum ConfigError {
         /// The most that is taken.
         max: u32,
     },
+    /// More references than H.264 has room for.
+    ReferenceFrames {
+        /// The number given.
+        frames: u8,
+        /// The most that is taken.
+        max: u8,
+    },
     /// An intra refresh that has no length, or is not over before the next one begins.
     IntraRefresh {
         /// Frames from one refresh to the next, as given.
@@ -213,6 +220,9 @@ impl fmt::Display for ConfigError {
             }
             Self::Vbv { percent, max } => {
                 write!(f, "a VBV of {percent} % of a frame is outside 1 to {max} %")
+            }
+            Self::ReferenceFrames { frames, max } => {
+                write!(f, "{frames} reference frames are outside 1 to {max}")
             }
             Self::IntraRefresh { period_frames, length_frames } => write!(
                 f,

@@ -1,8 +1,8 @@
 //! What an encoder tells its caller beside access units.
 
-use crate::encoder::Backend;
+use crate::encoder::{Backend, Recovery};
 use crate::reason::Reason;
-use crate::units::{Bitrate, FrameSize};
+use crate::units::{Bitrate, FrameId, FrameSize};
 
 /// Something that happened to a stream, at a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +72,15 @@ pub enum EventKind {
     },
     /// An IDR was asked for.
     IdrRequested,
+    /// The receiver has lost frames, and the next one does without them. It is told where something had to be done.
+    Invalidated {
+        /// The first frame that was reported lost.
+        first: FrameId,
+        /// The last one.
+        last: FrameId,
+        /// How the stream goes on.
+        recovery: Recovery,
+    },
 }
 
 impl EventKind {
@@ -87,6 +96,7 @@ impl EventKind {
             Self::BitrateChanged { .. } => "bitrate_changed",
             Self::RateUnmet { .. } => "rate_unmet",
             Self::IdrRequested => "idr_requested",
+            Self::Invalidated { .. } => "invalidated",
         }
     }
 }

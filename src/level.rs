@@ -7,27 +7,28 @@ use crate::units::{Bitrate, FrameRate, FrameSize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Level(u8);
 
-/// `level_idc`, macroblocks a second, macroblocks a frame, kbit/s in the baseline and main profiles.
-const TABLE: [(u8, u32, u32, u32); 19] = [
-    (10, 1_485, 99, 64),
-    (11, 3_000, 396, 192),
-    (12, 6_000, 396, 384),
-    (13, 11_880, 396, 768),
-    (20, 11_880, 396, 2_000),
-    (21, 19_800, 792, 4_000),
-    (22, 20_250, 1_620, 4_000),
-    (30, 40_500, 1_620, 10_000),
-    (31, 108_000, 3_600, 14_000),
-    (32, 216_000, 5_120, 20_000),
-    (40, 245_760, 8_192, 20_000),
-    (41, 245_760, 8_192, 50_000),
-    (42, 522_240, 8_704, 50_000),
-    (50, 589_824, 22_080, 135_000),
-    (51, 983_040, 36_864, 240_000),
-    (52, 2_073_600, 36_864, 240_000),
-    (60, 4_177_920, 139_264, 240_000),
-    (61, 8_355_840, 139_264, 480_000),
-    (62, 16_711_680, 139_264, 800_000),
+/// `level_idc`, macroblocks a second, macroblocks a frame, macroblocks in all the frames that are kept, kbit/s in the
+/// baseline and main profiles.
+const TABLE: [(u8, u32, u32, u32, u32); 19] = [
+    (10, 1_485, 99, 396, 64),
+    (11, 3_000, 396, 900, 192),
+    (12, 6_000, 396, 2_376, 384),
+    (13, 11_880, 396, 2_376, 768),
+    (20, 11_880, 396, 2_376, 2_000),
+    (21, 19_800, 792, 4_752, 4_000),
+    (22, 20_250, 1_620, 8_100, 4_000),
+    (30, 40_500, 1_620, 8_100, 10_000),
+    (31, 108_000, 3_600, 18_000, 14_000),
+    (32, 216_000, 5_120, 20_480, 20_000),
+    (40, 245_760, 8_192, 32_768, 20_000),
+    (41, 245_760, 8_192, 32_768, 50_000),
+    (42, 522_240, 8_704, 34_816, 50_000),
+    (50, 589_824, 22_080, 110_400, 135_000),
+    (51, 983_040, 36_864, 184_320, 240_000),
+    (52, 2_073_600, 36_864, 184_320, 240_000),
+    (60, 4_177_920, 139_264, 696_320, 240_000),
+    (61, 8_355_840, 139_264, 696_320, 480_000),
+    (62, 16_711_680, 139_264, 696_320, 800_000),
 ];
 
 impl Level {
@@ -37,6 +38,17 @@ impl Level {
     /// The lowest level whose limits hold size, frame rate and bitrate; [`Level::MAX`] when none does.
     #[must_use]
     pub fn for_stream(profile: Profile, size: FrameSize, frame_rate: FrameRate, bitrate: Bitrate) -> Self {
+        Self::for_stream_keeping(1, profile, size, frame_rate, bitrate)
+    }
+
+    /// The same for a stream whose decoder has to keep so many frames.
+    pub(crate) fn for_stream_keeping(
+        frames: u32,
+        profile: Profile,
+        size: FrameSize,
+        frame_rate: FrameRate,
+        bitrate: Bitrate,
+    ) -> Self {
         let (columns, rows) = size.macroblocks();
         let frame = u64::from(columns) * u64::from(rows);
         let longest = u64::from(columns.max(rows));
@@ -46,13 +58,22 @@ impl Level {
         let (times, over) = if profile == Profile::High { (1_250, 1_000) } else { (1_000, 1_000) };
         TABLE
             .iter()
-            .find(|&&(_, max_second, max_frame, kbps)| {
-                second <= u64::from(max_second)
+            .find(|&&(_, max_second, max_frame, max_kept, kbps)| {
+                u64::from(frames) * frame <= u64::from(max_kept)
+                    && second <= u64::from(max_second)
                     && frame <= u64::from(max_frame)
                     && longest * longest <= 8 * u64::from(max_frame)
                     && u64::from(bitrate.bps()) * over <= u64::from(kbps) * 1_000 * times
             })
             .map_or(Self::MAX, |&(idc, ..)| Self(idc))
+    }
+
+    /// How many frames of a size a decoder of the highest level can keep: at most 16.
+    #[cfg(nvenc)]
+    pub(crate) fn most_frames(size: FrameSize) -> u32 {
+        let (columns, rows) = size.macroblocks();
+        let [.., (.., max_kept, _)] = TABLE;
+        (max_kept / (columns * rows).max(1)).clamp(1, 16)
     }
 
     /// `level_idc`: ten times the level's name, so 42 for level 4.2.
@@ -70,6 +91,23 @@ mod tests {
         let size = FrameSize::new(width, height).unwrap();
         let rate = FrameRate::hz(hz).unwrap();
         Level::for_stream(Profile::ConstrainedBaseline, size, rate, Bitrate::from_kbps(kbps).unwrap()).idc()
+    }
+
+    #[test]
+    fn a_stream_that_keeps_more_frames_needs_a_higher_level() {
+        let (size, rate) = (FrameSize::new(1920, 1080).unwrap(), FrameRate::hz(60).unwrap());
+        let bitrate = Bitrate::from_mbps(6).unwrap();
+        let level = |frames| {
+            Level::for_stream_keeping(frames, Profile::ConstrainedBaseline, size, rate, bitrate).idc()
+        };
+        assert_eq!([1, 4, 5, 13, 16].map(level), [42, 42, 50, 50, 51]);
+    }
+
+    #[cfg(nvenc)]
+    #[test]
+    fn the_largest_pictures_leave_room_for_few() {
+        let most = |width, height| Level::most_frames(FrameSize::new(width, height).unwrap());
+        assert_eq!([most(1920, 1080), most(4096, 4096), most(16_384, 8_704)], [16, 10, 1]);
     }
 
     #[test]

@@ -68,6 +68,8 @@ pub mod nvenc;
 #[cfg(openh264)]
 pub mod openh264;
 mod reason;
+#[cfg(any(nvenc, openh264))]
+mod references;
 mod select;
 mod units;
 #[cfg(any(nvenc, openh264))]
@@ -76,16 +78,16 @@ mod window;
 pub use colour::{Colour, Matrix, Range};
 pub use config::{
     BackOff, CallForm, CallLimits, EncoderConfig, FailoverConfig, GpuChoice, GpuUuid, IntraRefresh,
-    MultiPass, NvencConfig, NvencPreset, Profile,
+    MultiPass, NvencConfig, NvencPreset, Profile, TemporalLayers,
 };
-pub use encoder::{AccessUnit, Backend, Encoder, OwnedAccessUnit, Picture, StageTimes};
+pub use encoder::{AccessUnit, Backend, Encoder, OwnedAccessUnit, Picture, Recovery, StageTimes};
 pub use error::{ConfigError, DriverError, Error, FrameError, Unavailable};
 pub use event::{Event, EventKind};
 pub use frame::{CudaImage, Frame, PixelFormat, Pixels, Plane, RgbOrder};
 pub use level::Level;
 pub use reason::Reason;
 pub use select::{Counters, FailoverEncoder, Latency, Opened, Order, open};
-pub use units::{Bitrate, FrameRate, FrameSize, QpRange, SampleAspect, Timestamp};
+pub use units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange, SampleAspect, Timestamp};
 
 /// The README's code, compiled and run as a test.
 #[cfg(doctest)]

@@ -195,6 +195,18 @@ impl fmt::Display for FrameRate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
 
+/// The number of an access unit: counted by the encoder from 0, one for each, across changes of backend and of session.
+/// A receiver that is told it can say which ones it did not get: see
+/// [`Encoder::invalidate`](crate::Encoder::invalidate).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FrameId(pub u64);
+
+impl fmt::Display for FrameId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "frame {}", self.0)
+    }
+}
+
 /// The quantisers that rate control may use: 0 (finest) to 51 (coarsest), 10 to 51 unless set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct QpRange {

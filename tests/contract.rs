@@ -1,11 +1,14 @@
-//! What every backend promises: one frame in, one access unit out, in order, each decodable by itself.
+//! What every backend promises, of frames in host memory and in device memory: one frame in, one access unit out, in
+//! order, each decodable by itself.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;
 
 use std::num::NonZeroU32;
 
-use common::{config, decode, encode, encode_run, encoders, picture, size, sps, stream};
+use common::{
+    config, decode, encode, encode_run, encoders_and_from_device as encoders, picture, size, sps, stream,
+};
 use direct264::annexb::{NalKind, nals};
 use direct264::{EventKind, Frame, FrameError, OwnedAccessUnit, Picture, PixelFormat, Timestamp};
 

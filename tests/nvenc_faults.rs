@@ -4,38 +4,89 @@
 
 mod common;
 
+use std::num::{NonZeroU8, NonZeroU32};
+use std::time::{Duration, Instant};
+
 use common::device::{self, Device, DevicePicture};
-use common::{config, encode_run, picture, size};
+use common::live::small;
+use common::{config, encode_run, picture};
 use d264_double::{Double, Stage};
 use direct264::nvenc::NvencEncoder;
 use direct264::{
-    Bitrate, CallForm, Encoder, EncoderConfig, Error, Frame, NvencConfig, Picture, PixelFormat, Reason,
-    RgbOrder, Timestamp,
+    Bitrate, CallForm, CallLimits, Encoder, EncoderConfig, Error, Frame, FrameId, NvencConfig, Picture,
+    PixelFormat, Reason, RgbOrder, Timestamp,
 };
 
-/// What a session does from its opening to its end.
+/// What a session does from its opening to its end, with frames in host memory.
 fn life(config: &EncoderConfig) -> Result<(), Error> {
     let mut encoder = NvencEncoder::new(config)?;
     let camera = picture::Camera::new(encoder.size());
-    for number in 0..6 {
-        let pixels = camera.i420(number);
-        let timestamp = Timestamp(i64::from(number));
-        let frame = Frame::contiguous(encoder.size(), PixelFormat::I420, &pixels, timestamp)?;
-        let picture = if number == 4 { Picture::Idr } else { Picture::Auto };
-        encoder.encode(&frame, picture)?;
+    let pictures: Vec<Vec<u8>> = (0..8).map(|number| camera.i420(number)).collect();
+    let size = encoder.size();
+    live(&mut encoder, |number| {
+        Ok(Frame::contiguous(size, PixelFormat::I420, &pictures[number as usize], Timestamp(number))?)
+    })
+}
+
+fn live<'a>(
+    encoder: &mut NvencEncoder,
+    frame: impl Fn(i64) -> Result<Frame<'a>, Error>,
+) -> Result<(), Error> {
+    for number in 0..8 {
+        let picture = match number {
+            4 => Picture::Idr,
+            6 => Picture::IntraRefresh { frames: NonZeroU32::MIN },
+            _ => Picture::Auto,
+        };
+        encoder.encode(&frame(number)?, picture)?;
         match number {
             1 => encoder.set_bitrate(Bitrate::from_kbps(600)?)?,
             2 => drop(encoder.parameter_sets()?),
+            // The newest frame, and the one before with all that came of it.
+            3 => drop(encoder.invalidate(FrameId(3)..=FrameId(3))?),
+            6 => drop(encoder.invalidate(FrameId(5)..=FrameId(5))?),
             _ => {}
         }
     }
     Ok(())
 }
 
+/// The same with frames in device memory: read in place, copied on the GPU, and, since it is RGB that NVENC would turn
+/// into BT.601, downloaded.
+struct OnDevice {
+    pictures: [DevicePicture; 2],
+    _device: Device,
+}
+
+impl OnDevice {
+    fn new() -> Self {
+        let size = small();
+        let device = Device::new();
+        let pictures = [PixelFormat::Nv12, PixelFormat::Rgb(RgbOrder::Bgra)]
+            .map(|format| DevicePicture::new(&device, size, format, 1280));
+        let pixels = vec![99; 1280 * 360];
+        for picture in &pictures {
+            picture.write(&device, &pixels[..picture.image.format().frame_bytes(size)]);
+        }
+        device.stream.synchronize().unwrap();
+        Self { pictures, _device: device }
+    }
+
+    fn life(&self, config: &EncoderConfig) -> Result<(), Error> {
+        let [nv12, bgra] = [self.pictures[0].image, self.pictures[1].image];
+        let images = [nv12, nv12.freed_soon(), bgra, nv12, bgra, nv12, nv12.freed_soon(), nv12];
+        let mut encoder = NvencEncoder::new(config)?;
+        live(&mut encoder, |number| Ok(device::frame(config.size(), images[number as usize], number)))?;
+        encoder.forget_cuda(Some(nv12.address()))
+    }
+}
+
 fn forms() -> [EncoderConfig; 2] {
-    let bounded = config(size(320, 240), 30, 500);
-    let direct = bounded.clone().nvenc(NvencConfig::new().form(CallForm::Direct));
-    [bounded, direct]
+    let keeping = NvencConfig::new().reference_frames(NonZeroU8::new(4).unwrap());
+    let long = Duration::from_secs(20);
+    let limits = CallLimits::DEFAULT.first(long).rest(long);
+    let with = |form| config(small(), 30, 500).nvenc(keeping.clone().form(form));
+    [with(CallForm::Bounded(limits)), with(CallForm::Direct)]
 }
 
 fn reason(error: &Error) -> Reason {
@@ -66,6 +117,8 @@ fn may_pass(name: &str) -> bool {
     ["Destroy", "Free", "Release", "Unregister", "Unmap", "PopCurrent", "cuStreamSynchronize", "LastError"]
         .iter()
         .any(|part| name.contains(part))
+        // An IDR takes the place of what is refused.
+        || name == "nvEncInvalidateRefFrames"
 }
 
 /// Has each call of a life fail, at several places, with several statuses. What is alive beside it stays alive.
@@ -128,32 +181,30 @@ fn each_call_that_fails_is_told_leaves_nothing_behind_and_the_next_session_works
 fn the_same_holds_for_frames_in_device_memory() {
     let stage = Double::get().load();
     stage.reset();
-    let size = size(320, 240);
-    let device = Device::new();
-    let pictures = [PixelFormat::Nv12, PixelFormat::Rgb(RgbOrder::Bgra)]
-        .map(|format| DevicePicture::new(&device, size, format, 1280));
-    let pixels = vec![99; 1280 * 360];
-    for picture in &pictures {
-        picture.write(&device, &pixels[..picture.image.format().frame_bytes(size)]);
-    }
-    device.stream.synchronize().unwrap();
+    let on_device = OnDevice::new();
+    // What cannot be registered is copied.
+    let may_pass =
+        |name: &str| may_pass(name) || ["nvEncRegisterResource", "nvEncMapInputResource"].contains(&name);
     for config in forms() {
-        // Read in place, copied on the GPU, and, since it is RGB that NVENC would turn into BT.601, downloaded.
-        let [nv12, bgra] = [pictures[0].image, pictures[1].image];
-        // What cannot be registered is copied.
-        let may_pass =
-            |name: &str| may_pass(name) || ["nvEncRegisterResource", "nvEncMapInputResource"].contains(&name);
-        fail_each_call(&stage, &format!("{config:?}"), may_pass, || {
-            let mut encoder = NvencEncoder::new(&config)?;
-            for (number, image) in [nv12, nv12.freed_soon(), bgra, nv12, bgra].into_iter().enumerate() {
-                let picture = if number == 3 { Picture::Idr } else { Picture::Auto };
-                encoder.encode(&device::frame(size, image, number as i64), picture)?;
-            }
-            encoder.forget_cuda(Some(nv12.address()))
-        });
+        fail_each_call(&stage, &format!("{config:?}"), may_pass, || on_device.life(&config));
     }
-    drop((pictures, device));
+    drop(on_device);
     stage.report().assert_clean("lives with faults");
+}
+
+/// Has a fault happen to a life with frames in host memory, and to one with frames in device memory; the errors.
+fn both_lives(stage: &Stage, config: &EncoderConfig, fault: &str) -> [Error; 2] {
+    stage.reset();
+    stage.set(&format!("FAULT={fault}"));
+    let of_host = life(config).unwrap_err();
+    stage.report().assert_clean(fault);
+    stage.reset();
+    let on_device = OnDevice::new();
+    stage.set(&format!("FAULT={fault}"));
+    let of_device = on_device.life(config).unwrap_err();
+    drop(on_device);
+    stage.report().assert_clean(fault);
+    [of_host, of_device]
 }
 
 #[test]
@@ -161,13 +212,12 @@ fn what_no_access_unit_is_ends_the_session_as_a_driver_error() {
     let stage = Double::get().load();
     for config in forms() {
         for spoiled in ["empty", "garbage"] {
-            stage.reset();
-            stage.set(&format!("FAULT=nvEncLockBitstream:3={spoiled}"));
-            match life(&config).unwrap_err() {
-                Error::Driver(why) => assert_eq!(why.call, "nvEncLockBitstream", "{why}"),
-                other => panic!("{other:?}"),
+            for error in both_lives(&stage, &config, &format!("nvEncLockBitstream:3={spoiled}")) {
+                match error {
+                    Error::Driver(why) => assert_eq!(why.call, "nvEncLockBitstream", "{why}"),
+                    other => panic!("{other:?}"),
+                }
             }
-            stage.report().assert_clean(spoiled);
         }
     }
 }
@@ -176,13 +226,12 @@ fn what_no_access_unit_is_ends_the_session_as_a_driver_error() {
 fn a_picture_that_is_held_back_is_an_error_and_not_read() {
     let stage = Double::get().load();
     for config in forms() {
-        stage.reset();
-        stage.set("FAULT=nvEncEncodePicture:3=17");
-        match life(&config).unwrap_err() {
-            Error::Driver(why) => assert_eq!((why.call, why.status), ("nvEncEncodePicture", 17)),
-            other => panic!("{other:?}"),
+        for error in both_lives(&stage, &config, "nvEncEncodePicture:3=17") {
+            match error {
+                Error::Driver(why) => assert_eq!((why.call, why.status), ("nvEncEncodePicture", 17)),
+                other => panic!("{other:?}"),
+            }
         }
-        stage.report().assert_clean("a picture held back");
     }
 }
 
@@ -196,6 +245,18 @@ fn memory_that_is_refused_is_told_as_such() {
             let error = life(&config).unwrap_err();
             assert!(matches!(error, Error::Unavailable(_)), "{fault}: {error:?}");
             assert_eq!(reason(&error), Reason::OutOfMemory, "{fault}");
+        }
+    }
+    // What a copy on the GPU and a download need.
+    for fault in ["cuMemAllocPitch:1=2", "cuMemHostAlloc:1=2", "nvEncCreateBitstreamBuffer:3=10"] {
+        for config in forms() {
+            stage.reset();
+            let on_device = OnDevice::new();
+            stage.set(&format!("FAULT={fault}"));
+            let error = on_device.life(&config).unwrap_err();
+            assert_eq!(reason(&error), Reason::OutOfMemory, "{fault}: {error:?}");
+            drop(on_device);
+            stage.report().assert_clean(fault);
         }
     }
     // What the first picture needs is asked for when it comes.
@@ -239,9 +300,59 @@ fn after_an_error_every_call_fails_with_it() {
         }
         assert!(encoder.set_bitrate(Bitrate::from_mbps(1).unwrap()).is_err());
         assert!(encoder.parameter_sets().is_err());
+        assert!(encoder.invalidate(FrameId(0)..=FrameId(1)).is_err());
         drop(encoder);
         stage.report().assert_clean("an encoder whose session failed");
     }
+}
+
+/// The same for a frame in device memory, whose memory is still let go of.
+#[test]
+fn after_an_error_memory_is_let_go_of_all_the_same() {
+    let stage = Double::get().load();
+    for config in forms() {
+        stage.reset();
+        let on_device = OnDevice::new();
+        let mut encoder = NvencEncoder::new(&config).unwrap();
+        encoder.encode(&on_device.pictures[0].frame(0), Picture::Auto).unwrap();
+        stage.set("FAULT=nvEncEncodePicture:1=20");
+        for _ in 0..2 {
+            match encoder.encode(&on_device.pictures[0].frame(1), Picture::Auto).unwrap_err() {
+                Error::Driver(why) => assert_eq!((why.call, why.status), ("nvEncEncodePicture", 20)),
+                other => panic!("{other:?}"),
+            }
+        }
+        encoder.forget_cuda(Some(on_device.pictures[0].image.address())).unwrap();
+        drop(on_device);
+        drop(encoder);
+        stage.report().assert_clean("memory of a session that failed");
+    }
+}
+
+/// A call that hangs costs the session, and is named.
+#[test]
+fn an_invalidation_that_hangs_is_given_up_and_named() {
+    let stage = Double::get().load();
+    stage.reset();
+    let [bounded, _] = forms();
+    let limits = CallLimits::DEFAULT.first(Duration::from_secs(20)).rest(Duration::from_millis(300));
+    let keeping = NvencConfig::new().reference_frames(NonZeroU8::new(4).unwrap());
+    let mut encoder = NvencEncoder::new(&bounded.nvenc(keeping.form(CallForm::Bounded(limits)))).unwrap();
+    encode_run(&mut encoder, 0, 3);
+    stage.set("FAULT=nvEncInvalidateRefFrames:1=hang");
+    match encoder.invalidate(FrameId(2)..=FrameId(2)).unwrap_err() {
+        Error::Driver(why) => {
+            assert_eq!((why.call, why.reason), ("nvEncInvalidateRefFrames", Reason::TimedOut));
+        }
+        other => panic!("{other:?}"),
+    }
+    stage.set("FAULT=");
+    drop(encoder);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !stage.report().leaks().is_empty() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    stage.report().assert_clean("an invalidation that hung");
 }
 
 /// An error after which CUDA answers nothing else in this context.

@@ -4,12 +4,17 @@
 
 mod common;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use common::{config, encode_run, size};
-use d264_double::{Part, as_child_with};
+use common::device::{self, Device, DevicePicture};
+use common::{config, encode_run, picture, size};
+use d264_double::{Double, Part, as_child_with};
 use direct264::nvenc::{NvencEncoder, probe, probe_within};
-use direct264::{CallForm, CallLimits, EncoderConfig, Error, GpuChoice, NvencConfig, Reason};
+use direct264::openh264::OpenH264Encoder;
+use direct264::{
+    BackOff, Backend, CallForm, CallLimits, Encoder, EncoderConfig, Error, FailoverConfig, FrameError,
+    GpuChoice, NvencConfig, Order, Picture, PixelFormat, Reason,
+};
 
 /// Runs the rest of a test in a process with this part of a driver and these GPUs.
 fn on(part: Part, gpus: &str, test: &str, rest: impl FnOnce()) {
@@ -27,7 +32,10 @@ fn with(part: Part, setting: (&str, &str), test: &str, rest: impl FnOnce()) {
 }
 
 fn on_gpu(gpu: GpuChoice) -> EncoderConfig {
-    config(size(320, 240), 30, 500).nvenc(NvencConfig::new().gpu(gpu))
+    // On a busy machine the double can take longer than limits that are meant for hardware.
+    let long = Duration::from_secs(20);
+    let form = CallForm::Bounded(CallLimits::DEFAULT.open(long).first(long).rest(long));
+    config(size(320, 240), 30, 500).nvenc(NvencConfig::new().form(form).gpu(gpu))
 }
 
 fn refusal(config: &EncoderConfig) -> Reason {
@@ -66,6 +74,158 @@ fn of_several_gpus_the_first_with_an_encoder_is_taken_and_any_can_be_asked_for()
         let can: Vec<bool> = found.gpus.iter().map(|gpu| gpu.encoder.is_ok()).collect();
         assert_eq!(can, [false, true, true]);
         assert_eq!(found.encoder().unwrap().0.index, 1);
+    });
+}
+
+/// A machine of which the first GPU and one between have no encoder.
+const MIXED: &str = "none:NVIDIA A100,nvenc:NVIDIA L4,none:NVIDIA H100,nvenc:NVIDIA T4,nvenc:NVIDIA L40S";
+
+#[test]
+fn encoders_spread_over_the_gpus_that_can_and_fill_the_gaps_that_others_leave() {
+    let test = "encoders_spread_over_the_gpus_that_can_and_fill_the_gaps_that_others_leave";
+    on(Part::All, MIXED, test, || {
+        let open = || NvencEncoder::new(&on_gpu(GpuChoice::Spread)).unwrap();
+        let mut encoders: Vec<NvencEncoder> = (0..7).map(|_| open()).collect();
+        let gpus =
+            |encoders: &[NvencEncoder]| encoders.iter().map(NvencEncoder::gpu_index).collect::<Vec<_>>();
+        assert_eq!(gpus(&encoders), [1, 3, 4, 1, 3, 4, 1]);
+        for encoder in &mut encoders {
+            encode_run(encoder, 0, 2);
+        }
+        // Two leave GPU 3, which then has the fewest.
+        encoders.retain(|encoder| encoder.gpu_index() != 3);
+        encoders.extend([open(), open()]);
+        assert_eq!(gpus(&encoders[5..]), [3, 3]);
+        // Those that name their GPU count too.
+        let named: Vec<_> =
+            (0..2).map(|_| NvencEncoder::new(&on_gpu(GpuChoice::Index(4))).unwrap()).collect();
+        encoders.extend([open(), open(), open()]);
+        assert_eq!(gpus(&encoders[7..]), [3, 1, 3]);
+        drop((encoders, named));
+        Double::get().load().report().assert_clean("spread encoders");
+    });
+}
+
+#[test]
+fn many_threads_that_open_at_once_spread_evenly() {
+    on(Part::All, MIXED, "many_threads_that_open_at_once_spread_evenly", || {
+        let open = || NvencEncoder::new(&on_gpu(GpuChoice::Spread)).unwrap();
+        let encoders: Vec<NvencEncoder> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..9).map(|_| scope.spawn(open)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let on = |gpu: u32| encoders.iter().filter(|encoder| encoder.gpu_index() == gpu).count();
+        // A thread that finds a GPU without an encoder holds its place there while it asks, and no other.
+        assert_eq!([1, 3, 4].map(on), [3, 3, 3]);
+    });
+}
+
+#[test]
+fn a_gpu_whose_sessions_are_all_taken_is_passed_over_for_the_next() {
+    let test = "a_gpu_whose_sessions_are_all_taken_is_passed_over_for_the_next";
+    on(Part::All, MIXED, test, || {
+        let stage = Double::get().load();
+        stage.set("GPU_SESSIONS=2");
+        for choice in [GpuChoice::Spread, GpuChoice::Any] {
+            let mut encoders: Vec<NvencEncoder> =
+                (0..6).map(|_| NvencEncoder::new(&on_gpu(choice)).unwrap()).collect();
+            let gpus: Vec<u32> = encoders.iter().map(NvencEncoder::gpu_index).collect();
+            match choice {
+                GpuChoice::Spread => assert_eq!(gpus, [1, 3, 4, 1, 3, 4]),
+                _ => assert_eq!(gpus, [1, 1, 3, 3, 4, 4]),
+            }
+            assert_eq!(refusal(&on_gpu(choice)), Reason::SessionLimit);
+            // Another process may have sessions there that this one knows nothing of.
+            drop(encoders.remove(1));
+            stage.set("GPU_SESSIONS=1");
+            assert_eq!(refusal(&on_gpu(choice)), Reason::SessionLimit);
+            stage.set("GPU_SESSIONS=2");
+            assert_eq!(NvencEncoder::new(&on_gpu(choice)).unwrap().gpu_index(), gpus[1]);
+        }
+        stage.report().assert_clean("limits on each GPU");
+    });
+}
+
+#[test]
+fn a_stream_that_spreads_returns_to_whichever_gpu_has_room() {
+    let test = "a_stream_that_spreads_returns_to_whichever_gpu_has_room";
+    on(Part::All, "nvenc:NVIDIA L4,none:NVIDIA H100,nvenc:NVIDIA T4", test, || {
+        let stage = Double::get().load();
+        stage.set("GPU_SESSIONS=1");
+        let soon = BackOff::new(Duration::from_millis(5), Duration::from_millis(20)).unwrap();
+        let config = on_gpu(GpuChoice::Spread).failover(FailoverConfig::new().retry(Some(soon)));
+        let open = || direct264::open(&config, &Order::auto()).unwrap().encoder;
+        let (mut first, mut second, mut third) = (open(), open(), open());
+        assert_eq!(
+            [&first, &second, &third].map(|one| one.backend()),
+            [Backend::Nvenc, Backend::Nvenc, Backend::OpenH264]
+        );
+        for encoder in [&mut first, &mut second, &mut third] {
+            encode_run(encoder, 0, 2);
+        }
+        // The one on the second GPU ends, and the third stream takes its place.
+        drop(second);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let mut number = 2;
+        while third.backend() != Backend::Nvenc {
+            assert!(Instant::now() < deadline, "never came to a GPU");
+            encode_run(&mut third, number, 1);
+            number += 1;
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        encode_run(&mut first, 2, 2);
+        drop((first, third));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !stage.report().leaks().is_empty() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        stage.report().assert_clean("a stream that returns to another GPU");
+    });
+}
+
+#[test]
+fn a_frame_on_another_gpu_than_the_encoder_is_refused_in_words_and_software_reads_it_anywhere() {
+    let test = "a_frame_on_another_gpu_than_the_encoder_is_refused_in_words_and_software_reads_it_anywhere";
+    on(Part::All, "nvenc:NVIDIA L4,none:NVIDIA H100,nvenc:NVIDIA T4", test, || {
+        let stage = Double::get().load();
+        let size = size(320, 240);
+        let pixels = device::nv12(size, &picture::Camera::new(size).i420(0));
+        let devices = [0, 1, 2].map(Device::on);
+        let pictures = devices.each_ref().map(|device| {
+            let picture = DevicePicture::new(device, size, PixelFormat::Nv12, 512);
+            picture.write(device, &pixels);
+            device.stream.synchronize().unwrap();
+            picture
+        });
+        for (gpu, others) in [(0, [1, 2]), (2, [0, 1])] {
+            let config = on_gpu(GpuChoice::Index(gpu));
+            let failover = direct264::open(&config, &Order::auto()).unwrap().encoder;
+            let encoders: [Box<dyn Encoder>; 2] =
+                [Box::new(NvencEncoder::new(&config).unwrap()), Box::new(failover)];
+            for mut encoder in encoders {
+                for other in others {
+                    match encoder.encode(&pictures[other].frame(0), Picture::Auto) {
+                        Err(Error::Frame(error)) => {
+                            let expected = FrameError::OtherGpu { frame: other as i32, encoder: gpu as i32 };
+                            assert_eq!(error, expected);
+                            let words = error.to_string();
+                            assert!(words.contains(&format!("on GPU {other}")), "{words}");
+                            assert!(words.contains(&format!("on GPU {gpu}")), "{words}");
+                        }
+                        other => panic!("{:?}", other.map(|unit| unit.bytes.len())),
+                    }
+                }
+                assert!(encoder.encode(&pictures[gpu as usize].frame(1), Picture::Auto).unwrap().is_idr);
+                assert_eq!(encoder.backend(), Backend::Nvenc);
+                encoder.forget_cuda(None).unwrap();
+            }
+        }
+        let mut software = OpenH264Encoder::new(&on_gpu(GpuChoice::Any)).unwrap();
+        for (picture, number) in pictures.iter().zip(0..) {
+            software.encode(&picture.frame(number), Picture::Auto).unwrap();
+        }
+        drop((software, pictures, devices));
+        stage.report().assert_clean("frames on several GPUs");
     });
 }
 

@@ -1,7 +1,7 @@
 //! Settings that only NVENC has.
 
 use std::fmt;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU8, NonZeroU32};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -77,13 +77,18 @@ impl fmt::Display for GpuUuid {
     }
 }
 
-/// Which GPU encodes. Written `any`, an index, or a UUID with or without `GPU-` or `MIG-` in front.
+/// Which GPU encodes. Written `any`, `spread`, an index, or a UUID with or without `GPU-` or `MIG-` in front.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum GpuChoice {
     /// The first that can, in the order in which CUDA lists them.
     #[default]
     Any,
+    /// Of those that can, the one with the fewest sessions of this process, and of several such the first: encoders
+    /// spread over the GPUs. One whose sessions are all taken is passed over for the next. It is chosen anew for each
+    /// session, also when a stream returns to hardware. A frame in device memory has to be on the encoder's GPU, so who
+    /// has those names the GPU instead.
+    Spread,
     /// The one at this place in CUDA's order, from 0. The order depends on `CUDA_VISIBLE_DEVICES` and others.
     Index(u32),
     /// The one with this UUID, wherever it stands.
@@ -94,6 +99,7 @@ impl fmt::Display for GpuChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Any => f.write_str("any GPU"),
+            Self::Spread => f.write_str("the GPU with the fewest sessions"),
             Self::Index(index) => write!(f, "GPU {index}"),
             Self::Uuid(uuid) => write!(f, "GPU {uuid}"),
         }
@@ -106,6 +112,9 @@ impl FromStr for GpuChoice {
     fn from_str(text: &str) -> Result<Self, ConfigError> {
         if text == "any" {
             return Ok(Self::Any);
+        }
+        if text == "spread" {
+            return Ok(Self::Spread);
         }
         if let Ok(index) = text.parse() {
             return Ok(Self::Index(index));
@@ -204,11 +213,15 @@ pub struct NvencConfig {
     pub(crate) multi_pass: MultiPass,
     pub(crate) vbv_percent: NonZeroU32,
     pub(crate) intra_refresh: Option<IntraRefresh>,
+    pub(crate) reference_frames: NonZeroU8,
     pub(crate) gpu: GpuChoice,
     pub(crate) form: CallForm,
 }
 
 impl NvencConfig {
+    /// The most [`reference_frames`](NvencConfig::reference_frames) that H.264 has room for.
+    pub const MAX_REFERENCE_FRAMES: u8 = 16;
+
     /// The largest [`vbv_percent`](NvencConfig::vbv_percent): 100 frames.
     pub const MAX_VBV_PERCENT: u32 = 10_000;
 
@@ -224,6 +237,7 @@ impl NvencConfig {
             multi_pass: MultiPass::Off,
             vbv_percent: ONE_FRAME,
             intra_refresh: None,
+            reference_frames: NonZeroU8::MIN,
             gpu: GpuChoice::Any,
             form: CallForm::Bounded(CallLimits::DEFAULT),
         }
@@ -259,6 +273,17 @@ impl NvencConfig {
         self
     }
 
+    /// How many frames are kept to predict from: 1 to [`NvencConfig::MAX_REFERENCE_FRAMES`], 1 unless set, and as many
+    /// as the highest level has room for. Each frame is still predicted from one other, which
+    /// [`Encoder::invalidate`](crate::Encoder::invalidate) can then choose among those that the receiver has; with 1 its
+    /// answer is an IDR. A loss can be made good without one when it is reported within so many frames, less one. The
+    /// decoder has to keep as many, which can raise the level.
+    #[must_use]
+    pub const fn reference_frames(mut self, frames: NonZeroU8) -> Self {
+        self.reference_frames = frames;
+        self
+    }
+
     /// The GPU; [`GpuChoice::Any`] unless set.
     #[must_use]
     pub const fn gpu(mut self, gpu: GpuChoice) -> Self {
@@ -277,6 +302,10 @@ impl NvencConfig {
         let percent = self.vbv_percent.get();
         if percent > Self::MAX_VBV_PERCENT {
             return Err(ConfigError::Vbv { percent, max: Self::MAX_VBV_PERCENT });
+        }
+        let (frames, max) = (self.reference_frames.get(), Self::MAX_REFERENCE_FRAMES);
+        if frames > max {
+            return Err(ConfigError::ReferenceFrames { frames, max });
         }
         Ok(())
     }
@@ -304,6 +333,13 @@ mod tests {
         for text in ["", "-1", "first", "00112233-4455-6677-8899-aabbccddeefg", "00112233-4455-6677-8899"] {
             let refused = text.parse::<GpuChoice>().unwrap_err();
             assert_eq!(refused, ConfigError::UnknownGpu { text: text.to_owned() });
+        }
+    }
+
+    #[test]
+    fn a_policy_is_named_by_its_word() {
+        for (text, choice) in [("any", GpuChoice::Any), ("spread", GpuChoice::Spread)] {
+            assert_eq!(text.parse::<GpuChoice>(), Ok(choice));
         }
     }
 

@@ -14,14 +14,14 @@ pub(crate) fn choose(devices: Vec<Device>, choice: &GpuChoice) -> Result<Vec<Dev
     let chosen: Vec<Device> = devices
         .into_iter()
         .filter(|device| match choice {
-            GpuChoice::Any => true,
+            GpuChoice::Any | GpuChoice::Spread => true,
             GpuChoice::Index(index) => i64::from(device.index) == i64::from(*index),
             GpuChoice::Uuid(uuid) => device.uuid.is_some_and(|of_device| of_device.0 == uuid.0),
         })
         .collect();
     if chosen.is_empty() {
         return Err(no_gpu(match choice {
-            GpuChoice::Any => "CUDA lists no device".to_owned(),
+            GpuChoice::Any | GpuChoice::Spread => "CUDA lists no device".to_owned(),
             GpuChoice::Index(_) | GpuChoice::Uuid(_) => {
                 format!("{choice} is not among the {found} that CUDA lists")
             }

@@ -40,6 +40,8 @@ mod progress;
 #[cfg(nvenc)]
 mod runner;
 #[cfg(nvenc)]
+mod seat;
+#[cfg(nvenc)]
 mod session;
 #[cfg(nvenc)]
 mod slot;

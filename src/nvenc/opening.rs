@@ -12,8 +12,9 @@ use super::driver::{Drivers, PresetConfig};
 use super::params::{self, Attempt, Params, Request};
 use super::probe::Capabilities;
 use super::progress::{Progress, Step};
+use super::seat::Seat;
 use super::session::Session;
-use crate::config::{CallForm, EncoderConfig, GpuUuid};
+use crate::config::{CallForm, EncoderConfig, GpuChoice, GpuUuid};
 use crate::cuda;
 use crate::encoder::Backend;
 use crate::error::{ConfigError, DriverError, Error, Unavailable};
@@ -37,6 +38,16 @@ pub(super) struct Setup {
 }
 
 impl Setup {
+    /// How many references the session keeps.
+    pub(super) fn reference_frames(&self, config: &EncoderConfig) -> u32 {
+        params::reference_frames(config, &self.can, self.attempt)
+    }
+
+    /// The level that the stream needs.
+    pub(super) fn level(&self, config: &EncoderConfig) -> Level {
+        params::level_of(config, config.size, self.reference_frames(config))
+    }
+
     /// The settings for a configuration, in the set that was accepted at opening.
     pub(super) fn params(
         &self,
@@ -56,7 +67,7 @@ impl Setup {
     }
 }
 
-/// Opens a session on the GPU that is asked for, or on the first that can.
+/// Opens a session on the GPU that is asked for, or on the first that can, in the order that the choice stands for.
 ///
 /// # Errors
 /// Of several GPUs, that of the first whose trouble is another than having no encoder.
@@ -64,9 +75,16 @@ pub(super) fn open(config: &EncoderConfig, progress: &Progress) -> Result<(Sessi
     progress.at(Step::Open);
     let drivers = Drivers::load()?;
     let mut failure: Option<Error> = None;
-    for device in cuda::choose(drivers.devices()?, &config.nvenc.gpu)? {
+    let mut devices = cuda::choose(drivers.devices()?, &config.nvenc.gpu)?;
+    let spread = config.nvenc.gpu == GpuChoice::Spread;
+    let indices = |devices: &[Device]| devices.iter().map(|device| device.index).collect::<Vec<_>>();
+    while let Some((at, seat)) = Seat::take(&indices(&devices), spread) {
+        let device = devices.remove(at);
         match open_on(&drivers, &device, config, progress) {
-            Ok(opened) => return Ok(opened),
+            Ok((mut session, setup)) => {
+                session.sit(seat);
+                return Ok((session, setup));
+            }
             Err(error @ Error::Config(_)) => return Err(error),
             Err(error) => {
                 tracing::debug!(gpu = device.index, name = device.name, %error, "GPU passed over");
@@ -146,7 +164,7 @@ pub(super) fn refuses_settings(error: &DriverError) -> bool {
 }
 
 fn tell(config: &EncoderConfig, setup: &Setup) {
-    let left_out = params::left_out(config, &setup.can);
+    let left_out = params::left_out(config, &setup.can, setup.attempt);
     if !left_out.is_empty() {
         tracing::warn!(
             gpu = setup.gpu_index,

@@ -16,7 +16,9 @@ use direct264_sys::nvenc::{
 
 use super::probe::Capabilities;
 use crate::colour::{Colour, Range};
-use crate::config::{EncoderConfig, IntraRefresh, MultiPass, NvencConfig, NvencPreset, Profile};
+use crate::config::{
+    EncoderConfig, IntraRefresh, MultiPass, NvencConfig, NvencPreset, Profile, TemporalLayers,
+};
 use crate::error::ConfigError;
 use crate::level::Level;
 use crate::units::{Bitrate, FrameRate, FrameSize, QpRange, SampleAspect};
@@ -106,6 +108,7 @@ pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
         colour,
         sample_aspect,
         qp_range,
+        temporal_layers,
         slices,
         threads: _, // the software backend's
         ref nvenc,
@@ -116,8 +119,9 @@ pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
         multi_pass,
         vbv_percent,
         intra_refresh,
-        gpu: _,  // chosen before
-        form: _, // of `NvencEncoder`
+        reference_frames: _, // in `reference_frames`, as far as it goes
+        gpu: _,              // chosen before
+        form: _,             // of `NvencEncoder`
     } = nvenc;
     let coded = size.padded_to_even();
     let slices = slices.map_or(1, |slices| u32::from(slices.get()));
@@ -125,7 +129,8 @@ pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
     if slices > max {
         return Err(ConfigError::Slices { slices, max });
     }
-    let level = level.unwrap_or_else(|| Level::for_stream(profile, coded, frame_rate, bitrate));
+    let references = reference_frames(config, can, attempt);
+    let level = level.unwrap_or_else(|| level_of(config, size, references));
 
     let mut init = NV_ENC_INITIALIZE_PARAMS::versioned(api);
     init.encodeGUID = NV_ENC_CODEC_H264_GUID;
@@ -158,10 +163,15 @@ pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
     (h264.sliceMode, h264.sliceModeData) = (SLICES_IN_A_PICTURE, slices);
     entropy_and_transform(h264, profile, can);
     if attempt.keeps_details() {
-        // One reference: what a preset of this speed uses, and all that a decoder then has to keep.
-        h264.maxNumRefFrames = 1;
+        // One, unless asked: what a preset of this speed uses, and all that a decoder then has to keep. A picture is
+        // predicted from one of them in any case.
+        h264.maxNumRefFrames = references;
         h264.numRefL0 =
             if can.multiple_references { NV_ENC_NUM_REF_FRAMES_1 } else { NV_ENC_NUM_REF_FRAMES_AUTOSELECT };
+    }
+    if temporal_layers == TemporalLayers::Two && has_two_layers(can, attempt) {
+        h264.flags |= NV_ENC_CONFIG_H264::enableTemporalSVC | NV_ENC_CONFIG_H264::disableSVCPrefixNalu;
+        (h264.numTemporalLayers, h264.maxTemporalLayers) = (2, 2);
     }
     if let Some(refresh) = intra_refresh.filter(|_| can.intra_refresh) {
         set_intra_refresh(h264, refresh, slices, can);
@@ -171,9 +181,35 @@ pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
     Ok(Params { init, config: made })
 }
 
+/// How many references a session keeps: as many as were asked for, where it can do without some of them, and as the
+/// highest level has room for.
+pub(super) fn reference_frames(config: &EncoderConfig, can: &Capabilities, attempt: Attempt) -> u32 {
+    if !(can.multiple_references && can.reference_invalidation && attempt.keeps_details()) {
+        return 1;
+    }
+    let largest = config.size.union(config.max_size).padded_to_even();
+    u32::from(config.nvenc.reference_frames.get()).min(Level::most_frames(largest))
+}
+
+/// The level that a stream needs whose decoder has to keep so many references.
+pub(super) fn level_of(config: &EncoderConfig, size: FrameSize, references: u32) -> Level {
+    let &EncoderConfig { profile, frame_rate, bitrate, .. } = config;
+    Level::for_stream_keeping(references, profile, size.padded_to_even(), frame_rate, bitrate)
+}
+
+fn has_two_layers(can: &Capabilities, attempt: Attempt) -> bool {
+    can.temporal_layers >= 2 && attempt.keeps_details()
+}
+
 /// What was asked for and is beyond this GPU, in words; empty as a rule.
-pub(super) fn left_out(config: &EncoderConfig, can: &Capabilities) -> Vec<&'static str> {
+pub(super) fn left_out(config: &EncoderConfig, can: &Capabilities, attempt: Attempt) -> Vec<&'static str> {
+    let references = u32::from(config.nvenc.reference_frames.get());
     let left_out = [
+        (reference_frames(config, can, attempt) < references, "some reference frames"),
+        (
+            config.temporal_layers == TemporalLayers::Two && !has_two_layers(can, attempt),
+            "a second temporal layer",
+        ),
         (!can.constant_bitrate, "constant bitrate"),
         (!can.custom_vbv, "the size of the VBV"),
         (!can.cabac && config.profile != Profile::ConstrainedBaseline, "CABAC"),

@@ -22,6 +22,7 @@ const ALL: Capabilities = Capabilities {
     single_slice_intra_refresh: true,
     reference_invalidation: true,
     multiple_references: true,
+    temporal_layers: 4,
 };
 
 fn size(width: u32, height: u32) -> FrameSize {
@@ -197,7 +198,7 @@ fn a_missing_capability_is_left_out_and_nothing_else_with_it() {
         .max_size(size(2560, 1440))
         .nvenc(NvencConfig::new().intra_refresh(Some(IntraRefresh::new(60, 15).unwrap())));
     let with = |can: Capabilities| {
-        (made(&config, &can, ApiVersion::V12_1, Attempt::AsAsked), left_out(&config, &can))
+        (made(&config, &can, ApiVersion::V12_1, Attempt::AsAsked), left_out(&config, &can, Attempt::AsAsked))
     };
     let (whole, nothing) = with(ALL);
     assert!(nothing.is_empty());
@@ -225,6 +226,47 @@ fn a_missing_capability_is_left_out_and_nothing_else_with_it() {
     let (params, told) = with(Capabilities { multiple_references: false, ..ALL });
     assert_eq!((h264(&params).numRefL0, h264(&params).maxNumRefFrames), (0, 1));
     assert!(told.is_empty());
+}
+
+#[test]
+fn references_are_kept_as_asked_and_each_picture_uses_one() {
+    let five =
+        |config: EncoderConfig| config.nvenc(NvencConfig::new().reference_frames(NonZeroU8::new(5).unwrap()));
+    let config = five(config());
+    let params = asked(&config);
+    assert_eq!((h264(&params).maxNumRefFrames, h264(&params).numRefL0), (5, 1));
+    // Four pictures of 1080p are what level 4 has room for.
+    assert_eq!(h264(&params).level, 50);
+    for can in [
+        Capabilities { multiple_references: false, ..ALL },
+        Capabilities { reference_invalidation: false, ..ALL },
+    ] {
+        let params = made(&config, &can, ApiVersion::V12_1, Attempt::AsAsked);
+        assert_eq!((h264(&params).maxNumRefFrames, h264(&params).level), (1, 40));
+        assert_eq!(left_out(&config, &can, Attempt::AsAsked), ["some reference frames"]);
+    }
+    let can = Capabilities { max_width: 16_384, max_height: 16_384, ..ALL };
+    let large = five(EncoderConfig { size: size(16_384, 4_096), max_size: size(16_384, 4_096), ..config });
+    assert_eq!(reference_frames(&large, &can, Attempt::AsAsked), 2);
+    let huge = EncoderConfig { max_size: size(16_384, 8_704), ..large };
+    assert_eq!(reference_frames(&huge, &can, Attempt::AsAsked), 1);
+    assert_eq!(reference_frames(&huge, &can, Attempt::PresetKept), 1);
+}
+
+#[test]
+fn two_temporal_layers_are_asked_for_without_prefixes_where_the_gpu_has_them() {
+    let config = config().temporal_layers(TemporalLayers::Two);
+    for api in ApiVersion::ALL {
+        let params = made(&config, &ALL, api, Attempt::AsAsked);
+        let flags = NV_ENC_CONFIG_H264::enableTemporalSVC | NV_ENC_CONFIG_H264::disableSVCPrefixNalu;
+        assert_eq!(h264(&params).flags, NV_ENC_CONFIG_H264::repeatSPSPPS | flags);
+        assert_eq!((h264(&params).numTemporalLayers, h264(&params).maxTemporalLayers), (2, 2));
+    }
+    let can = Capabilities { temporal_layers: 1, ..ALL };
+    let params = made(&config, &can, ApiVersion::V12_1, Attempt::AsAsked);
+    assert_eq!((h264(&params).flags, h264(&params).numTemporalLayers), (NV_ENC_CONFIG_H264::repeatSPSPPS, 0));
+    assert_eq!(left_out(&config, &can, Attempt::AsAsked), ["a second temporal layer"]);
+    assert_eq!(left_out(&config, &ALL, Attempt::PresetKept), ["a second temporal layer"]);
 }
 
 #[test]

@@ -108,4 +108,6 @@ pub struct Capabilities {
     pub reference_invalidation: bool,
     /// More than one reference picture.
     pub multiple_references: bool,
+    /// The most temporal layers; 1 or less where there is nothing to share out among layers.
+    pub temporal_layers: u32,
 }

@@ -18,11 +18,12 @@ pub(super) enum Step {
     Unlock,
     Reconfigure,
     ParameterSets,
+    Invalidate,
     Close,
 }
 
 impl Step {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Open,
         Self::Initialise,
         Self::Prepare,
@@ -32,6 +33,7 @@ impl Step {
         Self::Unlock,
         Self::Reconfigure,
         Self::ParameterSets,
+        Self::Invalidate,
         Self::Close,
     ];
 
@@ -47,6 +49,7 @@ impl Step {
             Self::Unlock => "nvEncUnlockBitstream",
             Self::Reconfigure => "nvEncReconfigureEncoder",
             Self::ParameterSets => "nvEncGetSequenceParams",
+            Self::Invalidate => "nvEncInvalidateRefFrames",
             Self::Close => "nvEncDestroyEncoder",
         }
     }

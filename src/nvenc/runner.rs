@@ -64,6 +64,14 @@ pub(super) enum Job {
         params: Box<Params>,
         force_idr: bool,
     },
+    /// Has the next picture start an intra refresh that is spread over so many.
+    Refresh {
+        frames: u32,
+    },
+    /// Has no picture predicted from these any more.
+    Invalidate {
+        pictures: Vec<u64>,
+    },
     ParameterSets,
 }
 
@@ -130,6 +138,8 @@ impl Session {
             }
             Job::Forget { address } => reply.result = self.forget(address),
             Job::Reconfigure { params, force_idr } => reply.result = self.reconfigure(&params, force_idr),
+            Job::Refresh { frames } => self.refresh(frames),
+            Job::Invalidate { pictures } => reply.result = self.invalidate(&pictures),
             Job::ParameterSets => match self.parameter_sets() {
                 Ok(parameter_sets) => reply.parameter_sets = parameter_sets,
                 Err(error) => reply.result = Err(error),
@@ -261,7 +271,7 @@ impl Worker {
         let (its, config, its_progress) = (Arc::clone(&shared), config.clone(), progress.clone());
         thread::Builder::new()
             .name("direct264-nvenc".to_owned())
-            .spawn(move || work(&its, &config, &its_progress))
+            .spawn(move || work(&its, &config, its_progress))
             .map_err(|error| {
                 DriverError::new(
                     Backend::Nvenc,
@@ -388,14 +398,17 @@ impl Shared {
 }
 
 /// The life of the thread.
-fn work(shared: &Shared, config: &EncoderConfig, progress: &Progress) {
+fn work(shared: &Shared, config: &EncoderConfig, progress: Progress) {
     serve(shared, config, progress);
     shared.end();
 }
 
 /// A call that hangs hangs here, with everything that it may touch.
-fn serve(shared: &Shared, config: &EncoderConfig, progress: &Progress) {
-    let mut session = match opening::open(config, progress) {
+fn serve(shared: &Shared, config: &EncoderConfig, progress: Progress) {
+    let opened = opening::open(config, &progress);
+    // From here on the session alone has it, so that nothing of it remains once its end is answered.
+    drop(progress);
+    let mut session = match opened {
         Ok((session, setup)) => match shared.answer(Answer::Opened(Ok(setup))) {
             Ok(()) => session,
             Err(_too_late) => return,

@@ -8,15 +8,17 @@ mod rate;
 mod raw;
 mod session;
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::time::{Duration, Instant};
 
-use crate::config::EncoderConfig;
-use crate::encoder::{AccessUnit, Backend, Encoder, Engine, Picture, Remains, StageTimes};
+use crate::annexb::is_droppable;
+use crate::config::{EncoderConfig, TemporalLayers};
+use crate::encoder::{AccessUnit, Backend, Encoder, Engine, Picture, Recovery, Remains, StageTimes};
 use crate::error::{ConfigError, Error, FrameError};
 use crate::event::{Event, EventKind, EventLog};
 use crate::frame::Frame;
-use crate::units::{Bitrate, FrameRate, FrameSize, QpRange};
+use crate::references::{Answer, References};
+use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange};
 use device::DeviceReader;
 pub use library::Library;
 use planar::Planar;
@@ -39,9 +41,12 @@ pub struct OpenH264Encoder {
     /// Reused from frame to frame.
     bytes: Vec<u8>,
     nals: Vec<Range<usize>>,
+    references: References,
     frames: u64,
     frames_since_idr: u32,
-    /// The next picture is an IDR because the stream has just been opened or changed its size.
+    /// No other picture is predicted from the last one.
+    was_leaf: bool,
+    /// The next picture is an IDR because the stream has just been opened, has changed its size or was lost.
     starts: bool,
     events: EventLog,
 }
@@ -54,7 +59,7 @@ impl OpenH264Encoder {
     pub fn new(config: &EncoderConfig) -> Result<Self, Error> {
         config.validate()?;
         library::warn_without_simd();
-        let rate = RateControl::new(config.size, config.frame_rate, config.bitrate, config.qp_range);
+        let rate = rate_control(config, config.size);
         let mut encoder = Self {
             session: Session::open(config, config.size, rate.qp())?,
             config: config.clone(),
@@ -64,8 +69,10 @@ impl OpenH264Encoder {
             rate,
             bytes: Vec::new(),
             nals: Vec::new(),
+            references: References::new(1),
             frames: 0,
             frames_since_idr: 0,
+            was_leaf: false,
             starts: true,
             events: EventLog::default(),
         };
@@ -89,7 +96,22 @@ impl OpenH264Encoder {
     fn idr_is_due(&self, picture: Picture) -> bool {
         let period_is_over =
             self.config.idr_period_frames.is_some_and(|period| self.frames_since_idr >= period.get());
-        self.starts || picture == Picture::Idr || period_is_over
+        // The library has no intra refresh.
+        self.starts || picture != Picture::Auto || period_is_over
+    }
+}
+
+/// A rate control that has seen nothing yet.
+fn rate_control(config: &EncoderConfig, size: FrameSize) -> RateControl {
+    RateControl::new(size, config.frame_rate, config.bitrate, quantisers(config))
+}
+
+/// The quantisers that were asked for, as far as the library goes: with two temporal layers no finer than 1.
+fn quantisers(config: &EncoderConfig) -> QpRange {
+    let (min, max) = (config.qp_range.min(), config.qp_range.max());
+    match config.temporal_layers {
+        TemporalLayers::One => config.qp_range,
+        TemporalLayers::Two => QpRange::new(min.max(1), max.max(1)).unwrap_or(config.qp_range),
     }
 }
 
@@ -120,8 +142,12 @@ impl Encoder for OpenH264Encoder {
         let (planes, was_converted) = self.planar.planes(fetched.as_ref().unwrap_or(frame));
         let converted = if was_converted { Instant::now() } else { arrived };
 
-        let kind = if is_idr { PictureKind::Idr } else { PictureKind::P };
-        self.session.set_qp(self.rate.plan(kind, &planes))?;
+        let kind = match () {
+            () if is_idr => PictureKind::Idr,
+            () if self.config.temporal_layers == TemporalLayers::Two && !self.was_leaf => PictureKind::Leaf,
+            () => PictureKind::P,
+        };
+        self.session.set_qp(self.rate.plan(kind, &planes), kind == PictureKind::Leaf)?;
         if is_idr {
             self.session.force_idr(&self.config)?;
         }
@@ -136,6 +162,7 @@ impl Encoder for OpenH264Encoder {
                 "a picture outgrew openh264's buffer and is coded again, coarser, as an IDR"
             );
             self.session = Session::open(&self.config, self.size, coarser)?;
+            self.session.set_qp(coarser, false)?;
             is_idr = true;
             coded = self.session.encode(&planes, milliseconds, is_idr);
         }
@@ -149,6 +176,10 @@ impl Encoder for OpenH264Encoder {
         if let Some(unmet) = self.rate.coded(self.bytes.len()) {
             self.note(unmet);
         }
+        let frame_id = FrameId(self.frames);
+        let is_droppable = is_droppable(&self.bytes, &self.nals);
+        self.references.coded(self.frames, is_idr, is_droppable);
+        self.was_leaf = is_droppable;
         self.frames += 1;
         self.frames_since_idr = if is_idr { 1 } else { self.frames_since_idr.saturating_add(1) };
         self.starts = false;
@@ -165,12 +196,27 @@ impl Encoder for OpenH264Encoder {
         Ok(AccessUnit {
             bytes: &self.bytes,
             nal_ranges: &self.nals,
+            frame_id,
             is_idr,
+            is_droppable,
             timestamp,
             qp: Some(self.rate.qp()),
             times,
             backend: Backend::OpenH264,
         })
+    }
+
+    /// An IDR comes next, since the library predicts from no other frame than the last.
+    fn invalidate(&mut self, lost: RangeInclusive<FrameId>) -> Result<Recovery, Error> {
+        self.session.alive()?;
+        let (first, last) = (*lost.start(), *lost.end());
+        if self.references.lose(first.0..=last.0) == Answer::Nothing {
+            return Ok(Recovery::NotNeeded);
+        }
+        self.starts = true;
+        let recovery = Recovery::Idr;
+        self.note(EventKind::Invalidated { first, last, recovery });
+        Ok(recovery)
     }
 
     fn set_bitrate(&mut self, bitrate: Bitrate) -> Result<(), Error> {
@@ -196,7 +242,7 @@ impl Encoder for OpenH264Encoder {
     fn set_qp_range(&mut self, qp_range: QpRange) -> Result<(), Error> {
         self.session.alive()?;
         self.config.qp_range = qp_range;
-        self.rate.set_qp_range(qp_range);
+        self.rate.set_qp_range(quantisers(&self.config));
         Ok(())
     }
 
@@ -205,7 +251,7 @@ impl Encoder for OpenH264Encoder {
         if size == self.size {
             return Ok(());
         }
-        let rate = RateControl::new(size, self.config.frame_rate, self.config.bitrate, self.config.qp_range);
+        let rate = rate_control(&self.config, size);
         self.session.resize(&self.config, size, rate.qp())?;
         self.size = size;
         self.rate = rate;
@@ -239,8 +285,7 @@ impl Engine for OpenH264Encoder {
     }
 
     fn start_over(&mut self) {
-        let EncoderConfig { frame_rate, bitrate, qp_range, .. } = self.config;
-        self.rate = RateControl::new(self.size, frame_rate, bitrate, qp_range);
+        self.rate = rate_control(&self.config, self.size);
         self.starts = true;
     }
 

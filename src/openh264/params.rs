@@ -6,7 +6,7 @@ use openh264_sys2::{
 };
 
 use crate::colour::Range;
-use crate::config::{EncoderConfig, Profile};
+use crate::config::{EncoderConfig, Profile, TemporalLayers};
 use crate::error::ConfigError;
 use crate::level::Level;
 use crate::units::FrameSize;
@@ -85,7 +85,8 @@ pub(super) fn params(
         colour,
         sample_aspect,
         qp_range: _, // kept by our own rate control
-        slices: _,   // both in `Slicing`
+        temporal_layers,
+        slices: _, // both in `Slicing`
         threads: _,
         nvenc: _,    // another backend's
         failover: _, // of who changes backends
@@ -105,7 +106,10 @@ pub(super) fn params(
     p.iTargetBitrate = to_int(bitrate.bps());
     // Read by nothing once rate control is off, but checked: the library takes 1 to 60.
     p.fMaxFrameRate = 30.0;
-    p.iTemporalLayerNum = 1;
+    p.iTemporalLayerNum = match temporal_layers {
+        TemporalLayers::One => 1,
+        TemporalLayers::Two => 2,
+    };
     p.iSpatialLayerNum = 1;
     p.iComplexityMode = LOW_COMPLEXITY;
     p.uiIntraPeriod = 0;

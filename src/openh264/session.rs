@@ -16,6 +16,9 @@ use crate::units::FrameSize;
 /// What `EncodeFrame` returns when the access unit outgrows its buffer.
 const OVERFLOW: i64 = 3;
 
+/// So much finer than it is told the library codes the base of two temporal layers.
+const FINER_BASE: i32 = 3;
+
 #[derive(Debug)]
 pub(super) struct Session {
     raw: RawEncoder,
@@ -67,9 +70,11 @@ impl Session {
         self.apply()
     }
 
-    /// Sets the quantiser of the next picture.
-    pub(super) fn set_qp(&mut self, qp: u8) -> Result<(), Error> {
-        let qp = i32::from(qp);
+    /// Sets the quantiser of the next picture, which others are predicted from or not.
+    pub(super) fn set_qp(&mut self, qp: u8, is_leaf: bool) -> Result<(), Error> {
+        // With two temporal layers the library has ideas of its own on what the base deserves.
+        let taken_off = if self.params.iTemporalLayerNum == 2 && !is_leaf { FINER_BASE } else { 0 };
+        let qp = i32::from(qp) + taken_off;
         let layer = &mut self.params.sSpatialLayers[0];
         if layer.iDLayerQp == qp {
             return Ok(());

@@ -1,15 +1,15 @@
 //! An encoder in the hands of the failover encoder, with the settings that it was told.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::thread;
 
 use crate::config::EncoderConfig;
-use crate::encoder::{Backend, Engine, Picture, Remains, StageTimes};
+use crate::encoder::{AccessUnit, Backend, Engine, Picture, Recovery, Remains, StageTimes};
 use crate::error::{ConfigError, Error, Unavailable};
 use crate::event::Event;
 use crate::frame::{Frame, PixelFormat};
 use crate::reason::Reason;
-use crate::units::{Bitrate, FrameRate, FrameSize, QpRange, Timestamp};
+use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange, Timestamp};
 
 /// What can change while a stream runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,10 @@ impl Settings {
 /// What there is to say of an access unit beside its bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Coded {
+    /// The number that the encoder itself gave it.
+    pub(super) frame_id: FrameId,
     pub(super) is_idr: bool,
+    pub(super) is_droppable: bool,
     pub(super) qp: Option<u8>,
     pub(super) times: StageTimes,
 }
@@ -86,7 +89,8 @@ impl Held {
 
     pub(super) fn encode(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<Coded, Error> {
         let unit = self.engine.encode(frame, picture)?;
-        Ok(Coded { is_idr: unit.is_idr, qp: unit.qp, times: unit.times })
+        let AccessUnit { frame_id, is_idr, is_droppable, qp, times, .. } = unit;
+        Ok(Coded { frame_id, is_idr, is_droppable, qp, times })
     }
 
     /// Encodes a grey picture, so that all memory is there and has been touched, and a driver that opens sessions without
@@ -103,6 +107,11 @@ impl Held {
     pub(super) fn start_over(&mut self) {
         self.engine.start_over();
         drop(self.engine.take_events());
+    }
+
+    /// As [`Encoder::invalidate`](crate::Encoder::invalidate), by the encoder's own numbers.
+    pub(super) fn invalidate(&mut self, lost: RangeInclusive<FrameId>) -> Result<Recovery, Error> {
+        self.engine.invalidate(lost)
     }
 
     /// The access unit of the last `encode` that succeeded, and where its NAL units lie.

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::held::{Coded, Settings};
 use super::histogram::{Histogram, Latency};
-use crate::encoder::{Backend, StageTimes};
+use crate::encoder::{Backend, Recovery, StageTimes};
 use crate::error::Unavailable;
 use crate::event::{Event, EventKind, EventLog};
+use crate::units::FrameId;
 
 /// Every so many frames the log says where the time went.
 const FRAMES_A_SAMPLE: u64 = 256;
@@ -81,6 +82,24 @@ impl Record {
 
     pub(super) fn idr_requested(&mut self, backend: Backend) {
         self.note(backend, EventKind::IdrRequested);
+    }
+
+    pub(super) fn invalidated(
+        &mut self,
+        backend: Backend,
+        first: FrameId,
+        last: FrameId,
+        recovery: Recovery,
+    ) {
+        tracing::debug!(
+            frame = self.frames,
+            backend = backend.word(),
+            first = first.0,
+            last = last.0,
+            recovery = recovery.word(),
+            "the receiver has lost frames"
+        );
+        self.note(backend, EventKind::Invalidated { first, last, recovery });
     }
 
     pub(super) fn passed_over(&mut self, why: &Unavailable) {
@@ -182,8 +201,8 @@ impl Record {
         }
     }
 
-    /// Counts a frame that took as long as `times.total`.
-    pub(super) fn coded(&mut self, backend: Backend, coded: &Coded, bytes: usize) {
+    /// Counts a frame that took as long as `times.total`, and gives it its number.
+    pub(super) fn coded(&mut self, backend: Backend, coded: &Coded, bytes: usize) -> FrameId {
         let StageTimes { convert, upload, submit, wait, copy, total } = coded.times;
         self.latency.count(total);
         match backend {
@@ -207,6 +226,8 @@ impl Record {
                 "a frame's time"
             );
         }
+        let id = FrameId(self.frames);
         self.frames += 1;
+        id
     }
 }

@@ -1,12 +1,17 @@
 //! Pictures in device memory, made by the crate cudarc, on the driver double.
 #![expect(unsafe_code, reason = "device memory is made and written through raw addresses, as a caller would")]
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use cudarc::driver::{CudaContext, CudaStream, result, sys};
-use direct264::{CudaImage, Frame, FrameSize, PixelFormat, RgbOrder, Timestamp};
+use direct264::{
+    AccessUnit, Backend, Bitrate, CudaImage, Encoder, Error, Event, Frame, FrameId, FrameRate, FrameSize,
+    Picture, PixelFormat, Pixels, QpRange, Recovery, RgbOrder, Timestamp,
+};
 
 /// A GPU, and a stream of the caller's own that nobody waits for by accident.
+#[derive(Debug)]
 pub struct Device {
     pub context: Arc<CudaContext>,
     pub stream: Arc<CudaStream>,
@@ -14,7 +19,12 @@ pub struct Device {
 
 impl Device {
     pub fn new() -> Self {
-        let context = CudaContext::new(0).unwrap();
+        Self::on(0)
+    }
+
+    /// The one at this place in CUDA's order.
+    pub fn on(index: usize) -> Self {
+        let context = CudaContext::new(index).unwrap();
         let stream = context.new_stream().unwrap();
         Self { context, stream }
     }
@@ -54,6 +64,7 @@ impl Device {
 }
 
 /// Device memory of the test's.
+#[derive(Debug)]
 pub struct Memory {
     context: Arc<CudaContext>,
     pub address: u64,
@@ -76,6 +87,7 @@ pub fn nv12(size: FrameSize, i420: &[u8]) -> Vec<u8> {
 }
 
 /// A picture whose pixels only the GPU sees.
+#[derive(Debug)]
 pub struct DevicePicture {
     pub memory: Memory,
     pub image: CudaImage,
@@ -120,4 +132,82 @@ impl DevicePicture {
 pub fn frame<'a>(size: FrameSize, image: CudaImage, number: i64) -> Frame<'a> {
     // SAFETY: the tests keep memory and stream alive, and write only before they encode.
     unsafe { Frame::cuda(size, image, Timestamp(number)) }.unwrap()
+}
+
+/// An encoder whose frames, which are I420 in host memory, go through device memory on their way to it: so that what is
+/// promised of the ones is tried with the others.
+#[derive(Debug)]
+pub struct FromDevice {
+    encoder: Box<dyn Encoder>,
+    /// By size.
+    places: Vec<DevicePicture>,
+    device: Device,
+}
+
+impl FromDevice {
+    pub fn new(encoder: Box<dyn Encoder>) -> Self {
+        Self { encoder, places: Vec::new(), device: Device::new() }
+    }
+
+    /// The place of pictures of this size, with this one in it.
+    fn place(&mut self, size: FrameSize, pixels: &[u8]) -> CudaImage {
+        if !self.places.iter().any(|place| place.size == size) {
+            let pitch = (size.width() as usize).next_multiple_of(256);
+            self.places.push(DevicePicture::new(&self.device, size, PixelFormat::Nv12, pitch));
+        }
+        let place = self.places.iter().find(|place| place.size == size).unwrap();
+        place.write(&self.device, pixels);
+        self.device.stream.synchronize().unwrap();
+        place.image
+    }
+}
+
+impl Encoder for FromDevice {
+    fn encode(&mut self, host: &Frame<'_>, picture: Picture) -> Result<AccessUnit<'_>, Error> {
+        let size = host.size();
+        let Pixels::I420 { y, u, v } = host.pixels() else { panic!("the tests encode I420") };
+        assert_eq!(y.stride_bytes(), size.width() as usize, "the tests encode contiguous pictures");
+        let image = self.place(size, &nv12(size, &[y.bytes(), u.bytes(), v.bytes()].concat()));
+        self.encoder.encode(&frame(size, image, host.timestamp().0), picture)
+    }
+
+    fn backend(&self) -> Backend {
+        self.encoder.backend()
+    }
+
+    fn size(&self) -> FrameSize {
+        self.encoder.size()
+    }
+
+    fn invalidate(&mut self, lost: RangeInclusive<FrameId>) -> Result<Recovery, Error> {
+        self.encoder.invalidate(lost)
+    }
+
+    fn set_bitrate(&mut self, bitrate: Bitrate) -> Result<(), Error> {
+        self.encoder.set_bitrate(bitrate)
+    }
+
+    fn set_frame_rate(&mut self, frame_rate: FrameRate) -> Result<(), Error> {
+        self.encoder.set_frame_rate(frame_rate)
+    }
+
+    fn set_qp_range(&mut self, qp_range: QpRange) -> Result<(), Error> {
+        self.encoder.set_qp_range(qp_range)
+    }
+
+    fn set_size(&mut self, size: FrameSize) -> Result<(), Error> {
+        self.encoder.set_size(size)
+    }
+
+    fn parameter_sets(&mut self) -> Result<Vec<u8>, Error> {
+        self.encoder.parameter_sets()
+    }
+
+    fn forget_cuda(&mut self, address: Option<u64>) -> Result<(), Error> {
+        self.encoder.forget_cuda(address)
+    }
+
+    fn take_events(&mut self) -> Vec<Event> {
+        self.encoder.take_events()
+    }
 }

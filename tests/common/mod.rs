@@ -38,6 +38,13 @@ pub fn encoders(config: &EncoderConfig) -> Vec<Box<dyn Encoder>> {
     vec![Box::new(OpenH264Encoder::new(config).unwrap()), Box::new(nvenc(config))]
 }
 
+/// The same, and each once more with frames that lie in device memory.
+pub fn encoders_and_from_device(config: &EncoderConfig) -> Vec<Box<dyn Encoder>> {
+    let host = encoders(config).into_iter();
+    let device = encoders(config).into_iter();
+    host.chain(device.map(|encoder| Box::new(device::FromDevice::new(encoder)) as Box<dyn Encoder>)).collect()
+}
+
 /// The software backend alone: for what rests on its own rate control, which the driver double does not have.
 pub fn software(config: &EncoderConfig) -> Vec<Box<dyn Encoder>> {
     vec![Box::new(OpenH264Encoder::new(config).unwrap())]

@@ -64,6 +64,9 @@ impl Stats {
             EventKind::RateUnmet { target, reached_bps } => {
                 (None, json!({ "target": target.bps(), "reached": reached_bps }))
             }
+            EventKind::Invalidated { first, last, recovery } => {
+                (None, json!({ "first": first.0, "last": last.0, "recovery": recovery.word() }))
+            }
             // Nothing belongs to the others; a new kind says what happened by its word until it is known here.
             _ => (None, json!({})),
         };

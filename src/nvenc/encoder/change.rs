@@ -5,13 +5,13 @@ use crate::config::EncoderConfig;
 use crate::encoder::Backend;
 use crate::error::{ConfigError, DriverError, Error};
 use crate::event::EventKind;
-use crate::level::Level;
 use crate::nvenc::lent::Pool;
 use crate::nvenc::opening;
 use crate::nvenc::params::Attempt;
 use crate::nvenc::probe::Capabilities;
 use crate::nvenc::runner::{Job, Runner};
 use crate::nvenc::session::SLOTS;
+use crate::references::References;
 use crate::units::FrameSize;
 use crate::window::Window;
 
@@ -36,7 +36,7 @@ impl NvencEncoder {
     /// A bitrate that has outgrown the level raises it with the next IDR, since only an IDR can bring the SPS that
     /// says so.
     pub(super) fn raise_level(&mut self) -> Result<(), Error> {
-        let wanted = level(&self.config, self.config.size);
+        let wanted = self.setup.level(&self.config);
         if wanted <= self.level || self.setup.attempt != Attempt::AsAsked || !self.setup.can.dynamic_bitrate {
             return Ok(());
         }
@@ -60,12 +60,12 @@ impl NvencEncoder {
         let reply = self.run(Job::Reconfigure { params, force_idr: false })?;
         match reply.result {
             Ok(()) => {}
-            Err(error) if opening::refuses_settings(&error) && self.level < level(&config, config.size) => {
+            Err(error) if opening::refuses_settings(&error) && self.level < self.setup.level(&config) => {
                 // The driver holds the rate to the level, which only an IDR can raise.
                 tracing::debug!(%error, "the level is raised with an IDR");
                 let params = Box::new(self.setup.params(&config, config.size, None)?);
                 self.run(Job::Reconfigure { params, force_idr: true })?.result?;
-                self.level = level(&config, config.size);
+                self.level = self.setup.level(&config);
                 self.idr_due = true;
             }
             Err(error) => return Err(error.into()),
@@ -98,12 +98,14 @@ impl NvencEncoder {
                 return Err(error);
             }
         }
-        self.level = level(&config, config.size);
+        self.level = self.setup.level(&config);
         self.lent = [false; SLOTS];
         self.pool = Pool::new(config.size.padded_to_even());
         self.window = Window::new(config.frame_rate, config.bitrate);
         self.idr_due = true;
         self.is_first = true;
+        self.first_picture = self.frames;
+        self.references = References::new(self.setup.reference_frames(&config));
         let size = config.size;
         self.config = config;
         self.note(EventKind::Recreated { size });
@@ -118,7 +120,7 @@ impl NvencEncoder {
             tracing::debug!(%error, "the size changes in a new session");
             return self.reopen(config);
         }
-        self.level = level(&config, config.size);
+        self.level = self.setup.level(&config);
         self.window = Window::new(config.frame_rate, config.bitrate);
         self.idr_due = true;
         let size = config.size;
@@ -126,11 +128,6 @@ impl NvencEncoder {
         self.note(EventKind::Recreated { size });
         Ok(())
     }
-}
-
-/// The level that the stream needs.
-pub(super) fn level(config: &EncoderConfig, size: FrameSize) -> Level {
-    Level::for_stream(config.profile, size.padded_to_even(), config.frame_rate, config.bitrate)
 }
 
 /// The limit that a coded size breaks.

@@ -45,10 +45,7 @@ impl NvencEncoder {
         let Some(format) = SurfaceFormat::for_device(image.format(), self.config.colour) else {
             return self.encode_fetched(image, timestamp, picture, start);
         };
-        let is_idr = self.idr_is_due(picture);
-        if is_idr {
-            self.raise_level()?;
-        }
+        let is_idr = self.kind_of(picture)?;
         let (out, size) = (std::mem::take(&mut self.out), self.size());
         let reply = self.run(Job::EncodeDevice { image: *image, size, format, is_idr, out })?;
         self.out = reply.out;

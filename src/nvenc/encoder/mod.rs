@@ -3,12 +3,11 @@
 mod change;
 mod device;
 mod lending;
+mod recovery;
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use std::time::Instant;
-
-use change::level;
 
 use super::lent::Pool;
 use super::opening::Setup;
@@ -16,16 +15,18 @@ use super::pixels::{Staging, SurfaceFormat};
 use super::probe::{Capabilities, Version};
 use super::runner::{Job, Reply, Runner};
 use super::session::{Output, SLOTS};
+use crate::annexb::is_droppable;
 use crate::config::{EncoderConfig, GpuUuid};
 use crate::convert::Converter;
 use crate::cuda::PinnedMemory;
-use crate::encoder::{AccessUnit, Backend, Encoder, Engine, Picture, Remains, StageTimes};
+use crate::encoder::{AccessUnit, Backend, Encoder, Engine, Picture, Recovery, Remains, StageTimes};
 use crate::error::{DriverError, Error, FrameError};
 use crate::event::{Event, EventKind, EventLog};
 use crate::frame::{Frame, Pixels};
 use crate::level::Level;
 use crate::reason::Reason;
-use crate::units::{Bitrate, FrameRate, FrameSize, QpRange, Timestamp};
+use crate::references::References;
+use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange, Timestamp};
 use crate::window::Window;
 
 /// An H.264 encoder on an NVIDIA GPU.
@@ -71,6 +72,9 @@ pub struct NvencEncoder {
     idr_due: bool,
     /// No access unit has come out of this session yet.
     is_first: bool,
+    references: References,
+    /// The frame that the session began with.
+    first_picture: u64,
     window: Window,
     events: EventLog,
     /// Sessions that were left for another one.
@@ -93,7 +97,9 @@ impl NvencEncoder {
         let (runner, setup) = Runner::open(config)?;
         let mut encoder = Self {
             runner,
-            level: level(config, config.size),
+            level: setup.level(config),
+            references: References::new(setup.reference_frames(config)),
+            first_picture: 0,
             setup,
             config: config.clone(),
             stagings: [None, None],
@@ -272,11 +278,13 @@ impl NvencEncoder {
         if picture == Picture::Idr {
             self.note(EventKind::IdrRequested);
         }
-        let is_idr = self.idr_is_due(picture);
-        if is_idr && let Err(error) = self.raise_level() {
-            self.stagings[slot] = Some(staging);
-            return Err(error);
-        }
+        let is_idr = match self.kind_of(picture) {
+            Ok(is_idr) => is_idr,
+            Err(error) => {
+                self.stagings[slot] = Some(staging);
+                return Err(error);
+            }
+        };
         let out = std::mem::take(&mut self.out);
         let reply = self.run(Job::Encode { slot, staging, is_idr, out })?;
         self.stagings[slot] = reply.staging;
@@ -288,6 +296,9 @@ impl NvencEncoder {
     /// What came of a picture, counted.
     fn access_unit(&mut self, timestamp: Timestamp, mut times: StageTimes, start: Instant) -> AccessUnit<'_> {
         self.watch_the_rate();
+        let frame_id = FrameId(self.frames);
+        let is_droppable = is_droppable(&self.out.bytes, &self.out.nals);
+        self.references.coded(self.frames - self.first_picture, self.out.is_idr, is_droppable);
         self.frames += 1;
         self.frames_since_idr = if self.out.is_idr { 1 } else { self.frames_since_idr.saturating_add(1) };
         self.idr_due = false;
@@ -299,7 +310,9 @@ impl NvencEncoder {
         AccessUnit {
             bytes: &out.bytes,
             nal_ranges: &out.nals,
+            frame_id,
             is_idr: out.is_idr,
+            is_droppable,
             timestamp,
             qp: u8::try_from(out.qp).ok().filter(|&qp| qp <= QpRange::MAX_QP),
             times,
@@ -321,7 +334,23 @@ impl NvencEncoder {
     fn idr_is_due(&self, picture: Picture) -> bool {
         let period_is_over =
             self.config.idr_period_frames.is_some_and(|period| self.frames_since_idr >= period.get());
-        self.idr_due || picture == Picture::Idr || period_is_over
+        let is_asked_for = match picture {
+            Picture::Auto => false,
+            Picture::Idr => true,
+            Picture::IntraRefresh { .. } => !self.setup.can.intra_refresh,
+        };
+        self.idr_due || is_asked_for || period_is_over
+    }
+
+    /// Whether the next picture is an IDR, with all that has to be in force before it.
+    fn kind_of(&mut self, picture: Picture) -> Result<bool, Error> {
+        let is_idr = self.idr_is_due(picture);
+        if is_idr {
+            self.raise_level()?;
+        } else if let Picture::IntraRefresh { frames } = picture {
+            self.run(Job::Refresh { frames: frames.get() })?;
+        }
+        Ok(is_idr)
     }
 }
 
@@ -350,6 +379,11 @@ impl Encoder for NvencEncoder {
             Pixels::Cuda(image) => self.encode_cuda(&image, frame.timestamp(), picture, start),
             _ => self.encode_host(frame, frame.timestamp(), picture, start),
         }
+    }
+
+    fn invalidate(&mut self, lost: RangeInclusive<FrameId>) -> Result<Recovery, Error> {
+        self.alive()?;
+        self.recover(&lost)
     }
 
     fn set_bitrate(&mut self, bitrate: Bitrate) -> Result<(), Error> {

@@ -4,6 +4,7 @@
 
 mod device;
 mod picture;
+mod recovery;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ use super::ended::TellsItsEnd;
 use super::params::Params;
 use super::pixels::{Layout, Staging, SurfaceFormat};
 use super::progress::{Progress, Step};
+use super::seat::Seat;
 use super::slot::{Foreign, Slot, Surface};
 use crate::cuda::{Event, PinnedMemory, Stream};
 use crate::encoder::{Backend, Remains};
@@ -51,6 +53,8 @@ pub(super) struct Session {
     largest: FrameSize,
     /// Number of the next picture, by which the driver knows it.
     pictures: u64,
+    /// Over how many pictures the next one starts to spread an intra refresh; 0 for none.
+    refresh_frames: u32,
     /// Pictures were submitted since the last end of stream.
     unfinished: bool,
     /// The slot whose picture was submitted and not read.
@@ -58,6 +62,7 @@ pub(super) struct Session {
     /// How long to go on asking a driver that says that it is busy.
     patience: Duration,
     progress: Progress,
+    seat: Option<Seat>,
     _end: TellsItsEnd,
 }
 
@@ -96,12 +101,19 @@ impl Session {
             stream,
             ordered,
             pictures: 0,
+            refresh_frames: 0,
             unfinished: false,
             in_flight: None,
             patience,
             progress,
+            seat: None,
             _end: TellsItsEnd,
         })
+    }
+
+    /// Keeps its seat on the GPU for as long as it lives.
+    pub(super) fn sit(&mut self, seat: Seat) {
+        self.seat = Some(seat);
     }
 
     /// See [`Progress::remains`].

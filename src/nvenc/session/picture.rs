@@ -120,8 +120,11 @@ impl Session {
         params.outputBitstream = self.slots.get(slot).ok_or_else(no_such_slot)?.bitstream.handle();
         params.pictureStruct = NV_ENC_PIC_STRUCT_FRAME;
         params.inputTimeStamp = self.pictures;
+        let refresh_frames = std::mem::take(&mut self.refresh_frames);
         if is_idr {
             params.encodePicFlags = NV_ENC_PIC_FLAG_FORCEIDR | NV_ENC_PIC_FLAG_OUTPUT_SPSPPS;
+        } else {
+            params.codecPicParams.h264PicParams.forceIntraRefreshWithFrameCnt = refresh_frames;
         }
         let status = self.patiently(|open| {
             // SAFETY: the session is open; `params` is whole, of its version, and lives through the call. The input is

@@ -6,7 +6,7 @@ use crate::units::FrameSize;
 /// One row in so many is looked at: at 1080p that is a quarter of a megabyte, some 25 us.
 const ROW_STEP: usize = 8;
 
-/// Keeps the rows of the last picture that the next one is compared with.
+/// Keeps the rows of the last picture that others are predicted from.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
     rows: Vec<u8>,
@@ -15,16 +15,20 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    /// Mean absolute difference of luma to the picture before, in levels a pixel; `None` for the first picture.
-    pub(super) fn motion(&mut self, size: FrameSize, planes: &Planes<'_>) -> Option<f32> {
+    /// Mean absolute difference of luma to the last picture that others are predicted from, in levels a pixel; `None` for
+    /// the first picture. This one takes its place if it `is_kept`.
+    pub(super) fn motion(&mut self, size: FrameSize, planes: &Planes<'_>, is_kept: bool) -> Option<f32> {
         let width = size.width() as usize;
         self.rows.resize(sampled_rows(size) * width, 0);
         let mut difference = 0u64;
         for (last, row) in self.rows.chunks_exact_mut(width).zip(rows(size, planes)) {
             difference += absolute_difference(last, row);
-            last.copy_from_slice(row);
+            if is_kept {
+                last.copy_from_slice(row);
+            }
         }
-        let was_primed = std::mem::replace(&mut self.is_primed, true);
+        let was_primed = self.is_primed;
+        self.is_primed |= is_kept;
         was_primed.then(|| mean(difference, self.rows.len()))
     }
 }
@@ -82,9 +86,13 @@ mod tests {
         let size = FrameSize::new(2048, 24).unwrap();
         let (dark, bright) = (vec![10; 2048 * 24], vec![250; 2048 * 24]);
         let mut activity = Activity::default();
-        assert_eq!(activity.motion(size, &planes(&dark, 2048)), None);
-        assert_eq!(activity.motion(size, &planes(&dark, 2048)), Some(0.0));
-        assert_eq!(activity.motion(size, &planes(&bright, 2048)), Some(240.0));
+        assert_eq!(activity.motion(size, &planes(&dark, 2048), true), None);
+        assert_eq!(activity.motion(size, &planes(&dark, 2048), true), Some(0.0));
+        // What is predicted from no other is nothing that another is compared with.
+        for _ in 0..2 {
+            assert_eq!(activity.motion(size, &planes(&bright, 2048), false), Some(240.0));
+        }
+        assert_eq!(activity.motion(size, &planes(&dark, 2048), true), Some(0.0));
     }
 
     #[test]

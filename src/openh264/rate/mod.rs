@@ -7,6 +7,7 @@
 //! word.
 
 mod activity;
+mod layers;
 mod scene;
 
 use crate::event::EventKind;
@@ -15,7 +16,8 @@ use crate::units::{Bitrate, FrameRate, FrameSize, QpRange};
 use crate::window::Window;
 
 use activity::{Activity, texture};
-use scene::{LogMotion, Scene};
+use layers::Shares;
+use scene::{Layer, LogMotion, Scene};
 
 /// An IDR or a cut may take so many times the bits of a mean picture, but no more than a mean picture and this share of
 /// a second.
@@ -60,6 +62,17 @@ const STEP_DOWN_CREDIT: f32 = 0.35;
 pub(super) enum PictureKind {
     Idr,
     P,
+    /// A P picture that no other is predicted from.
+    Leaf,
+}
+
+impl PictureKind {
+    const fn layer(self) -> Layer {
+        match self {
+            Self::Idr | Self::P => Layer::Base,
+            Self::Leaf => Layer::Leaf,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -75,12 +88,15 @@ pub(super) struct RateControl {
     qp: u8,
     /// The motion of the picture planned last; `None` when it is predicted from itself.
     motion: Option<LogMotion>,
+    shares: Shares,
+    /// What the picture planned last may have beside a mean one, in the long run.
+    share: f32,
     /// Bits spent beyond the target, or below it where negative.
     debt_bits: f32,
     /// Whether the next picture is the first one of a new target, and the first one of all.
     is_new_target: bool,
     is_first: bool,
-    /// What the last picture came to, if it was a P picture.
+    /// What the last picture came to, if it was a P picture; as a mean one, whatever its share.
     last_bits: f32,
     /// Pictures since the last one that was predicted from itself.
     since_intra: u32,
@@ -98,6 +114,8 @@ impl RateControl {
             window: Window::new(frame_rate, bitrate),
             qp: 26u8.clamp(qp_range.min(), qp_range.max()),
             motion: None,
+            shares: Shares::default(),
+            share: 1.0,
             debt_bits: 0.0,
             is_new_target: false,
             is_first: true,
@@ -136,15 +154,18 @@ impl RateControl {
 
     /// The quantiser for the next picture.
     pub(super) fn plan(&mut self, kind: PictureKind, planes: &Planes<'_>) -> u8 {
-        let motion = self.activity.motion(self.size, planes).map(LogMotion::new);
-        self.motion = motion.filter(|&motion| kind == PictureKind::P && !self.scene.is_cut(motion));
+        let layer = kind.layer();
+        self.scene.enter(layer);
+        self.share = self.shares.of(kind);
+        let motion = self.activity.motion(self.size, planes, layer == Layer::Base).map(LogMotion::new);
+        self.motion = motion.filter(|&motion| kind != PictureKind::Idr && !self.scene.is_cut(motion));
         self.scene.look(texture(self.size, planes));
         let wanted = match self.motion {
             Some(motion) => self.inter_qp(motion).max(self.brake()),
             None => {
                 let qp = self.scene.intra_qp(self.intra_budget()).round();
                 // A cut in a busy second is no reason to be finer than before it.
-                if kind == PictureKind::P { qp.max(f32::from(self.qp)) } else { qp }
+                if kind == PictureKind::Idr { qp } else { qp.max(f32::from(self.qp)) }
             }
         };
         self.qp = (wanted.clamp(0.0, 51.0) as u8).clamp(self.qp_range.min(), self.qp_range.max());
@@ -162,7 +183,8 @@ impl RateControl {
     /// Takes in what the picture planned last came to. Tells when the target turns out not to be met.
     pub(super) fn coded(&mut self, bytes: usize) -> Option<EventKind> {
         let (bits, qp) = (bytes as f32 * 8.0, f32::from(self.qp));
-        self.debt_bits += bits - self.picture_bits();
+        self.debt_bits += bits - self.share_bits();
+        self.shares.coded(bits, qp, self.motion);
         match self.motion {
             Some(motion) => self.scene.learn(bits, motion, qp),
             None => {
@@ -180,7 +202,7 @@ impl RateControl {
         }
         self.is_new_target = false;
         // An IDR or a cut is large on purpose.
-        self.last_bits = if self.motion.is_some() { bits } else { 0.0 };
+        self.last_bits = if self.motion.is_some() { bits / self.share } else { 0.0 };
         self.debt_bits =
             self.debt_bits.clamp(-MOST_CREDIT_SECONDS * self.bps(), MOST_DEBT_SECONDS * self.bps());
         self.window.push(bytes);
@@ -240,7 +262,7 @@ impl RateControl {
 
     /// Bits for the next P picture: its share of the target, less its part of the debt.
     fn budget(&self) -> f32 {
-        let picture = self.picture_bits();
+        let picture = self.share_bits();
         let little = LEFT_ALONE_SECONDS * self.bps();
         let debt = self.debt_bits - self.debt_bits.clamp(-little, little);
         let payback_pictures = (PAYBACK_SECONDS * self.frame_rate.as_f64() as f32).max(3.0);
@@ -266,6 +288,11 @@ impl RateControl {
         (most - self.debt_bits.max(0.0))
             .min(self.window.room_bits(HELD_BACK_WITH_INTRA_AT))
             .max(INTRA_BUDGET_LEAST * picture)
+    }
+
+    /// The share of the target that the picture planned last has.
+    fn share_bits(&self) -> f32 {
+        self.share * self.picture_bits()
     }
 
     fn picture_bits(&self) -> f32 {

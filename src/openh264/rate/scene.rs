@@ -11,7 +11,7 @@ use crate::units::FrameSize;
 const MODEL_QP: f32 = 24.0;
 /// Doublings of the cost of a P picture with each doubling of motion, and with each step of the quantiser down.
 const MOTION_EXPONENT: f32 = 0.59;
-const INTER_SLOPE: f32 = 0.26;
+pub(super) const INTER_SLOPE: f32 = 0.26;
 /// Doublings of the cost of an intra picture with each step of the quantiser down, and log2 of its bits a pixel at a
 /// texture of 1.
 const INTRA_SLOPE: f32 = 0.125;
@@ -44,13 +44,33 @@ impl LogMotion {
     }
 }
 
-#[derive(Debug)]
-pub(super) struct Scene {
-    log_pixels: f32,
+/// Which P pictures resemble each other: by how far back the picture lies that they are predicted from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layer {
+    /// Others are predicted from them.
+    Base,
+    /// No other is, with two temporal layers.
+    Leaf,
+}
+
+/// What is known of the P pictures of a layer.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
     /// log2 of what a P picture costs in bits a pixel, at a motion of 1 and `MODEL_QP`, once one was seen.
     cost: Option<f32>,
     /// The motion of late.
     motion: LogMotion,
+    /// P pictures since the last one that was predicted from itself.
+    learned: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Scene {
+    log_pixels: f32,
+    /// By layer.
+    seen: [Seen; 2],
+    /// That of the picture looked at last.
+    layer: Layer,
     /// log2 of what the picture looked at last would cost by itself, in bits, at `MODEL_QP`.
     intra_cost: f32,
     /// What intra pictures took beyond the model, in doublings.
@@ -59,28 +79,35 @@ pub(super) struct Scene {
     reference_qp: f32,
     /// What one step finer than the reference adds to a picture, as a share of an intra picture.
     refinement: f32,
-    /// P pictures since the last one that was predicted from itself.
-    learned: u32,
 }
 
 impl Scene {
     pub(super) fn new(size: FrameSize) -> Self {
         Self {
             log_pixels: log2((size.width() * size.height()) as f32),
-            cost: None,
-            motion: LogMotion(0.0),
+            seen: [Seen { cost: None, motion: LogMotion(0.0), learned: 0 }; 2],
+            layer: Layer::Base,
             intra_cost: 0.0,
             intra_bias: 0.0,
             reference_qp: 0.0,
             refinement: FIRST_REFINEMENT,
-            learned: 0,
         }
+    }
+
+    /// The next picture is of this layer.
+    pub(super) fn enter(&mut self, layer: Layer) {
+        self.layer = layer;
+    }
+
+    fn seen(&self) -> &Seen {
+        &self.seen[self.layer as usize]
     }
 
     /// Whether the picture differs from the one before by so much more than of late that it is best predicted from
     /// itself.
     pub(super) fn is_cut(&self, motion: LogMotion) -> bool {
-        self.learned > 0 && motion.0 > self.motion.0 + ODD_MOTION && motion.0 > CUT_LOG_MOTION
+        let seen = self.seen();
+        seen.learned > 0 && motion.0 > seen.motion.0 + ODD_MOTION && motion.0 > CUT_LOG_MOTION
     }
 
     /// Takes a look at the next picture, whatever it will be predicted from.
@@ -100,7 +127,9 @@ impl Scene {
 
     /// Bits of a P picture beside pictures of the same quantiser; `None` before one was seen.
     pub(super) fn steady_bits(&self, motion: LogMotion, qp: f32) -> Option<f32> {
-        let cost = self.cost? + MOTION_EXPONENT * motion.0 + self.log_pixels - INTER_SLOPE * (qp - MODEL_QP);
+        // The layers differ less from each other than from nothing at all.
+        let cost = self.seen().cost.or(self.seen[0].cost)? + MOTION_EXPONENT * motion.0 + self.log_pixels
+            - INTER_SLOPE * (qp - MODEL_QP);
         // At worst every macroblock is predicted from its own picture.
         Some(cost.exp2().min(self.intra_bits(qp)))
     }
@@ -122,8 +151,9 @@ impl Scene {
         let steady = (bits - refinement).max(0.3 * bits) / relief;
         let seen =
             log2(steady) - self.log_pixels - MOTION_EXPONENT * motion.0 + INTER_SLOPE * (qp - MODEL_QP);
-        let is_odd = (motion.0 - self.motion.0).abs() > ODD_MOTION;
-        let gain = match self.learned {
+        let Seen { cost, motion: motion_before, learned } = *self.seen();
+        let is_odd = (motion.0 - motion_before.0).abs() > ODD_MOTION;
+        let gain = match learned {
             0 => 1.0,
             _ if is_odd => 0.1,
             // The more of the picture was refinement, the less it tells of the rest.
@@ -138,10 +168,15 @@ impl Scene {
             let ratio = ((bits - expected) / refinement).clamp(0.5, 2.0);
             self.refinement = (self.refinement * (0.75 + 0.25 * ratio)).clamp(0.02, 0.2);
         }
-        let cost = self.cost.unwrap_or(seen);
-        self.cost = Some(cost + gain * (seen - cost));
-        self.motion.0 += gain.max(0.2) * (motion.0 - self.motion.0);
-        self.learned = self.learned.saturating_add(1);
+        let cost = cost.unwrap_or(seen);
+        self.seen[self.layer as usize] = Seen {
+            cost: Some(cost + gain * (seen - cost)),
+            motion: LogMotion(motion_before.0 + gain.max(0.2) * (motion.0 - motion_before.0)),
+            learned: learned.saturating_add(1),
+        };
+        if self.layer == Layer::Leaf {
+            return;
+        }
         let lag = self.reference_qp - qp;
         self.reference_qp = qp + lag * if lag > 1.0 { 0.54 } else { 0.56 };
     }
@@ -151,8 +186,11 @@ impl Scene {
         let missed = log2(bits) - log2(self.intra_bits(qp));
         self.intra_bias = (self.intra_bias + 0.5 * missed).clamp(-1.5, 1.5);
         self.intra_cost += missed;
-        self.reference_qp = qp;
-        self.learned = 0;
+        self.seen[Layer::Leaf as usize].learned = 0;
+        if self.layer == Layer::Base {
+            self.reference_qp = qp;
+            self.seen[Layer::Base as usize].learned = 0;
+        }
     }
 
     /// What a picture at `qp` takes beyond its own changes: the detail that its coarser reference left out. A first
@@ -228,6 +266,26 @@ mod tests {
         scene.learn(800.0, LogMotion::new(0.0), 28.0);
         let after = scene.steady_bits(LogMotion::new(2.0), 28.0).unwrap();
         assert!((after / before - 1.0).abs() < 0.25, "{before} became {after}");
+    }
+
+    #[test]
+    fn each_layer_is_known_by_itself_and_the_leaf_leaves_no_trace_in_the_reference() {
+        let mut scene = scene();
+        for _ in 0..20 {
+            for (layer, bits) in [(Layer::Base, 30_000.0), (Layer::Leaf, 15_000.0)] {
+                scene.enter(layer);
+                scene.learn(bits, LogMotion::new(2.0), 28.0);
+            }
+        }
+        for (layer, bits) in [(Layer::Base, 30_000.0), (Layer::Leaf, 15_000.0)] {
+            scene.enter(layer);
+            let expected = scene.steady_bits(LogMotion::new(2.0), 28.0).unwrap();
+            assert!((expected / bits - 1.0).abs() < 0.02, "{layer:?}: {expected}");
+        }
+        let before = scene.reference_qp;
+        scene.learn(15_000.0, LogMotion::new(2.0), 20.0);
+        scene.learn_intra(90_000.0, 20.0);
+        assert_eq!(scene.reference_qp, before);
     }
 
     #[test]

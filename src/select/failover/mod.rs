@@ -1,24 +1,28 @@
 //! The encoder that never stops: whichever backend fails, the next one takes the same frame.
 
 mod change;
+mod ids;
 mod switch;
 
+use std::ops::RangeInclusive;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ids::Ids;
+
 use super::backoff::Waits;
-use super::held::{Held, Settings, check, why};
+use super::held::{Coded, Held, Settings, check, why};
 use super::histogram::Latency;
 use super::order::Order;
 use super::record::{Counters, Record};
 use super::restore::Restorer;
 use crate::config::EncoderConfig;
-use crate::encoder::{AccessUnit, Backend, Encoder, Picture, Remains};
+use crate::encoder::{AccessUnit, Backend, Encoder, Picture, Recovery, Remains};
 use crate::error::{ConfigError, DriverError, Error, Unavailable};
 use crate::event::Event;
 use crate::frame::{Frame, PixelFormat};
 use crate::reason::Reason;
-use crate::units::{Bitrate, FrameRate, FrameSize, QpRange};
+use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange};
 
 /// How long a session that was left is waited for where its memory is to be freed.
 const LONGEST_END: Duration = Duration::from_secs(2);
@@ -58,6 +62,7 @@ pub struct FailoverEncoder {
     frames_since_idr: u32,
     /// Of the frame that came last.
     format: PixelFormat,
+    ids: Ids,
     record: Record,
 }
 
@@ -87,6 +92,7 @@ impl FailoverEncoder {
                         idr_requested: false,
                         frames_since_idr: 0,
                         format: PixelFormat::I420,
+                        ids: Ids::default(),
                         record,
                     };
                     if !config.failover.warm_software {
@@ -179,7 +185,7 @@ impl Encoder for FailoverEncoder {
             tracing::debug!(%error, "a bitrate that waited is given up");
             self.wanted.bitrate = self.bitrate_in_force();
         }
-        let picture = if self.idr_requested { Picture::Idr } else { Picture::Auto };
+        let picture = if self.idr_requested { Picture::Idr } else { picture };
         let mut coded = self.encode_anyhow(frame, picture)?;
         self.frames_since_idr = if coded.is_idr { 1 } else { self.frames_since_idr.saturating_add(1) };
         self.idr_requested &= !coded.is_idr;
@@ -188,9 +194,36 @@ impl Encoder for FailoverEncoder {
         coded.times.total = start.elapsed();
         let backend = self.active.backend();
         let (bytes, nal_ranges) = self.active.last_unit();
-        self.record.coded(backend, &coded, bytes.len());
-        let (is_idr, qp, times) = (coded.is_idr, coded.qp, coded.times);
-        Ok(AccessUnit { bytes, nal_ranges, is_idr, timestamp: frame.timestamp(), qp, times, backend })
+        let frame_id = self.record.coded(backend, &coded, bytes.len());
+        self.ids.coded(frame_id, coded.frame_id);
+        let Coded { is_idr, is_droppable, qp, times, .. } = coded;
+        Ok(AccessUnit {
+            bytes,
+            nal_ranges,
+            frame_id,
+            is_idr,
+            is_droppable,
+            timestamp: frame.timestamp(),
+            qp,
+            times,
+            backend,
+        })
+    }
+
+    fn invalidate(&mut self, lost: RangeInclusive<FrameId>) -> Result<Recovery, Error> {
+        let Some(of_active) = self.ids.of_active(&lost) else { return Ok(Recovery::NotNeeded) };
+        let recovery = match self.active.invalidate(of_active) {
+            Err(error @ (Error::Driver(_) | Error::Unavailable(_))) => {
+                self.fall_back(error)?;
+                Recovery::Idr
+            }
+            done => done?,
+        };
+        if recovery != Recovery::NotNeeded {
+            let (first, last) = (*lost.start(), *lost.end());
+            self.record.invalidated(self.active.backend(), first, last, recovery);
+        }
+        Ok(recovery)
     }
 
     /// Changes the target; a small increase waits: see

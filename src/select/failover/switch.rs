@@ -84,6 +84,7 @@ impl FailoverEncoder {
 
     fn restore(&mut self, held: Held) {
         let stood_in = mem::replace(&mut self.active, held);
+        self.ids.start_over();
         self.left_for = None;
         self.record.restored(self.active.backend(), stood_in.backend());
         if let Some(waits) = &mut self.waits {
@@ -106,6 +107,7 @@ impl FailoverEncoder {
             return Err(error);
         };
         let broken = mem::replace(&mut self.active, stand_in);
+        self.ids.start_over();
         let why = why(broken.backend(), &error);
         self.left.retain(|left| left.strong_count() > 0);
         self.left.extend(broken.discard());

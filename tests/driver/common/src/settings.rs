@@ -35,6 +35,8 @@ pub struct Settings {
     pub gpus: Vec<Gpu>,
     /// `SESSIONS`: how many sessions may be open in this process; none means no limit.
     pub sessions: Option<u32>,
+    /// `GPU_SESSIONS`: how many of them may be open on each GPU; none means no limit.
+    pub gpu_sessions: Option<u32>,
     /// `SESSION_STATUS`: the answer past the limit, 10 or 21 with real drivers.
     pub session_status: u32,
     /// `LATENCY_US`: how long a picture takes after it is submitted.
@@ -68,6 +70,7 @@ impl Default for Settings {
             cuda_version: 12020,
             gpus: vec![Gpu { name: "NVIDIA Double".to_owned(), has_encoder: true }],
             sessions: None,
+            gpu_sessions: None,
             session_status: 10,
             latency_us: 0,
             encode_with: EncodeWith::OpenH264,
@@ -107,6 +110,9 @@ impl Settings {
             "CUDA" => self.cuda_version = number(value)?,
             "GPUS" => self.gpus = parse_gpus(value)?,
             "SESSIONS" => self.sessions = if value.is_empty() { None } else { Some(number(value)?) },
+            "GPU_SESSIONS" => {
+                self.gpu_sessions = if value.is_empty() { None } else { Some(number(value)?) };
+            }
             "SESSION_STATUS" => self.session_status = number(value)?,
             "LATENCY_US" => self.latency_us = number(value)?,
             "ENCODE" => self.encode_with = parse_encode(value)?,

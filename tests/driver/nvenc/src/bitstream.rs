@@ -39,6 +39,8 @@ pub(crate) struct Finished {
     pub(crate) bytes: Vec<u8>,
     pub(crate) kind: u32,
     pub(crate) qp: u32,
+    /// Its temporal layer.
+    pub(crate) layer: u32,
     pub(crate) slices: u32,
     pub(crate) timestamp: u64,
     pub(crate) duration: u64,
@@ -202,7 +204,7 @@ fn fill_in(view: View, version: usize, finished: &Finished, bytes: &mut [u8]) {
         view.set_u32(at, 0);
     }
     if version > 0 {
-        view.set_u32(88, 0);
+        view.set_u32(88, finished.layer);
     }
     // The counts of macroblocks moved in 12.1.
     let counts = if version == 3 { 92 } else { 140 };

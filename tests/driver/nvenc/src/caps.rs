@@ -16,7 +16,7 @@ const CAPS: [(&str, i32); 55] = [
     ("SUPPORT_CABAC", 1),
     ("SUPPORT_ADAPTIVE_TRANSFORM", 1),
     ("SUPPORT_STEREO_MVC", 0),
-    ("NUM_MAX_TEMPORAL_LAYERS", 0),
+    ("NUM_MAX_TEMPORAL_LAYERS", 2),
     ("SUPPORT_HIERARCHICAL_PFRAMES", 0),
     ("SUPPORT_HIERARCHICAL_BFRAMES", 0),
     ("LEVEL_MAX", 62),
@@ -24,7 +24,7 @@ const CAPS: [(&str, i32); 55] = [
     ("SEPARATE_COLOUR_PLANE", 0),
     ("WIDTH_MAX", 4096),
     ("HEIGHT_MAX", 4096),
-    ("SUPPORT_TEMPORAL_SVC", 0),
+    ("SUPPORT_TEMPORAL_SVC", 1),
     ("SUPPORT_DYN_RES_CHANGE", 1),
     ("SUPPORT_DYN_BITRATE_CHANGE", 1),
     ("SUPPORT_DYN_FORCE_CONSTQP", 1),
@@ -63,8 +63,10 @@ const CAPS: [(&str, i32); 55] = [
     ("OUTPUT_ROW_STATS", 0),
 ];
 
+pub(crate) const MAX_TEMPORAL_LAYERS: usize = 10;
 pub(crate) const WIDTH_MAX: usize = 16;
 pub(crate) const HEIGHT_MAX: usize = 17;
+pub(crate) const TEMPORAL_SVC: usize = 18;
 pub(crate) const DYNAMIC_SIZE: usize = 19;
 pub(crate) const DYNAMIC_BITRATE: usize = 20;
 pub(crate) const INTRA_REFRESH: usize = 25;
@@ -72,6 +74,7 @@ pub(crate) const CUSTOM_VBV: usize = 26;
 pub(crate) const INVALIDATION: usize = 28;
 pub(crate) const WIDTH_MIN: usize = 45;
 pub(crate) const HEIGHT_MIN: usize = 46;
+pub(crate) const MULTIPLE_REFERENCES: usize = 47;
 
 /// How many each API version knows.
 const KNOWN: [usize; 4] = [50, 51, 51, 55];
@@ -93,13 +96,19 @@ pub(crate) fn of(settings: &Settings, number: usize) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{CAPS, HEIGHT_MIN, INVALIDATION, WIDTH_MIN, of, value};
+    use super::{
+        CAPS, HEIGHT_MIN, INVALIDATION, MAX_TEMPORAL_LAYERS, MULTIPLE_REFERENCES, TEMPORAL_SVC, WIDTH_MIN,
+        of, value,
+    };
     use d264_double_common::settings::Settings;
 
     #[test]
     fn numbers_are_those_of_the_header() {
         assert_eq!(CAPS[WIDTH_MIN].0, "WIDTH_MIN");
         assert_eq!(CAPS[HEIGHT_MIN].0, "HEIGHT_MIN");
+        assert_eq!(CAPS[MAX_TEMPORAL_LAYERS].0, "NUM_MAX_TEMPORAL_LAYERS");
+        assert_eq!(CAPS[TEMPORAL_SVC].0, "SUPPORT_TEMPORAL_SVC");
+        assert_eq!(CAPS[MULTIPLE_REFERENCES].0, "SUPPORT_MULTIPLE_REF_FRAMES");
         assert_eq!(CAPS[INVALIDATION].0, "SUPPORT_REF_PIC_INVALIDATION");
     }
 

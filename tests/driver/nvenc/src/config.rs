@@ -59,6 +59,11 @@ pub(crate) struct Config {
     pub(crate) least_qp: u32,
     pub(crate) most_qp: u32,
     pub(crate) slices: Slices,
+    /// How many pictures are kept to predict from.
+    pub(crate) references: u32,
+    pub(crate) temporal_layers: u32,
+    /// Each slice comes behind a unit that tells its layer.
+    pub(crate) prefixes: bool,
     pub(crate) report_slice_offsets: bool,
     pub(crate) repeat_headers: bool,
     pub(crate) no_headers: bool,
@@ -163,6 +168,10 @@ impl Config {
             least_qp: if config.bit(RATE + 36, 0) { config.u32(RATE + 40) } else { 0 },
             most_qp: if config.bit(RATE + 36, 1) { config.u32(RATE + 52) } else { HIGHEST_QP },
             slices: read_slices(config, width, height, function)?,
+            // Zero is the driver's choice.
+            references: config.u32(H264 + 60).max(1),
+            temporal_layers: if config.bit(H264, 0) { config.u32(H264 + 20) } else { 1 },
+            prefixes: config.bit(H264, 0) && !config.bit(H264, 18),
             report_slice_offsets: init.bit(68, 0),
             repeat_headers: config.bit(H264, 12),
             no_headers: config.bit(H264, 7),
@@ -219,6 +228,7 @@ impl Config {
         if self.level != 0 && !(9..=62).contains(&self.level) {
             return refuse(INVALID_PARAM, "level is no level of H.264");
         }
+        self.check_references(config, function)?;
         if config.u32(32) > 1 {
             return refuse(UNSUPPORTED_PARAM, "frameFieldMode asks for fields, which the capabilities deny");
         }
@@ -248,6 +258,42 @@ impl Config {
         Ok(())
     }
 
+    fn check_references(&self, config: View, function: Function) -> Result<(), u32> {
+        let refuse = |status: u32, rule: &str| Err(broke(function, status, rule));
+        let settings = settings();
+        if self.references > 16 {
+            return refuse(INVALID_PARAM, "maxNumRefFrames is above 16");
+        }
+        let macroblocks = self.width.div_ceil(16) * self.height.div_ceil(16);
+        if level_room(self.level).is_some_and(|room| self.references * macroblocks > room) {
+            return refuse(INVALID_PARAM, "maxNumRefFrames is more than the level has room for");
+        }
+        if config.u32(H264 + 204) > 1 && caps::of(&settings, caps::MULTIPLE_REFERENCES) == 0 {
+            return refuse(UNSUPPORTED_PARAM, "numRefL0 asks for references, which the capabilities deny");
+        }
+        if config.u32(H264 + 204) > 7 {
+            return refuse(INVALID_PARAM, "numRefL0 is above 7");
+        }
+        if !config.bit(H264, 0) {
+            return Ok(());
+        }
+        let most = u32::try_from(caps::of(&settings, caps::MAX_TEMPORAL_LAYERS)).unwrap_or(0);
+        if caps::of(&settings, caps::TEMPORAL_SVC) == 0 || !(1..=most).contains(&self.temporal_layers) {
+            let rule = "temporal layers are asked for, which the capabilities deny";
+            return refuse(UNSUPPORTED_PARAM, rule);
+        }
+        let largest = config.u32(H264 + 196);
+        if largest < self.temporal_layers || largest > most {
+            let rule = "maxTemporalLayers is below numTemporalLayers, or above the capability";
+            return refuse(INVALID_PARAM, rule);
+        }
+        if self.references < largest.saturating_sub(2) * 2 {
+            let rule = "maxNumRefFrames is below what maxTemporalLayers needs";
+            return refuse(INVALID_PARAM, rule);
+        }
+        Ok(())
+    }
+
     fn check_rate(&self, config: View, function: Function) -> Result<(), u32> {
         let refuse = |status: u32, rule: &str| Err(broke(function, status, rule));
         let mode = config.u32(RATE + 4);
@@ -273,6 +319,25 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Macroblocks of all the frames that a decoder of a level keeps; none where the driver chooses the level.
+fn level_room(level: u32) -> Option<u32> {
+    Some(match level {
+        0 => return None,
+        1..=10 => 396,
+        11 => 900,
+        12..=20 => 2_376,
+        21 => 4_752,
+        22..=30 => 8_100,
+        31 => 18_000,
+        32 => 20_480,
+        40 | 41 => 32_768,
+        42 => 34_816,
+        50 => 110_400,
+        51 | 52 => 184_320,
+        _ => 696_320,
+    })
 }
 
 fn read_profile(config: View, function: Function) -> Result<Profile, u32> {
@@ -381,6 +446,7 @@ fn describe_h264(config: View) -> Value {
         "h264Flags": config.u32(H264), "level": config.u32(H264 + 4), "idrPeriod": config.u32(H264 + 8),
         "adaptiveTransformMode": config.u32(H264 + 32), "entropyCodingMode": config.u32(H264 + 44),
         "intraRefreshPeriod": config.u32(H264 + 52), "intraRefreshCnt": config.u32(H264 + 56),
+        "numTemporalLayers": config.u32(H264 + 20), "maxTemporalLayers": config.u32(H264 + 196),
         "maxNumRefFrames": config.u32(H264 + 60), "numRefL0": config.u32(H264 + 204),
         "sliceMode": config.u32(H264 + 64), "sliceModeData": config.u32(H264 + 68),
         "chromaFormatIDC": config.u32(H264 + 192),

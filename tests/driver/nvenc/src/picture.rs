@@ -9,11 +9,11 @@ use d264_double_common::settings::EncodeWith;
 use crate::bitstream::{Finished, State};
 use crate::config::Config;
 use crate::driver::{broke, settings};
-use crate::h264::{Coded, Coder, annex_b, sei};
+use crate::h264::{Coded, Coder, Unknown, annex_b, prefix, recovery_point, sei};
 use crate::layout::Struct;
 use crate::pixels::{Picture, Raw, span};
 use crate::session::Session;
-use crate::status::{GENERIC, INVALID_CALL, INVALID_PARAM, INVALID_PTR};
+use crate::status::{GENERIC, INVALID_CALL, INVALID_PARAM, INVALID_PTR, UNSUPPORTED_PARAM};
 use crate::view::{Address, View};
 
 /// `NV_ENC_PIC_FLAG_*`.
@@ -26,9 +26,6 @@ const KNOWN_FLAGS: u32 = 0xf;
 const TYPE_P: u32 = 0;
 pub(crate) const TYPE_IDR: u32 = 3;
 
-/// How many earlier pictures can be told to be lost.
-const REFERENCES: usize = 16;
-
 /// A picture that was submitted.
 #[derive(Debug)]
 pub(crate) struct Submitted {
@@ -39,6 +36,8 @@ pub(crate) struct Submitted {
     idr: bool,
     headers: bool,
     messages: Vec<Vec<u8>>,
+    /// The length of the intra refresh that it starts, in pictures; 0 for none.
+    refresh: u32,
     pub(crate) timestamp: u64,
     pub(crate) duration: u64,
     pub(crate) index: u32,
@@ -58,7 +57,7 @@ impl Canned {
         let grey = Picture::grey(config.width as usize, config.height as usize);
         let mut unit = || {
             let coded = coder.encode(&grey, true)?;
-            Some((assemble(coder, config, &coded, true, &[]), count(&coded)))
+            Some((assemble(coder, config, &coded, true, &[], 0), count(&coded)))
         };
         Some(Self { units: [unit()?, unit()?], next: 0 })
     }
@@ -74,9 +73,16 @@ fn count(coded: &Coded) -> u32 {
 }
 
 /// An access unit as the settings want it.
-fn assemble(coder: &Coder, config: &Config, coded: &Coded, headers: bool, messages: &[Vec<u8>]) -> Vec<u8> {
+fn assemble(
+    coder: &Coder,
+    config: &Config,
+    coded: &Coded,
+    headers: bool,
+    messages: &[Vec<u8>],
+    refresh: u32,
+) -> Vec<u8> {
     let delimiter: &[u8] = if coded.idr { &[9, 0x10] } else { &[9, 0x30] };
-    let recovery = config.recovery_point.then(|| sei(6, &[0xc4])).filter(|_| !coded.idr);
+    let recovery = config.recovery_point.then(|| recovery_point(refresh)).filter(|_| !coded.idr);
     let mut units: Vec<&[u8]> = Vec::new();
     if config.delimiter {
         units.push(delimiter);
@@ -87,7 +93,13 @@ fn assemble(coder: &Coder, config: &Config, coded: &Coded, headers: bool, messag
     }
     units.extend(recovery.as_deref());
     units.extend(messages.iter().map(Vec::as_slice));
-    units.extend(coded.slices.iter().map(Vec::as_slice));
+    let layer = u8::from(!coded.is_reference());
+    let prefixes: Vec<Vec<u8>> =
+        coded.slices.iter().filter(|_| config.prefixes).map(|slice| prefix(slice, layer)).collect();
+    for (place, slice) in coded.slices.iter().enumerate() {
+        units.extend(prefixes.get(place).map(Vec::as_slice));
+        units.push(slice);
+    }
     annex_b(units)
 }
 
@@ -150,6 +162,13 @@ impl Session {
             Some(_) => return refuse(INVALID_CALL, "an output buffer is reused before it is locked"),
             None => return refuse(INVALID_PARAM, "the output buffer does not exist"),
         }
+        let refresh = view.u32(80 + 16);
+        if refresh > 0 && crate::caps::of(&settings(), crate::caps::INTRA_REFRESH) == 0 {
+            return refuse(UNSUPPORTED_PARAM, "an intra refresh is forced, which the capabilities deny");
+        }
+        if refresh > 0 && flags & FORCE_IDR != 0 {
+            return refuse(INVALID_PARAM, "an intra refresh is forced on an IDR");
+        }
         let (pixels, ticket) = self.take_pixels(view, input)?;
         let decided = self.config()?.decides_types;
         let asked = flags & FORCE_IDR != 0 || (!decided && view.u32(72) == TYPE_IDR);
@@ -167,13 +186,14 @@ impl Session {
             idr,
             headers: flags & OUTPUT_HEADERS != 0,
             messages: messages(view),
+            refresh,
             timestamp: view.u64(24),
             duration: view.u64(32),
             index: self.frames,
             ready,
             ticket,
         };
-        self.log.submitted(view.u32(80 + 16));
+        self.log.submitted(refresh);
         self.frames += 1;
         self.unfinished += 1;
         self.hold(input, 1);
@@ -289,32 +309,38 @@ impl Session {
         let config = self.config.as_ref()?;
         let coder = self.coder.as_mut()?;
         self.scratch.convert(raw, config.width as usize, config.height as usize);
-        let coded = match coder.encode(&self.scratch, picture.idr) {
+        let (source, timestamp) = (&self.scratch, picture.timestamp);
+        let coded = match &mut self.past {
+            Some(past) => past.encode(coder, config, source, timestamp, picture.idr),
+            None => coder.encode(source, picture.idr),
+        };
+        let coded = match coded {
             Some(coded) => coded,
             None => {
                 self.new_sequence = true;
-                [30, 45].into_iter().find_map(|least| {
-                    *coder = Coder::with_least_qp(config, least).ok()?;
-                    coder.encode(&self.scratch, true)
+                [30, 45].into_iter().find_map(|least| match &mut self.past {
+                    Some(past) => past.begin(coder, config, source, timestamp, least),
+                    None => {
+                        *coder = Coder::with_least_qp(config, least).ok()?;
+                        coder.encode(source, true)
+                    }
                 })?
             }
         };
         let due = coded.idr && !config.no_headers && (config.repeat_headers || self.new_sequence);
         let headers = picture.headers || due;
-        let bytes = assemble(coder, config, &coded, headers, &picture.messages);
+        let bytes = assemble(coder, config, &coded, headers, &picture.messages, picture.refresh);
         self.new_sequence = false;
-        if coded.idr {
-            self.references.clear();
+        if coded.is_reference() {
+            self.reference = Some(picture.timestamp);
         }
-        if self.references.len() == REFERENCES {
-            self.references.pop_front();
-        }
-        self.references.push_back(picture.timestamp);
         self.log.encoded(coded.idr, bytes.len());
+        self.log.reached_back(coded.back);
         Some(Finished {
             bytes,
             kind: if coded.idr { TYPE_IDR } else { TYPE_P },
             qp: coded.qp,
+            layer: u32::from(!coded.is_reference()),
             slices: count(&coded),
             timestamp: picture.timestamp,
             duration: picture.duration,
@@ -333,6 +359,7 @@ impl Session {
             bytes,
             kind: TYPE_IDR,
             qp: 26,
+            layer: 0,
             slices,
             timestamp: picture.timestamp,
             duration: picture.duration,
@@ -340,8 +367,8 @@ impl Session {
         })
     }
 
-    /// A receiver lost the picture of this timestamp. What is predicted from it is lost too; the double knows one way
-    /// to predict from nothing that is lost, an IDR.
+    /// A receiver lost the picture of this timestamp. What is predicted from it is lost too. The next picture is
+    /// predicted from the newest reference that is not, and where there is none it is an IDR.
     pub(crate) fn invalidate(&mut self, timestamp: u64) -> Result<(), u32> {
         const FUNCTION: Function = Function::nvEncInvalidateRefFrames;
         self.config()?;
@@ -355,14 +382,17 @@ impl Session {
         }
         self.encode_all();
         self.log.invalidated();
-        match self.references.iter().position(|known| *known == timestamp) {
-            Some(place) => {
-                self.references.truncate(place);
-                self.idr_next = true;
-                Ok(())
-            }
-            None => Err(INVALID_PARAM),
-        }
+        let is_one_left = match &mut self.past {
+            Some(past) => past.lose(timestamp),
+            None if self.reference == Some(timestamp) => Ok(false),
+            None => Err(Unknown),
+        };
+        let is_one_left = is_one_left.map_err(|Unknown| {
+            let rule = "a picture is invalidated that is not among the references";
+            broke(FUNCTION, INVALID_PARAM, rule)
+        })?;
+        self.idr_next |= !is_one_left;
+        Ok(())
     }
 }
 

@@ -45,7 +45,7 @@ impl Raw {
 }
 
 /// A planar 4:2:0 picture.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Picture {
     pub(crate) width: usize,
     pub(crate) height: usize,

@@ -26,7 +26,10 @@ pub(crate) struct Log {
     idrs: u64,
     bytes: u64,
     invalidations: u64,
-    refreshes: u64,
+    /// Pictures that were predicted from an older reference than the last.
+    from_older: u64,
+    /// How often an intra refresh of each length was forced.
+    refreshes: BTreeMap<u32, u64>,
     /// How often each set of picture flags came.
     flags: BTreeMap<u32, u64>,
 }
@@ -41,7 +44,8 @@ impl Log {
             idrs: 0,
             bytes: 0,
             invalidations: 0,
-            refreshes: 0,
+            from_older: 0,
+            refreshes: BTreeMap::new(),
             flags: BTreeMap::new(),
         }
     }
@@ -64,13 +68,19 @@ impl Log {
     }
 
     pub(crate) fn submitted(&mut self, refresh_frames: u32) {
-        self.refreshes += u64::from(refresh_frames > 0);
+        if refresh_frames > 0 {
+            *self.refreshes.entry(refresh_frames).or_default() += 1;
+        }
     }
 
     pub(crate) fn encoded(&mut self, idr: bool, bytes: usize) {
         self.frames += 1;
         self.idrs += u64::from(idr);
         self.bytes += bytes as u64;
+    }
+
+    pub(crate) fn reached_back(&mut self, references: u32) {
+        self.from_older += u64::from(references > 1);
     }
 
     pub(crate) fn invalidated(&mut self) {
@@ -82,7 +92,8 @@ impl Log {
             "api": format!("{}.{}", self.api.0, self.api.1),
             "settings": self.settings, "reconfigurations": self.changes,
             "frames": self.frames, "idrs": self.idrs, "bytes": self.bytes,
-            "picture_flags": self.flags, "invalidations": self.invalidations, "intra_refreshes_forced": self.refreshes,
+            "picture_flags": self.flags, "invalidations": self.invalidations,
+            "from_older_references": self.from_older, "intra_refreshes_forced": self.refreshes,
         })
     }
 }

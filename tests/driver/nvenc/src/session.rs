@@ -12,7 +12,7 @@ use crate::bitstream::Bitstream;
 use crate::buffer::InputBuffer;
 use crate::config::Config;
 use crate::driver::{bridge, broke, settings};
-use crate::h264::Coder;
+use crate::h264::{Coder, Past};
 use crate::layout::{Struct, VERSIONS, api_of, api_word, version_index};
 use crate::picture::{Canned, Submitted};
 use crate::pixels::{Picture, Raw};
@@ -24,7 +24,10 @@ use crate::status::{
 };
 use crate::view::{Address, View};
 
-static SESSIONS: Mutex<BTreeMap<u64, Arc<Mutex<Session>>>> = Mutex::new(BTreeMap::new());
+/// A session, and the device that it is on.
+type Placed = (i32, Arc<Mutex<Session>>);
+
+static SESSIONS: Mutex<BTreeMap<u64, Placed>> = Mutex::new(BTreeMap::new());
 static NEXT_HANDLE: AtomicU64 = AtomicU64::new(1);
 
 /// The API version of the last instance that anyone in this process created: it decides for all of them.
@@ -35,11 +38,11 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 pub(crate) fn find(handle: u64) -> Option<Arc<Mutex<Session>>> {
-    lock(&SESSIONS).get(&handle).cloned()
+    lock(&SESSIONS).get(&handle).map(|(_, session)| Arc::clone(session))
 }
 
 pub(crate) fn all() -> Vec<Arc<Mutex<Session>>> {
-    lock(&SESSIONS).values().cloned().collect()
+    lock(&SESSIONS).values().map(|(_, session)| Arc::clone(session)).collect()
 }
 
 /// A handle that is no address: it faults when it is dereferenced, and no two kinds share one.
@@ -69,8 +72,10 @@ pub(crate) struct Session {
     pub(crate) frames: u32,
     /// Pictures since the last end of stream.
     pub(crate) unfinished: u32,
-    /// Timestamps of pictures that later ones may be predicted from, newest last.
-    pub(crate) references: VecDeque<u64>,
+    /// Where more than one reference is kept: what was coded since the last IDR.
+    pub(crate) past: Option<Past>,
+    /// Else the one that there is, by its timestamp.
+    pub(crate) reference: Option<u64>,
     pub(crate) idr_next: bool,
     /// The next IDR starts a sequence whose headers no receiver has.
     pub(crate) new_sequence: bool,
@@ -107,18 +112,22 @@ pub(crate) fn open(parameters: Address, encoder: Address) -> Result<(), u32> {
         return Err(INVALID_PTR);
     }
     let bridge = bridge().ok_or(UNSUPPORTED_DEVICE)?;
-    if view.u32(4) != 1 || !(bridge.can_encode)((bridge.device_of)(device)) {
+    let gpu = (bridge.device_of)(device);
+    if view.u32(4) != 1 || !(bridge.can_encode)(gpu) {
         return Err(UNSUPPORTED_DEVICE);
     }
     if (bridge.dead)(device) != 0 {
         return Err(GENERIC);
     }
     let mut sessions = lock(&SESSIONS);
-    if settings.sessions.is_some_and(|limit| sessions.len() >= limit as usize) {
+    let on_gpu = sessions.values().filter(|(other, _)| *other == gpu).count();
+    if settings.sessions.is_some_and(|limit| sessions.len() >= limit as usize)
+        || settings.gpu_sessions.is_some_and(|limit| on_gpu >= limit as usize)
+    {
         return Err(settings.session_status);
     }
     let handle = new_handle();
-    sessions.insert(handle, Arc::new(Mutex::new(Session::new(bridge, device, version))));
+    sessions.insert(handle, (gpu, Arc::new(Mutex::new(Session::new(bridge, device, version)))));
     report::opened(sessions.len());
     (bridge.hold_context)(device, 1);
     place.set_u64(0, handle);
@@ -127,7 +136,7 @@ pub(crate) fn open(parameters: Address, encoder: Address) -> Result<(), u32> {
 
 /// What `nvEncDestroyEncoder` does once the rules were looked at.
 pub(crate) fn close(handle: u64) {
-    if let Some(session) = lock(&SESSIONS).remove(&handle) {
+    if let Some((_, session)) = lock(&SESSIONS).remove(&handle) {
         let session = lock(&session);
         for registration in session.registrations.values() {
             registration.let_go(session.bridge);
@@ -156,7 +165,8 @@ impl Session {
             scratch: Picture::default(),
             frames: 0,
             unfinished: 0,
-            references: VecDeque::new(),
+            past: None,
+            reference: None,
             idr_next: false,
             new_sequence: true,
             spent: false,
@@ -221,6 +231,7 @@ impl Session {
             OUT_OF_MEMORY
         })?;
         self.coder = Some(coder);
+        self.past = (config.references > 1).then(|| Past::new(config.references));
         self.canned = None;
         self.idr_next = true;
         self.new_sequence = true;
@@ -252,6 +263,9 @@ impl Session {
         if old.differs_only_in_rate(&new) {
             if let Some(coder) = &mut self.coder {
                 coder.set_rate(new.target_bits_per_second(), new.frames_per_second());
+            }
+            if let Some(past) = &mut self.past {
+                past.set_rate(new.target_bits_per_second(), new.frames_per_second());
             }
         } else {
             self.start(&new)?;

@@ -82,6 +82,14 @@ impl Writer {
         }
     }
 
+    /// The bytes so far, the last one filled up with ones.
+    pub(super) fn aligned_by_ones(mut self) -> Vec<u8> {
+        while !self.used.is_multiple_of(8) {
+            self.bit(1);
+        }
+        self.bytes
+    }
+
     /// Ends the payload: a one and zeroes up to a byte.
     pub(super) fn finish(mut self) -> Vec<u8> {
         self.bit(1);

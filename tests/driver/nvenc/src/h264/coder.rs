@@ -13,6 +13,7 @@ use openh264_sys2::{
 
 use super::headers;
 use super::nal;
+use super::slice::Syntax;
 use crate::config::{Config, Profile, Slices};
 use crate::pixels::Picture;
 
@@ -34,6 +35,17 @@ pub(crate) struct Coded {
     pub(crate) slices: Vec<Vec<u8>>,
     pub(crate) idr: bool,
     pub(crate) qp: u32,
+    /// How its slices are read.
+    pub(super) syntax: Syntax,
+    /// How many references back lies the one that it is predicted from; 1 is the last.
+    pub(crate) back: u32,
+}
+
+impl Coded {
+    /// Whether others are predicted from it.
+    pub(crate) fn is_reference(&self) -> bool {
+        self.slices.iter().any(|slice| slice.first().is_some_and(|header| header & 0x60 != 0))
+    }
 }
 
 /// An encoder for one size; other settings may change.
@@ -42,6 +54,7 @@ pub(crate) struct Coder {
     encoder: NonNull<ISVCEncoder>,
     pub(crate) sequence_header: Vec<u8>,
     pub(crate) picture_header: Vec<u8>,
+    syntax: Syntax,
     pictures: i64,
 }
 
@@ -60,8 +73,13 @@ impl Coder {
         // SAFETY: writes an encoder, or leaves null.
         let status = unsafe { APILoader.WelsCreateSVCEncoder(&raw mut encoder) };
         let encoder = NonNull::new(encoder).filter(|_| status == 0).ok_or("openh264 makes no encoder")?;
-        let mut coder =
-            Self { encoder, sequence_header: Vec::new(), picture_header: Vec::new(), pictures: 0 };
+        let mut coder = Self {
+            encoder,
+            sequence_header: Vec::new(),
+            picture_header: Vec::new(),
+            syntax: Syntax { frame_num_bits: 0, order_bits: None, cabac: config.cabac },
+            pictures: 0,
+        };
         coder.initialise(config, least)?;
         coder.take_headers(config)?;
         Ok(coder)
@@ -107,7 +125,11 @@ impl Coder {
         }
         for unit in units(&information) {
             match nal::kind(&unit) {
-                7 => self.sequence_header = headers::rewrite(&unit, config.level, &config.vui),
+                7 => {
+                    self.syntax = headers::syntax(&unit, config.cabac).ok_or("openh264's headers are new")?;
+                    self.sequence_header =
+                        headers::rewrite(&unit, config.level, config.references, &config.vui);
+                }
                 8 => self.picture_header = unit,
                 _ => {}
             }
@@ -134,7 +156,7 @@ impl Coder {
         let slices: Vec<Vec<u8>> =
             units(&information).into_iter().filter(|unit| matches!(nal::kind(unit), 1 | 5)).collect();
         let idr = slices.first().is_some_and(|slice| nal::kind(slice) == 5);
-        Some(Coded { slices, idr, qp: self.average_qp() })
+        Some(Coded { slices, idr, qp: self.average_qp(), syntax: self.syntax, back: 1 })
     }
 
     fn source(&self, picture: &Picture) -> SSourcePicture {
@@ -218,7 +240,7 @@ fn fill_in(parameters: &mut SEncParamExt, config: &Config) {
     parameters.iMaxBitrate = 0;
     parameters.iRCMode = if config.constant_qp.is_some() { RATE_OFF } else { RATE_BITRATE };
     parameters.fMaxFrameRate = config.frames_per_second();
-    parameters.iTemporalLayerNum = 1;
+    parameters.iTemporalLayerNum = if config.temporal_layers == 2 { 2 } else { 1 };
     parameters.iSpatialLayerNum = 1;
     parameters.uiIntraPeriod = config.idr_period_frames().unwrap_or(0);
     parameters.iNumRefFrame = 1;

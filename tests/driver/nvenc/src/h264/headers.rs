@@ -2,6 +2,7 @@
 
 use super::bits::{Reader, Writer};
 use super::nal::{escape, unescape};
+use super::slice::Syntax;
 
 /// What the client asked the sequence header to say beyond what decoding needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,9 +29,13 @@ pub(crate) struct Signal {
 
 /// What of a sequence header is needed to rewrite it.
 struct Parsed {
+    frame_num_bits: u32,
+    order_bits: Option<u32>,
+    /// Where `max_num_ref_frames` is, and what follows it.
+    references_at: usize,
+    after_references: usize,
     /// Where `vui_parameters_present_flag` is.
     vui_at: usize,
-    reference_frames: u32,
 }
 
 fn parse(payload: &[u8]) -> Option<Parsed> {
@@ -49,15 +54,15 @@ fn parse(payload: &[u8]) -> Option<Parsed> {
             return None;
         }
     }
-    reader.ue()?;
-    match reader.ue()? {
-        0 => {
-            reader.ue()?;
-        }
-        2 => {}
+    let frame_num_bits = reader.ue()? + 4;
+    let order_bits = match reader.ue()? {
+        0 => Some(reader.ue()? + 4),
+        2 => None,
         _ => return None,
-    }
-    let reference_frames = reader.ue()?;
+    };
+    let references_at = reader.position();
+    reader.ue()?;
+    let after_references = reader.position();
     reader.bit()?;
     reader.ue()?;
     reader.ue()?;
@@ -70,11 +75,18 @@ fn parse(payload: &[u8]) -> Option<Parsed> {
             reader.ue()?;
         }
     }
-    Some(Parsed { vui_at: reader.position(), reference_frames })
+    let vui_at = reader.position();
+    Some(Parsed { frame_num_bits, order_bits, references_at, after_references, vui_at })
+}
+
+/// How the slices of this sequence are read.
+pub(super) fn syntax(unit: &[u8], cabac: bool) -> Option<Syntax> {
+    let Parsed { frame_num_bits, order_bits, .. } = parse(&unescape(unit))?;
+    Some(Syntax { frame_num_bits, order_bits, cabac })
 }
 
 /// Rewrites a sequence header unit; `level` 0 keeps the level that is there. As it was, if it cannot be read.
-pub(super) fn rewrite(unit: &[u8], level: u32, vui: &Vui) -> Vec<u8> {
+pub(super) fn rewrite(unit: &[u8], level: u32, references: u32, vui: &Vui) -> Vec<u8> {
     let mut payload = unescape(unit);
     let Some(parsed) = parse(&payload) else { return unit.to_vec() };
     if let (Some(place), Ok(wanted)) = (payload.get_mut(3), u8::try_from(level))
@@ -84,14 +96,18 @@ pub(super) fn rewrite(unit: &[u8], level: u32, vui: &Vui) -> Vec<u8> {
     }
     let mut reader = Reader::new(&payload);
     let mut writer = Writer::default();
-    for _ in 0..parsed.vui_at {
-        writer.bit(reader.bit().unwrap_or(0));
-    }
+    let mut copy = |writer: &mut Writer, from: usize, to: usize| {
+        (from..to).for_each(|_| writer.bit(reader.bit().unwrap_or(0)));
+    };
+    copy(&mut writer, 0, parsed.references_at);
+    copy(&mut Writer::default(), parsed.references_at, parsed.after_references);
+    writer.ue(references);
+    copy(&mut writer, parsed.after_references, parsed.vui_at);
     if *vui == Vui::default() {
         writer.bit(0);
     } else {
         writer.bit(1);
-        write_vui(&mut writer, vui, parsed.reference_frames);
+        write_vui(&mut writer, vui, references);
     }
     escape(&writer.finish())
 }
@@ -151,7 +167,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_left_alone() {
-        assert_eq!(rewrite(&[0x67], 0, &Vui::default()), [0x67]);
+        assert_eq!(rewrite(&[0x67], 0, 1, &Vui::default()), [0x67]);
     }
 
     #[test]
@@ -162,11 +178,14 @@ mod tests {
             restriction: true,
             ..Vui::default()
         };
-        let unit = rewrite(PLAIN, 42, &vui);
+        let unit = rewrite(PLAIN, 42, 1, &vui);
         let after = parse(&unescape(&unit)).unwrap();
         assert_eq!(unit[3], 42);
         assert_eq!(before.vui_at, after.vui_at);
-        assert_eq!(before.reference_frames, after.reference_frames);
+        assert_eq!(before.after_references, after.after_references);
+        let five = parse(&unescape(&rewrite(PLAIN, 42, 5, &vui))).unwrap();
+        assert_eq!(five.after_references - five.references_at, 5, "the code of a five");
+        assert_eq!(five.vui_at, before.vui_at + 2);
         assert!(unit.len() > PLAIN.len());
     }
 }

@@ -4,7 +4,10 @@ mod bits;
 mod coder;
 mod headers;
 mod nal;
+mod past;
+mod slice;
 
 pub(crate) use coder::{Coded, Coder};
 pub(crate) use headers::{Signal, Vui};
-pub(crate) use nal::{annex_b, sei};
+pub(crate) use nal::{annex_b, prefix, recovery_point, sei};
+pub(crate) use past::{Past, Unknown};

@@ -1,5 +1,7 @@
 //! NAL units: taken out of Annex B, put back into it.
 
+use super::bits::Writer;
+
 /// The units of an Annex B stream, without start codes.
 pub(crate) fn split(stream: &[u8]) -> Vec<&[u8]> {
     let mut starts = Vec::new();
@@ -78,6 +80,30 @@ pub(crate) fn sei(kind: u32, payload: &[u8]) -> Vec<u8> {
     message.extend_from_slice(payload);
     message.push(0x80);
     escape(&message)
+}
+
+/// Tells that so many pictures from here all is as it should be.
+pub(crate) fn recovery_point(pictures: u32) -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer.ue(pictures);
+    // Exact, no broken link, no change of slice groups.
+    writer.bits(0b1000, 4);
+    sei(6, &writer.finish())
+}
+
+/// The unit that goes before a slice to tell its temporal layer (ITU-T H.264 annex F).
+pub(crate) fn prefix(slice: &[u8], layer: u8) -> Vec<u8> {
+    let header = slice.first().copied().unwrap_or(0);
+    let (is_idr, is_reference) = (kind(slice) == 5, header & 0x60 != 0);
+    let idr = u8::from(is_idr) << 6;
+    // No inter-layer prediction; layer; droppable, to be shown.
+    let last = layer << 5 | u8::from(!is_reference) << 3 | 0b111;
+    let mut unit = vec![header & 0x60 | 14, 0x80 | idr, 0x80, last];
+    if is_reference {
+        // Neither base pictures nor extensions.
+        unit.push(0b0010_0000);
+    }
+    unit
 }
 
 #[cfg(test)]

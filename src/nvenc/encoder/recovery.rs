@@ -1,0 +1,38 @@
+//! What becomes of the stream when the receiver has lost frames.
+
+use std::ops::RangeInclusive;
+
+use super::NvencEncoder;
+use crate::encoder::Recovery;
+use crate::error::Error;
+use crate::event::EventKind;
+use crate::nvenc::runner::Job;
+use crate::references::Answer;
+use crate::units::FrameId;
+
+impl NvencEncoder {
+    pub(super) fn recover(&mut self, lost: &RangeInclusive<FrameId>) -> Result<Recovery, Error> {
+        let (FrameId(first), FrameId(last)) = (*lost.start(), *lost.end());
+        // What came from another session is before an IDR of this one.
+        let Some(last_picture) = last.checked_sub(self.first_picture).filter(|_| first <= last) else {
+            return Ok(Recovery::NotNeeded);
+        };
+        let answer = self.references.lose(first.saturating_sub(self.first_picture)..=last_picture);
+        let recovery = match answer {
+            Answer::Nothing => return Ok(Recovery::NotNeeded),
+            Answer::Idr => Recovery::Idr,
+            // It is too late to choose a reference.
+            Answer::Invalidate(_) if self.idr_due => Recovery::Idr,
+            Answer::Invalidate(pictures) => match self.run(Job::Invalidate { pictures })?.result {
+                Ok(()) => Recovery::OlderReference,
+                Err(error) => {
+                    tracing::debug!(%error, "references are not given up one by one: an IDR follows");
+                    Recovery::Idr
+                }
+            },
+        };
+        self.idr_due |= recovery == Recovery::Idr;
+        self.note(EventKind::Invalidated { first: *lost.start(), last: *lost.end(), recovery });
+        Ok(recovery)
+    }
+}

@@ -1,0 +1,39 @@
+//! What helps a receiver that has lost pictures, short of an IDR.
+#![expect(unsafe_code, reason = "references are given up by calls of the driver")]
+
+use direct264_sys::nvenc::Status;
+
+use super::Session;
+use crate::encoder::Backend;
+use crate::error::DriverError;
+use crate::nvenc::progress::Step;
+use crate::reason::Reason;
+
+impl Session {
+    /// Has the next picture start an intra refresh that is spread over so many.
+    pub(in crate::nvenc) fn refresh(&mut self, frames: u32) {
+        self.refresh_frames = frames;
+    }
+
+    /// Has no picture predicted from these any more, which are told by their numbers.
+    ///
+    /// # Errors
+    /// When the driver refuses one: the session is still good, but some of them may be in use.
+    pub(in crate::nvenc) fn invalidate(&mut self, pictures: &[u64]) -> Result<(), DriverError> {
+        const CALL: &str = "nvEncInvalidateRefFrames";
+        self.progress.at(Step::Invalidate);
+        let function = self.open.functions().nvEncInvalidateRefFrames.ok_or_else(|| {
+            DriverError::new(Backend::Nvenc, CALL, 0, "the driver has no such function")
+                .because(Reason::MissingSymbol)
+        })?;
+        let _entered = self.open.context().enter()?;
+        for &picture in pictures {
+            let status = self.patiently(|open| {
+                // SAFETY: the session is open and initialised; the number is the `inputTimeStamp` of a picture of its own.
+                Status(unsafe { function(open.handle(), picture) })
+            });
+            self.open.check(CALL, status.0)?;
+        }
+        Ok(())
+    }
+}

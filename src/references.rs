@@ -1,0 +1,188 @@
+//! Which pictures a session can still predict from, known from outside by what was coded and what was lost. Pure.
+//!
+//! Each picture is predicted from one other, the newest reference that is not lost. So the references that are not lost
+//! are a chain, and with one of them all that came after it is lost too. Should a driver choose an older one, that is in
+//! the same chain, and fewer pictures are lost than is taken for lost here.
+
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
+
+/// So many pictures are remembered; what is reported later than that is answered with an IDR.
+const REMEMBERED: usize = 128;
+
+/// What is to be done about a loss.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Nothing that is still to come depends on it.
+    Nothing,
+    /// These pictures must not be predicted from any more.
+    Invalidate(Vec<u64>),
+    /// Nothing is left to predict from.
+    Idr,
+}
+
+/// The pictures of one session since its last IDR, by their numbers.
+#[derive(Debug)]
+pub(crate) struct References {
+    /// How many references the session keeps.
+    kept: usize,
+    /// Oldest first.
+    known: VecDeque<Known>,
+    last_idr: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    picture: u64,
+    /// What it was predicted from.
+    parent: Option<u64>,
+    is_reference: bool,
+    is_lost: bool,
+}
+
+impl References {
+    /// Of a session that keeps so many references.
+    pub(crate) fn new(kept: u32) -> Self {
+        let kept = usize::try_from(kept).unwrap_or(1).max(1);
+        Self { kept, known: VecDeque::with_capacity(REMEMBERED), last_idr: 0 }
+    }
+
+    /// A picture was coded, as the next one.
+    pub(crate) fn coded(&mut self, picture: u64, is_idr: bool, is_droppable: bool) {
+        if is_idr {
+            self.known.clear();
+            self.last_idr = picture;
+        }
+        if self.known.len() == REMEMBERED {
+            self.known.pop_front();
+        }
+        let parent = self.known.iter().rev().find(|known| known.can_be_used()).map(|known| known.picture);
+        self.known.push_back(Known { picture, parent, is_reference: !is_droppable, is_lost: false });
+    }
+
+    /// A receiver does not have these pictures.
+    pub(crate) fn lose(&mut self, lost: RangeInclusive<u64>) -> Answer {
+        let (Some(oldest), Some(newest)) = (self.known.front(), self.known.back()) else {
+            return Answer::Nothing;
+        };
+        let (oldest, newest) = (oldest.picture, newest.picture);
+        if lost.is_empty() || *lost.end() < self.last_idr || *lost.start() > newest {
+            return Answer::Nothing;
+        }
+        if *lost.start() < oldest {
+            // With the IDR all is lost, and so it may be with what is not remembered.
+            self.known.iter_mut().for_each(|known| known.is_lost = true);
+            return Answer::Idr;
+        }
+        let newly = self.mark(&lost);
+        if newly.is_empty() {
+            return Answer::Nothing;
+        }
+        let mut in_use = self.known.iter().rev().filter(|known| known.is_reference).take(self.kept);
+        let Some(oldest_in_use) = in_use.clone().last().map(|known| known.picture) else {
+            return Answer::Nothing;
+        };
+        if in_use.all(|known| known.is_lost) {
+            return Answer::Idr;
+        }
+        Answer::Invalidate(newly.into_iter().filter(|&picture| picture >= oldest_in_use).collect())
+    }
+
+    /// Marks what is lost with what was not received. The references among it that were not marked before.
+    fn mark(&mut self, lost: &RangeInclusive<u64>) -> Vec<u64> {
+        let mut newly = Vec::new();
+        for at in 0..self.known.len() {
+            let Known { picture, parent, is_reference, is_lost } = self.known[at];
+            let is_orphan = parent.is_some_and(|parent| self.is_lost(parent));
+            if !is_lost && (lost.contains(&picture) || is_orphan) {
+                self.known[at].is_lost = true;
+                if is_reference {
+                    newly.push(picture);
+                }
+            }
+        }
+        newly
+    }
+
+    fn is_lost(&self, picture: u64) -> bool {
+        // The numbers of those remembered follow each other.
+        let first = self.known.front().map_or(0, |known| known.picture);
+        let at = picture.checked_sub(first).and_then(|at| usize::try_from(at).ok());
+        at.and_then(|at| self.known.get(at)).is_some_and(|known| known.is_lost)
+    }
+}
+
+impl Known {
+    fn can_be_used(&self) -> bool {
+        self.is_reference && !self.is_lost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Answer::{Idr, Invalidate, Nothing};
+    use super::*;
+
+    /// An IDR, then pictures up to `last`.
+    fn coded(kept: u32, last: u64) -> References {
+        let mut references = References::new(kept);
+        for picture in 0..=last {
+            references.coded(picture, picture == 0, false);
+        }
+        references
+    }
+
+    #[test]
+    fn with_a_picture_all_that_came_after_it_is_lost() {
+        let mut references = coded(5, 10);
+        assert_eq!(references.lose(8..=8), Invalidate(vec![8, 9, 10]));
+        references.coded(11, false, false);
+        // A report that comes again is old news, and what came after it is good.
+        assert_eq!(references.lose(8..=10), Nothing);
+        assert_eq!(references.lose(9..=11), Invalidate(vec![11]));
+    }
+
+    #[test]
+    fn without_a_reference_that_is_not_lost_only_an_idr_helps() {
+        for (kept, first) in [(1, 10), (5, 6), (5, 2), (5, 0)] {
+            let mut references = coded(kept, 10);
+            assert_eq!(references.lose(first..=first), Idr, "{first} of {kept}");
+            references.coded(11, true, false);
+            assert_eq!(references.lose(first..=10), Nothing);
+        }
+        assert_eq!(coded(5, 10).lose(7..=10), Invalidate(vec![7, 8, 9, 10]));
+    }
+
+    #[test]
+    fn what_was_predicted_from_an_older_one_is_lost_with_that_one() {
+        let mut references = coded(8, 10);
+        assert_eq!(references.lose(9..=9), Invalidate(vec![9, 10]));
+        references.coded(11, false, false);
+        references.coded(12, false, false);
+        // 11 was predicted from 8.
+        assert_eq!(references.lose(8..=8), Invalidate(vec![8, 11, 12]));
+        references.coded(13, false, false);
+        assert_eq!(references.lose(11..=12), Nothing);
+    }
+
+    #[test]
+    fn what_nothing_depends_on_may_be_lost() {
+        let mut references = References::new(3);
+        for picture in 0..10 {
+            references.coded(picture, picture == 0, picture % 2 == 1);
+        }
+        assert_eq!(references.lose(7..=7), Nothing);
+        assert_eq!(references.lose(7..=8), Invalidate(vec![8]));
+        assert_eq!(references.lose(10..=20), Nothing);
+        assert_eq!(References::new(3).lose(0..=9), Nothing);
+        #[expect(clippy::reversed_empty_ranges, reason = "a caller may get it wrong")]
+        let backwards = 5..=4;
+        assert_eq!(references.lose(backwards), Nothing);
+    }
+
+    #[test]
+    fn what_is_too_long_ago_is_answered_with_an_idr() {
+        let mut references = coded(16, 1_000);
+        assert_eq!(references.lose(500..=500), Idr);
+    }
+}
