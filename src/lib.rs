@@ -68,6 +68,7 @@ pub mod nvenc;
 #[cfg(openh264)]
 pub mod openh264;
 mod reason;
+pub mod rtc;
 mod select;
 mod units;
 #[cfg(any(nvenc, openh264))]
