@@ -73,6 +73,7 @@ mod select;
 mod units;
 #[cfg(any(nvenc, openh264))]
 mod window;
+pub mod worker;
 
 pub use colour::{Colour, Matrix, Range};
 pub use config::{
