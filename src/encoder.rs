@@ -149,9 +149,22 @@ impl AccessUnit<'_> {
     /// A copy that outlives the encoder's next call.
     #[must_use]
     pub fn to_owned(&self) -> OwnedAccessUnit {
+        self.to_owned_in(Vec::new(), Vec::new())
+    }
+
+    /// As [`to_owned`](AccessUnit::to_owned), in memory that another copy was in.
+    pub(crate) fn to_owned_in(
+        &self,
+        mut bytes: Vec<u8>,
+        mut nal_ranges: Vec<Range<usize>>,
+    ) -> OwnedAccessUnit {
+        bytes.clear();
+        bytes.extend_from_slice(self.bytes);
+        nal_ranges.clear();
+        nal_ranges.extend_from_slice(self.nal_ranges);
         OwnedAccessUnit {
-            bytes: self.bytes.to_vec(),
-            nal_ranges: self.nal_ranges.to_vec(),
+            bytes,
+            nal_ranges,
             frame_id: self.frame_id,
             is_idr: self.is_idr,
             is_droppable: self.is_droppable,

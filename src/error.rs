@@ -187,6 +187,11 @@ pub enum ConfigError {
         /// The word, as given.
         word: String,
     },
+    /// A text that is no `profile-level-id`.
+    ProfileLevelId {
+        /// The text, as given.
+        text: String,
+    },
     /// The list of backends to try is empty.
     NoBackend,
 }
@@ -239,6 +244,9 @@ impl fmt::Display for ConfigError {
             }
             Self::UnknownBackend { word } => {
                 write!(f, "\"{word}\" is no backend: say auto, nvenc or openh264")
+            }
+            Self::ProfileLevelId { text } => {
+                write!(f, "\"{text}\" is no profile-level-id: say six hexadecimal digits")
             }
             Self::NoBackend => f.write_str("the list of backends to try is empty"),
         }

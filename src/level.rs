@@ -1,5 +1,7 @@
 //! The H.264 level that a stream needs (ITU-T H.264 annex A, table A-1).
 
+use std::fmt;
+
 use crate::config::Profile;
 use crate::units::{Bitrate, FrameRate, FrameSize};
 
@@ -49,6 +51,35 @@ impl Level {
         frame_rate: FrameRate,
         bitrate: Bitrate,
     ) -> Self {
+        TABLE
+            .iter()
+            .map(|&(idc, ..)| Self(idc))
+            .find(|level| level.holds_keeping(frames, profile, size, frame_rate, bitrate))
+            .unwrap_or(Self::MAX)
+    }
+
+    /// The level with this `level_idc`: 42 for level 4.2. `None` when table A-1 has none; level 1b, which some profiles
+    /// write as 9, is not told apart from level 1 here and has no value of its own.
+    #[must_use]
+    pub fn from_idc(idc: u8) -> Option<Self> {
+        TABLE.iter().any(|&(known, ..)| known == idc).then_some(Self(idc))
+    }
+
+    /// Whether a stream of this size, frame rate and bitrate is within the limits of the level: what a receiver that says
+    /// this level has promised to play.
+    #[must_use]
+    pub fn holds(self, profile: Profile, size: FrameSize, frame_rate: FrameRate, bitrate: Bitrate) -> bool {
+        self.holds_keeping(1, profile, size, frame_rate, bitrate)
+    }
+
+    fn holds_keeping(
+        self,
+        frames: u32,
+        profile: Profile,
+        size: FrameSize,
+        frame_rate: FrameRate,
+        bitrate: Bitrate,
+    ) -> bool {
         let (columns, rows) = size.macroblocks();
         let frame = u64::from(columns) * u64::from(rows);
         let longest = u64::from(columns.max(rows));
@@ -56,16 +87,15 @@ impl Level {
             (frame * u64::from(frame_rate.numerator())).div_ceil(u64::from(frame_rate.denominator()));
         // A.3.1 and A.3.3: high may send 5/4 of the table's rate.
         let (times, over) = if profile == Profile::High { (1_250, 1_000) } else { (1_000, 1_000) };
-        TABLE
-            .iter()
-            .find(|&&(_, max_second, max_frame, max_kept, kbps)| {
+        TABLE.iter().find(|&&(idc, ..)| idc == self.0).is_some_and(
+            |&(_, max_second, max_frame, max_kept, kbps)| {
                 u64::from(frames) * frame <= u64::from(max_kept)
                     && second <= u64::from(max_second)
                     && frame <= u64::from(max_frame)
                     && longest * longest <= 8 * u64::from(max_frame)
                     && u64::from(bitrate.bps()) * over <= u64::from(kbps) * 1_000 * times
-            })
-            .map_or(Self::MAX, |&(idc, ..)| Self(idc))
+            },
+        )
     }
 
     /// How many frames of a size a decoder of the highest level can keep: at most 16.
@@ -80,6 +110,12 @@ impl Level {
     #[must_use]
     pub const fn idc(self) -> u8 {
         self.0
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.0 / 10, self.0 % 10)
     }
 }
 
@@ -136,5 +172,14 @@ mod tests {
     #[test]
     fn what_no_level_holds_gets_the_highest() {
         assert_eq!(level(16_384, 16_384, 300, 800_000), 62);
+    }
+
+    #[test]
+    fn a_level_is_known_by_its_number_and_told_by_its_name() {
+        assert_eq!(Level::from_idc(42).map(|level| level.to_string()).as_deref(), Some("4.2"));
+        assert_eq!([9, 14, 63, 255].map(Level::from_idc), [None; 4]);
+        for (idc, ..) in TABLE {
+            assert_eq!(Level::from_idc(idc).unwrap().idc(), idc);
+        }
     }
 }

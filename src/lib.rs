@@ -70,10 +70,12 @@ pub mod openh264;
 mod reason;
 #[cfg(any(nvenc, openh264))]
 mod references;
+pub mod rtc;
 mod select;
 mod units;
 #[cfg(any(nvenc, openh264))]
 mod window;
+pub mod worker;
 
 pub use colour::{Colour, Matrix, Range};
 pub use config::{

@@ -8,6 +8,7 @@ pub mod device;
 pub mod live;
 pub mod picture;
 pub mod sps;
+pub mod watched;
 
 use std::sync::Once;
 use std::time::Duration;

@@ -1,0 +1,263 @@
+//! The end of a worker where access units come out.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::poll_fn;
+use std::mem;
+use std::ops::{Deref, Range};
+use std::sync::{Arc, MutexGuard};
+use std::task::{Context, Poll};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::frame::HostFrame;
+use super::recycle::Recycler;
+use super::shared::{Shared, State, WorkerCounters};
+use crate::encoder::{AccessUnit, OwnedAccessUnit};
+use crate::error::Error;
+use crate::event::Event;
+use crate::select::FailoverEncoder;
+use crate::units::Timestamp;
+
+/// The memory of an access unit: bytes, and where its NAL units lie.
+pub(super) type UnitMemory = (Vec<u8>, Vec<Range<usize>>);
+
+/// An access unit, with what the worker knows of it. Its memory goes back to the worker when it is dropped.
+#[derive(Debug)]
+pub struct Unit {
+    unit: OwnedAccessUnit,
+    waited: Duration,
+    coded_at: Instant,
+    /// `None` once the memory is somebody else's.
+    home: Option<Arc<Recycler<UnitMemory>>>,
+}
+
+impl Unit {
+    pub(super) fn new(unit: &AccessUnit<'_>, waited: Duration, home: &Arc<Recycler<UnitMemory>>) -> Self {
+        let (bytes, nal_ranges) = home.take().unwrap_or_default();
+        let unit = unit.to_owned_in(bytes, nal_ranges);
+        Self { unit, waited, coded_at: Instant::now(), home: Some(Arc::clone(home)) }
+    }
+
+    /// How long the frame waited for the encoder, from when it was submitted.
+    #[must_use]
+    pub const fn waited(&self) -> Duration {
+        self.waited
+    }
+
+    /// When the access unit was ready to be received.
+    #[must_use]
+    pub const fn coded_at(&self) -> Instant {
+        self.coded_at
+    }
+
+    /// The access unit by itself, with its memory.
+    #[must_use]
+    pub fn into_owned(mut self) -> OwnedAccessUnit {
+        self.home = None;
+        let (bytes, nal_ranges) = self.memory();
+        OwnedAccessUnit { bytes, nal_ranges, ..self.unit.clone() }
+    }
+
+    fn memory(&mut self) -> UnitMemory {
+        (mem::take(&mut self.unit.bytes), mem::take(&mut self.unit.nal_ranges))
+    }
+}
+
+impl Deref for Unit {
+    type Target = OwnedAccessUnit;
+
+    fn deref(&self) -> &OwnedAccessUnit {
+        &self.unit
+    }
+}
+
+impl Drop for Unit {
+    fn drop(&mut self) {
+        if let Some(home) = self.home.take() {
+            home.give_back(self.memory());
+        }
+    }
+}
+
+/// What a worker was doing when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// Encoding a frame: its timestamp, unless it could not be shown as a frame at all.
+    Frame(Option<Timestamp>),
+    /// Setting the frame rate.
+    FrameRate,
+    /// Setting the bitrate.
+    Bitrate,
+    /// Setting the range of quantisers.
+    QpRange,
+    /// Setting the size.
+    Size,
+}
+
+/// An error of the encoder, in the place of what failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct WorkerError {
+    /// What failed.
+    pub step: Step,
+    /// Why. [`Error::Driver`] and [`Error::Unavailable`] from a frame are the last thing that comes out of a worker.
+    pub error: Error,
+}
+
+impl WorkerError {
+    pub(super) const fn new(step: Step, error: Error) -> Self {
+        Self { step, error }
+    }
+}
+
+impl fmt::Display for WorkerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.step {
+            Step::Frame(Some(Timestamp(timestamp))) => {
+                write!(f, "the frame of time {timestamp} was not encoded")
+            }
+            Step::Frame(None) => f.write_str("the frame was not encoded"),
+            Step::FrameRate => f.write_str("the frame rate was not set"),
+            Step::Bitrate => f.write_str("the bitrate was not set"),
+            Step::QpRange => f.write_str("the range of quantisers was not set"),
+            Step::Size => f.write_str("the size was not set"),
+        }
+    }
+}
+
+impl StdError for WorkerError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&self.error)
+    }
+}
+
+/// The thread of a worker did not end within the limit. It still will, by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StillRunning {
+    /// How long it was waited for.
+    pub limit: Duration,
+}
+
+impl fmt::Display for StillRunning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the encoder's worker has not ended within {:?}", self.limit)
+    }
+}
+
+impl StdError for StillRunning {}
+
+/// Where access units come out, in order, and errors in the place of what failed. `None` is the end: nothing follows.
+///
+/// No form of receiving loses anything when it is given up: a future of [`recv`](UnitReceiver::recv) that is dropped has taken
+/// nothing.
+#[derive(Debug)]
+pub struct UnitReceiver<F = HostFrame, E = FailoverEncoder> {
+    shared: Arc<Shared<F, E>>,
+    thread: JoinHandle<()>,
+}
+
+impl<F, E> UnitReceiver<F, E> {
+    pub(super) const fn new(shared: Arc<Shared<F, E>>, thread: JoinHandle<()>) -> Self {
+        Self { shared, thread }
+    }
+
+    /// Waits for the next one, in async code of whatever runtime.
+    pub async fn recv(&mut self) -> Option<Result<Unit, WorkerError>> {
+        poll_fn(|context| self.poll_recv(context)).await
+    }
+
+    /// Waits for the next one, blocking the thread.
+    pub fn blocking_recv(&mut self) -> Option<Result<Unit, WorkerError>> {
+        let mut state = self.shared.state();
+        loop {
+            match self.take(state) {
+                Ok(next) => return next,
+                Err(empty) => state = self.shared.wait_for_news(empty),
+            }
+        }
+    }
+
+    /// The next one if it is there: [`Poll::Pending`] when it is not.
+    pub fn try_recv(&mut self) -> Poll<Option<Result<Unit, WorkerError>>> {
+        self.take(self.shared.state()).map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// The next one if it is there, else the task is woken when there is one. What a `Stream` is made of.
+    pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Unit, WorkerError>>> {
+        match self.take(self.shared.state()) {
+            Ok(next) => Poll::Ready(next),
+            Err(mut empty) => {
+                match &mut empty.waker {
+                    Some(waker) => waker.clone_from(context.waker()),
+                    none => *none = Some(context.waker().clone()),
+                }
+                Poll::Pending
+            }
+        }
+    }
+
+    /// What happened since the last call on either end: see [`Encoder::take_events`](crate::Encoder::take_events).
+    pub fn take_events(&self) -> Vec<Event> {
+        self.shared.state().events.take()
+    }
+
+    /// What the worker came to so far.
+    #[must_use]
+    pub fn counters(&self) -> WorkerCounters {
+        self.shared.state().counters
+    }
+
+    /// Ends the worker as dropping this does, and **waits** until its thread has ended and the encoder is dropped. Who wants
+    /// what was submitted drops the [`FrameSender`](super::FrameSender)s and receives to the end first.
+    ///
+    /// # Errors
+    /// [`StillRunning`] after `limit`; the thread then ends by itself, later.
+    pub fn stop(self, limit: Duration) -> Result<(), StillRunning> {
+        self.leave();
+        if self.shared.wait_until_over(limit) {
+            // All that is left of it is to return. It has panicked if the encoder has, which is over too.
+            while !self.thread.is_finished() {
+                std::thread::yield_now();
+            }
+            Ok(())
+        } else {
+            Err(StillRunning { limit })
+        }
+    }
+
+    /// What is next, or the state when there is nothing yet.
+    fn take<'a>(
+        &self,
+        mut state: MutexGuard<'a, State<F, E>>,
+    ) -> Result<Option<Result<Unit, WorkerError>>, MutexGuard<'a, State<F, E>>> {
+        let was_full = state.units.len() >= state.most_units;
+        match state.units.pop_front() {
+            Some(next) => {
+                if was_full {
+                    self.shared.has_work(state);
+                }
+                Ok(Some(next))
+            }
+            None if state.is_closed => Ok(None),
+            None => Err(state),
+        }
+    }
+
+    /// Nobody receives any more.
+    fn leave(&self) {
+        let mut state = self.shared.state();
+        state.has_receiver = false;
+        let left = mem::take(&mut state.units);
+        let waker = state.waker.take();
+        self.shared.has_work(state);
+        drop((left, waker));
+    }
+}
+
+impl<F, E> Drop for UnitReceiver<F, E> {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}

@@ -1,0 +1,111 @@
+//! The thread of a worker.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::frame::ToFrame;
+use super::output::{Step, Unit, UnitMemory, WorkerError};
+use super::queue::{Changes, Waiting};
+use super::recycle::Recycler;
+use super::shared::{Shared, Work};
+use crate::encoder::{Encoder, Picture};
+use crate::error::Error;
+
+/// Memory for access units that is kept beyond those that wait: of the one that is made, and of those that are being sent.
+const SPARE_UNITS: usize = 8;
+
+pub(super) fn run<F: ToFrame, E: Encoder>(encoder: E, shared: &Shared<F, E>) {
+    // Dropped from the last to the first, also when the encoder panics: then nothing more is taken, then the encoder goes,
+    // then it is over.
+    let _over = OnDrop(|| shared.is_over());
+    let most_units = shared.state().most_units;
+    let mut worker = Worker {
+        encoder,
+        shared,
+        memory: Arc::new(Recycler::new(most_units + SPARE_UNITS)),
+        owes_idr: false,
+        can_go_on: true,
+    };
+    let _closed = OnDrop(|| shared.close());
+    while worker.can_go_on {
+        match shared.next_work() {
+            Work::Call(call) => {
+                call(&mut worker.encoder);
+                worker.tell();
+            }
+            Work::Encode(changes, waiting) => {
+                worker.change(changes);
+                if let Some(waiting) = waiting {
+                    worker.encode(waiting);
+                }
+            }
+            Work::End => return,
+        }
+    }
+}
+
+struct Worker<'s, F, E> {
+    encoder: E,
+    shared: &'s Shared<F, E>,
+    memory: Arc<Recycler<UnitMemory>>,
+    /// An IDR was asked for and has not come out yet.
+    owes_idr: bool,
+    can_go_on: bool,
+}
+
+impl<F: ToFrame, E: Encoder> Worker<'_, F, E> {
+    /// The rates come first: another size begins with those that it is meant to have.
+    fn change(&mut self, changes: Changes) {
+        let Changes { frame_rate, bitrate, qp_range, size, wants_idr } = changes;
+        self.owes_idr |= wants_idr;
+        let encoder = &mut self.encoder;
+        let done = [
+            (Step::FrameRate, frame_rate.map(|frame_rate| encoder.set_frame_rate(frame_rate))),
+            (Step::Bitrate, bitrate.map(|bitrate| encoder.set_bitrate(bitrate))),
+            (Step::QpRange, qp_range.map(|qp_range| encoder.set_qp_range(qp_range))),
+            (Step::Size, size.map(|size| encoder.set_size(size))),
+        ];
+        self.tell();
+        for (step, done) in done {
+            if let Some(Err(error)) = done {
+                self.shared.deliver(Err(WorkerError::new(step, error)), false);
+            }
+        }
+    }
+
+    fn encode(&mut self, waiting: Waiting<F>) {
+        let waited = Instant::now().saturating_duration_since(waiting.submitted);
+        let picture = if self.owes_idr { Picture::Idr } else { Picture::Auto };
+        let mut timestamp = None;
+        let coded = waiting.frame.to_frame().map_err(Error::from).and_then(|frame| {
+            timestamp = Some(frame.timestamp());
+            let unit = self.encoder.encode(&frame, picture)?;
+            self.owes_idr &= !unit.is_idr;
+            Ok(Unit::new(&unit, waited, &self.memory))
+        });
+        // Before anybody hears of it, so that who then takes a frame from a pool finds this one there.
+        drop(waiting);
+        self.tell();
+        let out = coded.map_err(|error| {
+            self.can_go_on = matches!(error, Error::Frame(_) | Error::Config(_));
+            WorkerError::new(Step::Frame(timestamp), error)
+        });
+        self.shared.deliver(out, true);
+    }
+
+    /// What happened, before what came of it: who receives that finds the events there.
+    fn tell(&mut self) {
+        let events = self.encoder.take_events();
+        if !events.is_empty() {
+            self.shared.tell(events);
+        }
+    }
+}
+
+struct OnDrop<A: Fn()>(A);
+
+impl<A: Fn()> Drop for OnDrop<A> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}

@@ -1,0 +1,127 @@
+//! At a steady state a worker allocates nothing for a frame, on either side.
+//!
+//! A test binary of its own with one test, so that nobody else allocates meanwhile.
+#![allow(clippy::unwrap_used, missing_docs)]
+#![expect(unsafe_code, reason = "a counting allocator is the only way to count allocations")]
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use common::{config, encoders, picture, size};
+use direct264::worker::{FramePool, FrameSender, HostFrame, UnitReceiver, WorkerConfig, spawn};
+use direct264::{Encoder, FailoverEncoder, Order, Picture, PixelFormat, Timestamp, open};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call is handed on to the system allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promises are handed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are handed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promises are handed on.
+        unsafe { System.realloc(pointer, layout, new_size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// A stream through a worker, and a task that is polled by hand.
+struct Stream {
+    frames: FrameSender<HostFrame, FailoverEncoder>,
+    units: UnitReceiver<HostFrame, FailoverEncoder>,
+    pool: FramePool,
+    pictures: Vec<Vec<u8>>,
+    waker: Waker,
+    is_async: bool,
+    number: i64,
+}
+
+impl Stream {
+    /// Submits a frame and, before it can be done, another one, which may replace it; receives all that comes of them.
+    fn two(&mut self, picture: Picture) {
+        for _ in 0..2 {
+            let mut frame = self.pool.frame(size(640, 360), PixelFormat::I420, Timestamp(self.number));
+            frame.bytes_mut().copy_from_slice(&self.pictures[self.number as usize % self.pictures.len()]);
+            drop(self.frames.submit(frame, picture).unwrap());
+            self.number += 1;
+        }
+        while self.receive() != self.number - 1 {}
+    }
+
+    fn receive(&mut self) -> i64 {
+        let unit = if self.is_async {
+            loop {
+                match self.units.poll_recv(&mut Context::from_waker(&self.waker)) {
+                    Poll::Ready(unit) => break unit,
+                    Poll::Pending => thread::park(),
+                }
+            }
+        } else {
+            self.units.blocking_recv()
+        };
+        unit.unwrap().unwrap().timestamp.0
+    }
+}
+
+#[test]
+fn a_frame_through_a_worker_allocates_nothing_at_a_steady_state() {
+    let config = config(size(640, 360), 30, 1_000);
+    // The double is loaded by the first of these.
+    drop(encoders(&config));
+    for order in ["auto", "openh264"] {
+        for is_async in [false, true] {
+            let encoder = open(&config, &order.parse::<Order>().unwrap()).unwrap().encoder;
+            let who = format!("{}, async {is_async}", encoder.backend());
+            let (frames, units) = spawn(encoder, WorkerConfig::new()).unwrap();
+            let camera = picture::Camera::new(size(640, 360));
+            let pictures = (0..8).map(|number| camera.i420(number)).collect();
+            let waker = Waker::from(Arc::new(Unpark(thread::current())));
+            let mut stream =
+                Stream { frames, units, pool: FramePool::new(8), pictures, waker, is_async, number: 0 };
+            // As many as can be outside at once: written, waiting, encoded, replaced.
+            let warm = [(); 5].map(|()| stream.pool.frame(size(640, 360), PixelFormat::I420, Timestamp(0)));
+            drop(warm);
+            // Memory for access units grows to the largest, which is an IDR, in each piece of it.
+            for _ in 0..10 {
+                stream.two(Picture::Idr);
+            }
+            for _ in 0..15 {
+                stream.two(Picture::Auto);
+            }
+            stream.frames.take_events();
+            let before = ALLOCATIONS.load(Ordering::Relaxed);
+            for _ in 0..30 {
+                stream.two(Picture::Auto);
+            }
+            let after = ALLOCATIONS.load(Ordering::Relaxed);
+            assert!(stream.frames.take_events().is_empty(), "{who}");
+            assert_eq!(after - before, 0, "{who}");
+        }
+    }
+}
