@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use super::COLOURS;
+
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 280.0;
 const LEFT: f64 = 56.0;
@@ -56,12 +58,14 @@ impl Chart {
 
     /// A line through points, in the colour of series `series`.
     pub(super) fn line(&mut self, series: usize, points: impl Iterator<Item = (f64, f64)>) {
+        let series = series % COLOURS;
         let path = self.path(points);
         let _ = write!(self.svg, r#"<path class="line s{series}" d="{path}"/>"#);
     }
 
     /// As [`line`](Self::line), filled down to the floor.
     pub(super) fn area(&mut self, series: usize, points: impl Iterator<Item = (f64, f64)> + Clone) {
+        let series = series % COLOURS;
         let ends = points.clone().next().zip(points.clone().last());
         let path = self.path(points);
         if let Some((first, last)) = ends {
@@ -89,6 +93,7 @@ impl Chart {
         if value > self.x.1 {
             return;
         }
+        let series = series % COLOURS;
         let (at, floor) = (self.place_x(value), self.place_y(self.y.0));
         let y = TOP + 10.0 + 15.0 * line as f64;
         // A name that would run out of the picture stands on the other side of its mark.
@@ -101,8 +106,19 @@ impl Chart {
 
     /// A triangle at the upper edge: the point lies beyond it.
     pub(super) fn beyond(&mut self, series: usize, x: f64) {
+        let series = series % COLOURS;
         let (at, y) = (self.place_x(x), TOP);
         let _ = write!(self.svg, r#"<path class="dot s{series}" d="M{at:.1} {y}l4 7h-8z"/>"#);
+    }
+
+    /// A point, with a text that is shown over it.
+    pub(super) fn dot(&mut self, series: usize, x: f64, y: f64, text: &str) {
+        let series = series % COLOURS;
+        let (x, y) = (self.place_x(x), self.place_y(y));
+        let _ = write!(
+            self.svg,
+            r#"<circle class="dot s{series}" cx="{x:.1}" cy="{y:.1}" r="4"><title>{text}</title></circle>"#
+        );
     }
 
     /// A text that is shown over the strip from `from` to `to` of the x axis.

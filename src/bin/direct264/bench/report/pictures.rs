@@ -20,8 +20,8 @@ pub(super) fn all(page: &mut String, results: &Results) {
     let edge = latency_edge(backends);
     latency(page, backends, edge);
     distribution(page, backends, edge);
-    let megabits = f64::from(results.settings.bitrate.bps()) / 1e6;
-    let kilobytes = megabits * 1e3 / 8.0 / results.settings.frame_rate.as_f64();
+    let megabits = f64::from(results.run.settings.bitrate.bps()) / 1e6;
+    let kilobytes = megabits * 1e3 / 8.0 / results.run.settings.frame_rate.as_f64();
     series(
         page,
         backends,
@@ -31,7 +31,7 @@ pub(super) fn all(page: &mut String, results: &Results) {
         Some((kilobytes, "an even share")),
         |result| result.records.iter().map(|record| record.bytes as f64 / 1e3).collect(),
     );
-    let frame_rate = results.settings.frame_rate;
+    let frame_rate = results.run.settings.frame_rate;
     let first = second_frames(frame_rate);
     let note = format!("first frame of a second of {first} frames");
     series(
@@ -84,7 +84,7 @@ fn latency(page: &mut String, backends: &[BackendResult], edge: f64) {
         for result in backends {
             if let Some(record) = result.records.get(from) {
                 let idr = if record.is_idr { ", IDR" } else { "" };
-                let _ = write!(text, "\n{}: {} ms{idr}", result.backend, ms(record.times[TOTAL]));
+                let _ = write!(text, "\n{}: {} ms{idr}", result.entrant.name, ms(record.times[TOTAL]));
             }
         }
         chart.hover(from as f64 - 0.5, (from + group) as f64 - 0.5, &text);
@@ -176,7 +176,7 @@ fn series(
         let mut text = format!("{from}");
         for (result, values) in backends.iter().zip(&values) {
             if let Some(chunk) = values.get(from..(from + group).min(values.len())) {
-                let _ = write!(text, "\n{}: {:.2} {unit}", result.backend, mean(chunk));
+                let _ = write!(text, "\n{}: {:.2} {unit}", result.entrant.name, mean(chunk));
             }
         }
         chart.hover(from as f64 - 0.5, (from + group) as f64 - 0.5, &text);
@@ -187,8 +187,10 @@ fn series(
 
 fn section(page: &mut String, title: &str, note: &str, backends: &[BackendResult], chart: &str) {
     // One line needs no key: the page says above whose it is.
-    let key = if backends.len() > 1 { key(backends) } else { String::new() };
-    let _ = writeln!(page, "<section><h2>{title}</h2><p>{note}</p>{key}{chart}</section>");
+    let names = backends.iter().map(|result| &result.entrant.name[..]);
+    let key = if backends.len() > 1 { key(names) } else { String::new() };
+    let note = if note.is_empty() { String::new() } else { format!("<p>{note}</p>") };
+    let _ = writeln!(page, "<section><h2>{title}</h2>{note}{key}{chart}</section>");
 }
 
 fn last(count: usize) -> f64 {
