@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::chart::Chart;
+use super::chart::{Axis, Chart};
 use super::{BackendResult, Results, key, ms};
-use crate::bench::stats::{FrameRecord, TOTAL, second_frames, seconds};
+use crate::bench::stats::{FrameRecord, TOTAL, seconds};
 
 /// Strips that react to the pointer, and points that are drawn: more would only make the file large.
 const MAX_POINTS: usize = 600;
@@ -32,13 +32,11 @@ pub(super) fn all(page: &mut String, results: &Results) {
         |result| result.records.iter().map(|record| record.bytes as f64 / 1e3).collect(),
     );
     let frame_rate = results.run.settings.frame_rate;
-    let first = second_frames(frame_rate);
-    let note = format!("first frame of a second of {first} frames");
     series(
         page,
         backends,
         "Bitrate over one second",
-        &note,
+        "first frame of the second",
         "Mbit/s",
         Some((megabits, "target")),
         |result| {
@@ -68,7 +66,8 @@ fn latency_edge(backends: &[BackendResult]) -> f64 {
 
 fn latency(page: &mut String, backends: &[BackendResult], edge: f64) {
     let frames = backends.iter().map(|result| result.records.len()).max().unwrap_or(0);
-    let mut chart = Chart::new("encode time of each frame", (0.0, last(frames)), (0.0, edge), "frame", "ms");
+    let mut chart =
+        Chart::new("encode time of each frame", (0.0, last(frames)), (0.0, edge), Axis::Count("frame"), "ms");
     let group = frames.div_ceil(MAX_POINTS).max(1);
     for (series, result) in backends.iter().enumerate() {
         let slowest =
@@ -113,7 +112,8 @@ fn distribution(page: &mut String, backends: &[BackendResult], edge: f64) {
     let shares: Vec<Vec<f64>> = backends.iter().map(|result| bins(&steady(result), low, width)).collect();
     let highest = shares.iter().flatten().copied().fold(0.1, f64::max);
     let y = (0.0, highest * 1.15);
-    let mut chart = Chart::new("distribution of encode times", (low, edge), y, "ms", "% of the frames");
+    let mut chart =
+        Chart::new("distribution of encode times", (low, edge), y, Axis::Measure("ms"), "% of the frames");
     for (series, shares) in shares.iter().enumerate() {
         let corners = shares.iter().enumerate().flat_map(|(bin, share)| {
             let left = low + bin as f64 * width;
@@ -149,7 +149,7 @@ fn series(
     page: &mut String,
     backends: &[BackendResult],
     title: &str,
-    x_name: &str,
+    x_name: &'static str,
     unit: &str,
     level: Option<(f64, &str)>,
     values: impl Fn(&BackendResult) -> Vec<f64>,
@@ -163,7 +163,7 @@ fn series(
     let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
     // Sizes begin at zero, or their ratios would lie; decibels have no such zero.
     let low = if level.is_some() { 0.0 } else { (low - 1.0).max(0.0) };
-    let mut chart = Chart::new(title, (0.0, last(count)), (low, high * 1.04), x_name, unit);
+    let mut chart = Chart::new(title, (0.0, last(count)), (low, high * 1.04), Axis::Count(x_name), unit);
     let group = count.div_ceil(MAX_POINTS).max(1);
     for (series, values) in values.iter().enumerate() {
         let points = values.chunks(group).enumerate();

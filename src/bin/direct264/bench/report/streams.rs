@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::chart::Chart;
+use super::chart::{Axis, Chart};
 use super::{footer, head, key, ms};
 use crate::bench::results::Run;
 use crate::bench::stats::Spread;
@@ -49,7 +49,7 @@ fn picture(
 ) {
     let most = rows.iter().map(|row| row.streams).max().unwrap_or(1) as f64;
     let highest = rows.iter().filter_map(value).fold(0.001, f64::max);
-    let mut chart = Chart::new(title, (0.0, most), (0.0, 1.08 * highest), "streams", unit);
+    let mut chart = Chart::new(title, (0.0, most), (0.0, 1.08 * highest), Axis::Count("streams"), unit);
     for (series, name) in names.iter().enumerate() {
         let of = rows.iter().filter(|row| row.entrant.name == *name);
         let points: Vec<_> = of.filter_map(|row| Some((row.streams as f64, value(row)?))).collect();
