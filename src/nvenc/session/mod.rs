@@ -14,6 +14,7 @@ use direct264_sys::nvenc::{
 };
 
 pub(super) use picture::Output;
+use picture::PictureParams;
 
 use super::driver::OpenSession;
 use super::ended::TellsItsEnd;
@@ -49,6 +50,7 @@ pub(super) struct Session {
     ordered: bool,
     size: FrameSize,
     largest: FrameSize,
+    picture: PictureParams,
     /// Number of the next picture, by which the driver knows it.
     pictures: u64,
     /// Pictures were submitted since the last end of stream.
@@ -91,6 +93,7 @@ impl Session {
             largest,
             slots,
             foreign: Foreign::default(),
+            picture: PictureParams::new(open.api()),
             open,
             written: None,
             stream,
