@@ -2,7 +2,7 @@
 # What a frame costs the host beside the encoding, in direct264 and in other clients of NVENC, on the driver double
 # (tests/driver): no NVENC hardware is involved.
 #
-#     benches/compare/overhead.sh [--rounds 15] [--frames 400] [--paced-rounds 4] [--json FILE]
+#     benches/compare/overhead.sh [--rounds 21] [--frames 400] [--paced-rounds 4] [--json FILE]
 #
 # The clients are this crate, FFmpeg's h264_nvenc (overhead/ffmpeg.c) and the crate moq-nvenc. (nvidia-video-codec-sdk,
 # which moq-nvenc was forked from, takes no driver that lacks any of CUDA's functions, as the double does.) Needs cargo, python3 and, for FFmpeg's part, a C compiler and libavcodec's headers, which it
