@@ -1,8 +1,10 @@
-//! One frame of the built-in pictures through openh264, by size: steady state, the clip played forth and back.
+//! One frame of the built-in pictures through each backend, by size: steady state, the clip played forth and back. NVENC
+//! is the driver double, with an encoder that costs nothing.
 
 #![expect(clippy::expect_used, reason = "a bench that cannot run has nothing to tell")]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use d264_double::Double;
 use direct264::{
     Backend, Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Order, Picture, PixelFormat,
     Timestamp, open,
@@ -15,20 +17,31 @@ use direct264::{
 mod source;
 
 const PICTURES: u32 = 40;
+/// Name, width, height, kbit/s.
+const SIZES: [(&str, u32, u32, u64); 3] =
+    [("360p", 640, 360, 800), ("720p", 1280, 720, 2_000), ("1080p", 1920, 1080, 4_000)];
 
-fn encode(c: &mut Criterion) {
-    let mut group = c.benchmark_group("encode_openh264");
-    for (name, width, height, kbps) in
-        [("360p", 640, 360, 800), ("720p", 1280, 720, 2_000), ("1080p", 1920, 1080, 4_000)]
-    {
+fn openh264(c: &mut Criterion) {
+    encode(c, "encode_openh264", Backend::OpenH264);
+}
+
+/// On the driver double, whose encoder costs nothing here: what is left is what we and the double's copies cost.
+fn nvenc(c: &mut Criterion) {
+    let stage = Double::get().load();
+    stage.set("ENCODE=canned\nCHECKS=light");
+    encode(c, "encode_nvenc_on_the_double", Backend::Nvenc);
+}
+
+fn encode(c: &mut Criterion, name: &str, backend: Backend) {
+    let mut group = c.benchmark_group(name);
+    for (name, width, height, kbps) in SIZES {
         let size = FrameSize::new(width, height).expect("the size is one");
         let config = EncoderConfig::new(
             size,
             FrameRate::hz(30).expect("30 is a rate"),
             Bitrate::from_kbps(kbps).expect("the bitrate is one"),
         );
-        let order = Order::only(Backend::OpenH264);
-        let mut encoder = open(&config, &order).expect("openh264 opens").encoder;
+        let mut encoder = open(&config, &Order::only(backend)).expect("the backend opens").encoder;
         let source = source::BuiltIn::new(size, 2 * PICTURES, 1);
         // The first half only: a cut in every round would be a share of cuts that no stream has.
         let pictures: Vec<_> = (0..PICTURES).map(|index| source.picture(index)).collect();
@@ -48,5 +61,5 @@ fn encode(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, encode);
+criterion_group!(benches, openh264, nvenc);
 criterion_main!(benches);

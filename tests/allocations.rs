@@ -11,10 +11,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::device::{self, Device, DevicePicture};
-use common::{config, encoders, picture, size};
+use common::{config, encoders, nvenc, picture, size};
 use direct264::{
-    Bitrate, Encoder, EncoderConfig, FailoverConfig, Frame, Order, Picture, PixelFormat, RgbOrder, Timestamp,
-    open,
+    Bitrate, CallForm, Encoder, EncoderConfig, FailoverConfig, Frame, NvencConfig, Order, Picture,
+    PixelFormat, RgbOrder, Timestamp, open,
 };
 
 struct Counting;
@@ -44,9 +44,20 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// The backends by themselves, NVENC in both of its forms.
+fn plain(config: &EncoderConfig) -> Vec<(String, Box<dyn Encoder>)> {
+    let encoders = encoders(config).into_iter().map(|encoder| (encoder.backend().to_string(), encoder));
+    let direct: Box<dyn Encoder> = Box::new(nvenc(&in_form(config, CallForm::Direct)));
+    encoders.chain([("nvenc, direct".to_owned(), direct)]).collect()
+}
+
+fn in_form(config: &EncoderConfig, form: CallForm) -> EncoderConfig {
+    config.clone().nvenc(NvencConfig::new().form(form))
+}
+
 /// The backends by themselves, and the encoder that changes them: with either active, and with one kept warm.
 fn everyone(config: &EncoderConfig) -> Vec<(String, Box<dyn Encoder>)> {
-    let plain = encoders(config).into_iter().map(|encoder| (encoder.backend().to_string(), encoder));
+    let plain = plain(config).into_iter();
     let warm = config.clone().failover(FailoverConfig::new().warm_software(true));
     if config.size() != size(640, 360) {
         return plain.collect();
@@ -66,6 +77,7 @@ fn everyone(config: &EncoderConfig) -> Vec<(String, Box<dyn Encoder>)> {
 #[test]
 fn a_frame_at_a_steady_state_allocates_nothing() {
     count_frames_in_device_memory();
+    count_lent_frames();
     for (size, kbps) in [(size(640, 360), 1_000), (size(1280, 720), 2_000), (size(321, 179), 500)] {
         for (name, format) in PixelFormat::NAMED {
             for (who, mut encoder) in everyone(&config(size, 30, kbps)) {
@@ -105,7 +117,7 @@ fn a_frame_at_a_steady_state_allocates_nothing() {
 /// The same for frames in device memory.
 fn count_frames_in_device_memory() {
     let size = size(640, 360);
-    for mut encoder in encoders(&config(size, 30, 1_000)) {
+    for (who, mut encoder) in plain(&config(size, 30, 1_000)) {
         let device = Device::new();
         let [nv12, rgba] = [PixelFormat::Nv12, PixelFormat::Rgb(RgbOrder::Rgba)]
             .map(|format| DevicePicture::new(&device, size, format, 2560));
@@ -130,8 +142,30 @@ fn count_frames_in_device_memory() {
             let before = ALLOCATIONS.load(Ordering::Relaxed);
             run(30, Picture::Auto);
             let after = ALLOCATIONS.load(Ordering::Relaxed);
-            assert_eq!(after - before, 0, "{} {way}", encoder.backend());
+            assert_eq!(after - before, 0, "{who} {way}");
         }
         drop(encoder);
+    }
+}
+
+/// The same for frames that NVENC lends.
+fn count_lent_frames() {
+    for form in [CallForm::Direct, CallForm::default()] {
+        let mut encoder = nvenc(&in_form(&config(size(640, 360), 30, 1_000), form));
+        let mut run = |frames: i64, picture: Picture| {
+            for number in 0..frames {
+                let frame = encoder.lend(PixelFormat::Nv12).unwrap();
+                // One that comes back unused takes no memory either.
+                drop(encoder.lend(PixelFormat::Nv12).unwrap());
+                let unit = encoder.encode_lent(frame, Timestamp(number), picture).unwrap();
+                assert!(!unit.bytes.is_empty());
+            }
+        };
+        run(3, Picture::Idr);
+        run(20, Picture::Auto);
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        run(30, Picture::Auto);
+        let after = ALLOCATIONS.load(Ordering::Relaxed);
+        assert_eq!(after - before, 0, "lent, {form:?}");
     }
 }

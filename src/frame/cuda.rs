@@ -124,8 +124,8 @@ impl CudaImage {
     }
 
     /// Bytes from the start of the first row to behind the last, where the planes follow each other.
-    #[cfg(feature = "cudarc")]
-    pub(super) fn span(&self, size: FrameSize) -> usize {
+    #[cfg(nvenc)]
+    pub(crate) fn span(&self, size: FrameSize) -> usize {
         let (planes, mut bytes) = (self.planes(size), 0);
         for plane in planes {
             let start = usize::try_from(plane.address.saturating_sub(self.address)).unwrap_or(usize::MAX);

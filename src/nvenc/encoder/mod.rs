@@ -18,7 +18,7 @@ use super::session::{Output, SLOTS};
 use crate::annexb::is_droppable;
 use crate::config::{EncoderConfig, GpuUuid};
 use crate::convert::Converter;
-use crate::cuda::PinnedMemory;
+use crate::cuda::{PinnedMemory, Process};
 use crate::encoder::{AccessUnit, Backend, Encoder, Engine, Picture, Recovery, Remains, StageTimes};
 use crate::error::{DriverError, Error, FrameError};
 use crate::event::{Event, EventKind, EventLog};
@@ -82,7 +82,7 @@ pub struct NvencEncoder {
     /// What ended the session.
     spent: Option<DriverError>,
     /// Where the session lives: a forked child has neither its thread nor its CUDA.
-    process: u32,
+    process: Process,
 }
 
 impl NvencEncoder {
@@ -117,7 +117,7 @@ impl NvencEncoder {
             events: EventLog::default(),
             left: Vec::new(),
             spent: None,
-            process: std::process::id(),
+            process: Process::current(),
         };
         encoder.note(EventKind::Selected);
         Ok(encoder)
@@ -159,8 +159,8 @@ impl NvencEncoder {
 
     /// Before anything else, since page-locked memory need not even be there in a forked child.
     fn alive(&self) -> Result<(), Error> {
-        if std::process::id() != self.process {
-            let what = format!("the session belongs to process {}", self.process);
+        if Process::current() != self.process {
+            let what = "the session belongs to the process that this one was forked from";
             let error = DriverError::new(Backend::Nvenc, "nvEncEncodePicture", 0, what);
             return Err(error.because(Reason::Forked).into());
         }
@@ -189,7 +189,7 @@ impl NvencEncoder {
         let runner = std::mem::replace(&mut self.runner, Runner::Gone);
         self.left.retain(|left| left.strong_count() > 0);
         self.left.push(runner.remains());
-        if std::process::id() == self.process {
+        if Process::current() == self.process {
             runner.close(memory);
         } else {
             // A forked child has a copy of what is another's to end.

@@ -15,6 +15,7 @@ use direct264_sys::nvenc::{
 };
 
 pub(super) use picture::Output;
+use picture::PictureParams;
 
 use super::driver::OpenSession;
 use super::ended::TellsItsEnd;
@@ -51,6 +52,7 @@ pub(super) struct Session {
     ordered: bool,
     size: FrameSize,
     largest: FrameSize,
+    picture: PictureParams,
     /// Number of the next picture, by which the driver knows it.
     pictures: u64,
     /// Over how many pictures the next one starts to spread an intra refresh; 0 for none.
@@ -96,6 +98,7 @@ impl Session {
             largest,
             slots,
             foreign: Foreign::default(),
+            picture: PictureParams::new(open.api()),
             open,
             written: None,
             stream,

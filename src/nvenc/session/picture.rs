@@ -2,12 +2,11 @@
 #![expect(unsafe_code, reason = "pictures are submitted and read by calls of the driver")]
 
 use std::ops::Range;
-use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use direct264_sys::nvenc::{
-    NV_ENC_ERR_NEED_MORE_INPUT, NV_ENC_LOCK_BITSTREAM, NV_ENC_PIC_FLAG_FORCEIDR,
+    ApiVersion, NV_ENC_ERR_NEED_MORE_INPUT, NV_ENC_LOCK_BITSTREAM, NV_ENC_PIC_FLAG_FORCEIDR,
     NV_ENC_PIC_FLAG_OUTPUT_SPSPPS, NV_ENC_PIC_PARAMS, NV_ENC_PIC_STRUCT_FRAME, Status,
 };
 
@@ -18,6 +17,32 @@ use crate::nvenc::output;
 use crate::nvenc::pixels::{Layout, Staging};
 use crate::nvenc::progress::Step;
 use crate::nvenc::slot::Input;
+
+/// What is said of a picture when it is submitted. What is the same for all is written once, since it is 3 KB; what one
+/// picture sets, each sets anew.
+#[derive(Debug)]
+pub(super) struct PictureParams(Box<NV_ENC_PIC_PARAMS>);
+
+// SAFETY: plain data. Its pointers are handles of the driver's, which nothing here follows.
+unsafe impl Send for PictureParams {}
+
+impl PictureParams {
+    pub(super) fn new(api: ApiVersion) -> Self {
+        let mut params = Box::new(NV_ENC_PIC_PARAMS::versioned(api));
+        params.pictureStruct = NV_ENC_PIC_STRUCT_FRAME;
+        Self(params)
+    }
+}
+
+/// What a lock hands out, until the unlock.
+#[derive(Debug)]
+pub(super) struct Locked {
+    start: *const u8,
+    bytes: usize,
+    timestamp: u64,
+    picture_type: u32,
+    qp: u32,
+}
 
 /// What came of one picture; kept and reused by the caller.
 #[derive(Debug, Default)]
@@ -102,7 +127,7 @@ impl Session {
         // Unlocked whatever was in it.
         self.unlock(slot)?;
         taken?;
-        out.qp = locked.frameAvgQP;
+        out.qp = locked.qp;
         out.upload = uploaded - start;
         out.submit = submitted - uploaded;
         out.wait = waited - submitted;
@@ -112,24 +137,25 @@ impl Session {
 
     fn submit(&mut self, slot: usize, input: Input, is_idr: bool) -> Result<(), DriverError> {
         const CALL: &str = "nvEncEncodePicture";
-        let mut params = NV_ENC_PIC_PARAMS::versioned(self.open.api());
+        let refresh_frames = std::mem::take(&mut self.refresh_frames);
+        let params = &mut *self.picture.0;
         (params.inputWidth, params.inputHeight) = (input.size.width(), input.size.height());
         params.inputPitch = input.pitch;
         params.inputBuffer = input.handle;
         params.bufferFmt = input.format;
         params.outputBitstream = self.slots.get(slot).ok_or_else(no_such_slot)?.bitstream.handle();
-        params.pictureStruct = NV_ENC_PIC_STRUCT_FRAME;
         params.inputTimeStamp = self.pictures;
-        let refresh_frames = std::mem::take(&mut self.refresh_frames);
-        if is_idr {
-            params.encodePicFlags = NV_ENC_PIC_FLAG_FORCEIDR | NV_ENC_PIC_FLAG_OUTPUT_SPSPPS;
-        } else {
-            params.codecPicParams.h264PicParams.forceIntraRefreshWithFrameCnt = refresh_frames;
-        }
+        params.encodePicFlags =
+            if is_idr { NV_ENC_PIC_FLAG_FORCEIDR | NV_ENC_PIC_FLAG_OUTPUT_SPSPPS } else { 0 };
+        // Kept from picture to picture, so that each says it anew.
+        params.codecPicParams.h264PicParams.forceIntraRefreshWithFrameCnt =
+            if is_idr { 0 } else { refresh_frames };
+        let params = &raw mut *params;
         let status = self.patiently(|open| {
-            // SAFETY: the session is open; `params` is whole, of its version, and lives through the call. The input is
-            // mapped and the output buffer made by this session, and both live as long as it does.
-            Status(unsafe { (open.functions().nvEncEncodePicture)(open.handle(), &raw mut params) })
+            // SAFETY: the session is open; `params` is whole, of its version, lives in `self` and is used by nobody else
+            // meanwhile. The input is mapped and the output buffer made by this session, and both live as long as it
+            // does.
+            Status(unsafe { (open.functions().nvEncEncodePicture)(open.handle(), params) })
         });
         if status == NV_ENC_ERR_NEED_MORE_INPUT {
             // A success in the driver's eyes. The picture has no access unit before the next one comes, which the
@@ -146,7 +172,7 @@ impl Session {
     }
 
     /// Waits for the picture of a slot.
-    pub(super) fn lock(&mut self, slot: usize) -> Result<NV_ENC_LOCK_BITSTREAM, DriverError> {
+    pub(super) fn lock(&mut self, slot: usize) -> Result<Locked, DriverError> {
         let mut params = NV_ENC_LOCK_BITSTREAM::versioned(self.open.api());
         params.outputBitstream = self.slots.get(slot).ok_or_else(no_such_slot)?.bitstream.handle();
         let status = self.patiently(|open| {
@@ -156,32 +182,30 @@ impl Session {
         });
         self.open.check("nvEncLockBitstream", status.0)?;
         self.in_flight = None;
-        Ok(params)
+        Ok(Locked {
+            start: params.bitstreamBufferPtr.cast(),
+            bytes: params.bitstreamSizeInBytes as usize,
+            timestamp: params.outputTimeStamp,
+            picture_type: params.pictureType,
+            qp: params.frameAvgQP,
+        })
     }
 
     /// Copies what a lock handed out.
-    fn take(
-        &self,
-        slot: usize,
-        locked: &NV_ENC_LOCK_BITSTREAM,
-        is_idr: bool,
-        out: &mut Output,
-    ) -> Result<(), DriverError> {
+    fn take(&self, slot: usize, locked: &Locked, is_idr: bool, out: &mut Output) -> Result<(), DriverError> {
         let refused = |what: &str| {
-            let what = format!("{what} (picture type {}, slot {slot})", locked.pictureType);
+            let what = format!("{what} (picture type {}, slot {slot})", locked.picture_type);
             DriverError::new(Backend::Nvenc, "nvEncLockBitstream", 0, what)
         };
-        let length = locked.bitstreamSizeInBytes as usize;
-        let stream = match NonNull::new(locked.bitstreamBufferPtr.cast::<u8>()) {
-            Some(start) if length > 0 => {
-                // SAFETY: while the output buffer is locked, the driver lends so many bytes from there and does not
-                // write to them; they are not used after the unlock that follows this function.
-                unsafe { std::slice::from_raw_parts(start.as_ptr(), length) }
-            }
-            _ => &[],
+        let stream = if locked.start.is_null() || locked.bytes == 0 {
+            &[]
+        } else {
+            // SAFETY: while the output buffer is locked, the driver lends so many bytes from there and does not write to
+            // them; they are not used after the unlock that follows this function.
+            unsafe { std::slice::from_raw_parts(locked.start, locked.bytes) }
         };
         let contents = output::take(stream, &mut out.bytes, &mut out.nals).map_err(refused)?;
-        if locked.outputTimeStamp.wrapping_add(1) != self.pictures {
+        if locked.timestamp.wrapping_add(1) != self.pictures {
             return Err(refused("the access unit of another picture"));
         }
         if is_idr && !contents.is_idr {

@@ -1,22 +1,22 @@
-//! One backend under measurement, and what was seen of it.
+//! One entrant under measurement, and what was seen of it.
 
 use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
 use direct264::{
-    Backend, Encoder, EncoderConfig, Error, EventKind, FailoverEncoder, Frame, Order, Picture, PixelFormat,
-    Timestamp, Unavailable, open,
+    Encoder, EncoderConfig, Error, EventKind, FailoverEncoder, Frame, Order, Picture, PixelFormat, Timestamp,
+    Unavailable, open,
 };
 
 use super::clip::Clip;
-use super::describe;
+use super::entrant::Entrant;
 use super::stats::{FrameRecord, stages};
-use crate::failure::Failure;
+use crate::failure::{Failure, chain};
 
 /// An open encoder and the frames it has encoded.
 #[derive(Debug)]
 pub(crate) struct Contender {
-    pub(crate) backend: Backend,
+    pub(crate) entrant: Entrant,
     encoder: FailoverEncoder,
     /// From the call of `open` to an encoder that takes frames.
     pub(crate) open: Duration,
@@ -30,20 +30,21 @@ pub(crate) struct Contender {
 }
 
 impl Contender {
-    /// Opens `backend` alone.
+    /// Opens an entrant's backend alone.
     ///
     /// # Errors
     /// The inner one says why this machine does not have it; the outer one that the settings cannot work.
     pub(crate) fn open(
-        backend: Backend,
+        entrant: &Entrant,
         config: &EncoderConfig,
         frames: usize,
         keeps_stream: bool,
     ) -> Result<Result<Self, Unavailable>, Failure> {
+        let config = entrant.config(config.clone());
         let start = Instant::now();
-        match open(config, &Order::only(backend)) {
+        match open(&config, &Order::only(entrant.backend)) {
             Ok(opened) => Ok(Ok(Self {
-                backend,
+                entrant: entrant.clone(),
                 encoder: opened.encoder,
                 open: start.elapsed(),
                 // No growing while frames are timed.
@@ -53,7 +54,7 @@ impl Contender {
                 late: 0,
             })),
             Err(Error::Unavailable(why)) => Ok(Err(why)),
-            Err(other) => Err(Failure::before(describe(&other))),
+            Err(other) => Err(Failure::before(format!("{}: {}", entrant.name, chain(&other)))),
         }
     }
 
@@ -64,7 +65,7 @@ impl Contender {
     pub(crate) fn encode(&mut self, clip: &Clip, is_steady: bool) -> Result<(), Failure> {
         let index = self.records.len();
         let failed = |error: &dyn std::error::Error| {
-            Failure::after(format!("{}: frame {index}: {}", self.backend, describe(error)))
+            Failure::after(format!("{}: frame {index}: {}", self.entrant.name, chain(error)))
         };
         let timestamp = Timestamp(i64::try_from(index).unwrap_or(i64::MAX));
         let frame = Frame::contiguous(clip.size, PixelFormat::I420, clip.picture(index), timestamp)

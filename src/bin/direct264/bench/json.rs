@@ -4,15 +4,37 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::gpu::Gpu;
 use super::measure::{BLOCK_FRAMES, SETTLE_FRAMES, WARM_UP_FRAMES};
-use super::results::{BackendResult, Results};
+use super::results::{BackendResult, Results, Run};
 use super::stats::{FrameRecord, STAGES, Spread, Steady};
 
 /// One object, with a line feed at its end.
 pub(crate) fn render(results: &Results) -> String {
-    let Results { settings, machine, passed_over, backends, is_whole } = results;
-    let object = json!({
-        "type": "bench",
+    let Results { run, passed_over, backends, is_whole } = results;
+    let mut object = head(run, "bench", *is_whole);
+    object["settings"]["block_frames"] = json!(BLOCK_FRAMES);
+    object["settings"]["warm_up_frames"] = json!(WARM_UP_FRAMES);
+    object["settings"]["settle_frames"] = json!(if backends.len() > 1 { SETTLE_FRAMES } else { 0 });
+    object["passed_over"] = passed_over
+        .iter()
+        .map(|why| {
+            json!({
+                "backend": why.backend.word(),
+                "reason": why.reason.word(),
+                "detail": why.detail,
+            })
+        })
+        .collect();
+    object["backends"] = backends.iter().map(backend).collect();
+    format!("{object:#}\n")
+}
+
+/// What ran, and on what.
+pub(crate) fn head(run: &Run, kind: &str, is_whole: bool) -> Value {
+    let Run { settings, machine, gpus } = run;
+    json!({
+        "type": kind,
         "version": env!("CARGO_PKG_VERSION"),
         "whole": is_whole,
         "settings": {
@@ -24,9 +46,7 @@ pub(crate) fn render(results: &Results) -> String {
             "pictures": settings.pictures,
             "pace_fps": settings.pace.map(|pace| pace.as_f64()),
             "input": settings.input,
-            "block_frames": BLOCK_FRAMES,
-            "warm_up_frames": WARM_UP_FRAMES,
-            "settle_frames": if backends.len() > 1 { SETTLE_FRAMES } else { 0 },
+            "streams": settings.streams,
         },
         "machine": {
             "cpu": machine.cpu,
@@ -38,20 +58,27 @@ pub(crate) fn render(results: &Results) -> String {
                 "version": library.version,
                 "build": library.build,
             })),
+            "gpus": gpus.iter().map(gpu).collect::<Vec<_>>(),
         },
-        "passed_over": passed_over.iter().map(|why| json!({
-            "backend": why.backend.word(),
-            "reason": why.reason.word(),
-            "detail": why.detail,
+    })
+}
+
+fn gpu(gpu: &Gpu) -> Value {
+    json!({
+        "name": gpu.name,
+        "uuid": gpu.uuid,
+        "clocks_mhz": gpu.clocks.iter().map(|clocks| json!({
+            "sm": clocks.sm,
+            "memory": clocks.memory,
+            "video": clocks.video,
         })).collect::<Vec<_>>(),
-        "backends": backends.iter().map(backend).collect::<Vec<_>>(),
-    });
-    format!("{object:#}\n")
+    })
 }
 
 fn backend(result: &BackendResult) -> Value {
     json!({
-        "backend": result.backend.word(),
+        "name": result.entrant.name,
+        "backend": result.entrant.backend.word(),
         "open_us": us(result.open),
         "first_frame_us": result.first.map(us),
         "steady": result.steady.as_ref().map(steady),
@@ -78,7 +105,7 @@ fn steady(steady: &Steady) -> Value {
     })
 }
 
-fn spread(spread: &Spread) -> Value {
+pub(crate) fn spread(spread: &Spread) -> Value {
     let Spread { p50, p90, p99, max, mean } = *spread;
     json!({ "p50": us(p50), "p90": us(p90), "p99": us(p99), "max": us(max), "mean": us(mean) })
 }
@@ -88,7 +115,7 @@ fn frame(result: &BackendResult, index: usize, record: &FrameRecord) -> Value {
     json!({
         "type": "frame",
         "frame": index,
-        "backend": result.backend.word(),
+        "backend": result.entrant.backend.word(),
         "idr": record.is_idr,
         "bytes": record.bytes,
         "qp": record.qp,

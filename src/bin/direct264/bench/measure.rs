@@ -44,8 +44,8 @@ impl Plan {
     }
 }
 
-/// Encodes the clip with all contenders. `progress` hears of every frame done, between turns alone: drawing must not
-/// disturb what is measured. `Ok(false)` when Ctrl-C cut it short.
+/// Encodes the clip with all contenders. `after_turn` hears of who has done how many frames more: what it does falls
+/// between turns and disturbs nothing that is measured. `Ok(false)` when Ctrl-C cut it short.
 ///
 /// # Errors
 /// An encoder's, with backend and frame.
@@ -53,7 +53,7 @@ pub(crate) fn run(
     contenders: &mut [Contender],
     clip: &Clip,
     plan: Plan,
-    progress: &dyn Fn(usize),
+    after_turn: &mut dyn FnMut(&Contender, usize),
 ) -> Result<bool, Failure> {
     let count = contenders.len();
     let interval = plan.pace.map(|pace| Duration::from_secs_f64(1.0 / pace.as_f64()));
@@ -75,7 +75,7 @@ pub(crate) fn run(
                 contender.late += usize::from(Instant::now() > due + interval);
             }
         }
-        progress(turn);
+        after_turn(contender, turn);
     }
     Ok(true)
 }

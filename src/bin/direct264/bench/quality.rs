@@ -20,7 +20,7 @@ const LOSSLESS_DB: f64 = 100.0;
 pub(crate) fn measure(contender: &mut Contender, clip: &Clip) -> Result<Option<f64>, Failure> {
     let Some(stream) = contender.stream.take() else { return Ok(None) };
     let failed = |frame: usize, why: &str| {
-        Failure::after(format!("{}: frame {frame} does not decode: {why}", contender.backend))
+        Failure::after(format!("{}: frame {frame} does not decode: {why}", contender.entrant.name))
     };
     let mut decoder = Decoder::new().map_err(|e| failed(0, &e.to_string()))?;
     let mut sum = 0.0;

@@ -2,17 +2,26 @@
 
 use std::time::Duration;
 
-use direct264::{Backend, Bitrate, FrameRate, FrameSize, Unavailable};
+use direct264::{Bitrate, FrameRate, FrameSize, Unavailable};
 
 use super::contender::Contender;
+use super::entrant::Entrant;
+use super::gpu::Gpu;
 use super::machine::Machine;
 use super::stats::{FrameRecord, Rate, Steady, TOTAL};
 
-/// One run.
+/// What ran, and on what.
 #[derive(Debug)]
-pub(crate) struct Results {
+pub(crate) struct Run {
     pub(crate) settings: Settings,
     pub(crate) machine: Machine,
+    pub(crate) gpus: Vec<Gpu>,
+}
+
+/// One run of every backend.
+#[derive(Debug)]
+pub(crate) struct Results {
+    pub(crate) run: Run,
     pub(crate) passed_over: Vec<Unavailable>,
     pub(crate) backends: Vec<BackendResult>,
     /// Whether every backend encoded every frame; not after Ctrl-C.
@@ -26,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) frame_rate: FrameRate,
     pub(crate) bitrate: Bitrate,
     pub(crate) frames: usize,
+    /// Of that many frames each; `None` where each backend has one.
+    pub(crate) streams: Option<Vec<usize>>,
     /// Different pictures among them.
     pub(crate) pictures: usize,
     pub(crate) pace: Option<FrameRate>,
@@ -36,20 +47,23 @@ pub(crate) struct Settings {
 impl Settings {
     /// What ran, in a line of words.
     pub(crate) fn line(&self) -> String {
-        let Self { size, frame_rate, bitrate, frames, pictures, pace, input } = self;
+        let Self { size, frame_rate, bitrate, frames, streams, pictures, pace, input } = self;
         let pace = pace.map_or_else(|| "back to back".to_owned(), |pace| format!("{pace} a second"));
         let input = input.as_deref().unwrap_or("built-in pictures");
         let again =
             if pictures < frames { format!(", {pictures} pictures forth and back") } else { String::new() };
         let megabits = f64::from(bitrate.bps()) / 1e6;
-        format!("{size}, {megabits:.2} Mbit/s at {frame_rate} fps, {frames} frames {pace}{again}, {input}")
+        let each = if streams.is_some() { " a stream" } else { "" };
+        format!(
+            "{size}, {megabits:.2} Mbit/s at {frame_rate} fps{each}, {frames} frames{each} {pace}{again}, {input}"
+        )
     }
 }
 
-/// One backend.
+/// One entrant.
 #[derive(Debug)]
 pub(crate) struct BackendResult {
-    pub(crate) backend: Backend,
+    pub(crate) entrant: Entrant,
     pub(crate) open: Duration,
     /// The first frame's time.
     pub(crate) first: Option<Duration>,
@@ -70,7 +84,7 @@ impl BackendResult {
         bitrate: Bitrate,
     ) -> Self {
         Self {
-            backend: contender.backend,
+            entrant: contender.entrant,
             open: contender.open,
             first: contender.records.first().map(|record| record.times[TOTAL]),
             steady: Steady::of(&contender.records),

@@ -6,22 +6,31 @@ use std::time::Duration;
 use direct264::Unavailable;
 
 use super::machine::Machine;
-use super::results::{BackendResult, Results};
+use super::results::{BackendResult, Results, Run};
 use super::stats::{STAGES, Spread, Steady};
 
 /// What a person reads at a glance.
 pub(crate) fn render(results: &Results) -> String {
-    let mut out = String::new();
-    let _ = writeln!(out, "{}", results.settings.line());
-    let _ = writeln!(out, "{}", machine(&results.machine));
-    if !results.is_whole {
-        let _ = writeln!(out, "interrupted: the figures are those of the frames until then");
-    }
+    let mut out = head(&results.run, results.is_whole);
     for result in &results.backends {
-        backend(&mut out, result, results.settings.pace.is_some());
+        backend(&mut out, result, results.run.settings.pace.is_some());
     }
     for why in &results.passed_over {
         let _ = write!(out, "\npassed over {}\n", why_not(why));
+    }
+    out
+}
+
+/// What ran, and on what.
+pub(crate) fn head(run: &Run, is_whole: bool) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "{}", run.settings.line());
+    let _ = writeln!(out, "{}", machine(&run.machine));
+    for gpu in &run.gpus {
+        let _ = writeln!(out, "{}", gpu.line());
+    }
+    if !is_whole {
+        let _ = writeln!(out, "interrupted: the figures are those of the frames until then");
     }
     out
 }
@@ -48,8 +57,10 @@ pub(crate) fn why_not(why: &Unavailable) -> String {
 }
 
 fn backend(out: &mut String, result: &BackendResult, is_paced: bool) {
-    let _ =
-        write!(out, "\n{:<10} {:>8} {:>8} {:>8} {:>8}", result.backend.word(), "p50", "p90", "p99", "max");
+    // A name with settings may be longer than its column.
+    let name = &result.entrant.name;
+    let break_after = if name.len() > 10 { "\n          " } else { "" };
+    let _ = write!(out, "\n{name:<10}{break_after} {:>8} {:>8} {:>8} {:>8}", "p50", "p90", "p99", "max");
     match &result.steady {
         Some(steady) => {
             let _ = writeln!(out, "   ms a frame, {} steady frames", steady.frames);

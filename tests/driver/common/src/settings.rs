@@ -45,6 +45,10 @@ pub struct Settings {
     pub encode_with: EncodeWith,
     /// `CHECKS`: `all`, or `light` for benches: no hashing of buffers, no scan of reserved fields.
     pub thorough: bool,
+    /// `COPIES`: `all`, or `none` for benches: copies are checked and ordered, and move no byte.
+    pub copies: bool,
+    /// `CLOCK`: `on` to count the time that is spent in the double.
+    pub clock: bool,
     /// `CODECS`: which codecs a GPU with an encoder offers, of `h264` and `hevc`.
     pub codecs: Vec<String>,
     /// `CAPS`: capabilities by name or number, `WIDTH_MIN=33,SUPPORT_INTRA_REFRESH=0`.
@@ -75,6 +79,8 @@ impl Default for Settings {
             latency_us: 0,
             encode_with: EncodeWith::OpenH264,
             thorough: true,
+            copies: true,
+            clock: false,
             codecs: vec!["h264".to_owned()],
             caps: Vec::new(),
             without: Vec::new(),
@@ -117,6 +123,8 @@ impl Settings {
             "LATENCY_US" => self.latency_us = number(value)?,
             "ENCODE" => self.encode_with = parse_encode(value)?,
             "CHECKS" => self.thorough = value != "light",
+            "COPIES" => self.copies = value != "none",
+            "CLOCK" => self.clock = value == "on",
             "CODECS" => self.codecs = list(value).map(str::to_owned).collect(),
             "CAPS" => self.caps = parse_caps(value)?,
             "WITHOUT" => self.without = list(value).map(str::to_owned).collect(),

@@ -48,6 +48,12 @@ extern "C" fn d264_double_reset() {
     LEDGER.reset();
 }
 
+/// Nanoseconds that clients' calls have spent in the double while `CLOCK` was on.
+#[unsafe(no_mangle)]
+extern "C" fn d264_double_nanos_inside() -> u64 {
+    LEDGER.nanos_inside()
+}
+
 /// The report as it would be written now.
 #[unsafe(no_mangle)]
 extern "C" fn d264_double_report(to: usize, receive: Receive) {

@@ -10,6 +10,8 @@ use d264_double_common::bridge::Verdict;
 use d264_double_common::fault::{Action, Rule};
 use d264_double_common::settings::{PREFIX, Settings};
 
+use crate::clock::Clock;
+
 /// How often a hung call and a watched file are looked at again.
 const POLL: Duration = Duration::from_millis(2);
 
@@ -19,6 +21,7 @@ pub(crate) struct Ledger {
     calls: Vec<AtomicU64>,
     /// Set when a call must look at more than its counter.
     watchful: AtomicBool,
+    clock: Clock,
     generation: AtomicU64,
     settings: RwLock<Arc<Settings>>,
     told: Mutex<Told>,
@@ -61,6 +64,7 @@ impl Ledger {
         let ledger = Self {
             calls: Function::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
             watchful: AtomicBool::new(false),
+            clock: Clock::default(),
             generation: AtomicU64::new(0),
             settings: RwLock::new(Arc::new(Settings::default())),
             told: Mutex::new(Told { environment, ..Told::default() }),
@@ -119,6 +123,7 @@ impl Ledger {
         }
         drop(faults);
         let watchful = !settings.faults.is_empty() || settings.trace > 0 || settings.control.is_some();
+        self.clock.set(settings.clock);
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
         self.watchful.store(watchful, Ordering::Release);
         self.generation.fetch_add(1, Ordering::AcqRel);
@@ -146,6 +151,7 @@ impl Ledger {
 
     /// Counts a call and finds out what becomes of it, waiting here if it is to hang.
     pub(crate) fn enter(&self, function: Function) -> Verdict {
+        self.clock.enter();
         self.calls[function as usize].fetch_add(1, Ordering::Relaxed);
         if !self.watchful.load(Ordering::Acquire) {
             return Verdict::GO_ON;
@@ -181,6 +187,16 @@ impl Ledger {
 
     /// Notes the answer of a call in the trace.
     pub(crate) fn leave(&self, function: Function, status: u32) {
+        self.note_answer(function, status);
+        self.clock.leave();
+    }
+
+    /// Nanoseconds that all threads have spent in the double while `CLOCK` was on.
+    pub(crate) fn nanos_inside(&self) -> u64 {
+        self.clock.nanos.load(Ordering::Relaxed)
+    }
+
+    fn note_answer(&self, function: Function, status: u32) {
         if !self.watchful.load(Ordering::Relaxed) {
             return;
         }

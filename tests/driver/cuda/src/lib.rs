@@ -13,6 +13,7 @@
 mod api;
 mod bridge;
 mod buffer;
+mod clock;
 mod context;
 mod error;
 mod event;

@@ -29,6 +29,8 @@ enum Source {
     Staged(Vec<u8>),
     /// A value over and over.
     Pattern(Vec<u8>),
+    /// No bytes at all: see the setting `COPIES`.
+    Nothing,
 }
 
 /// One end of a copy as the client gives it.
@@ -82,6 +84,7 @@ impl Transfer {
                     Bytes::new(self.target_row(row), self.width).write(bytes);
                 }
             }
+            Source::Nothing => {}
             Source::Pattern(pattern) => {
                 let line: Vec<u8> = pattern.iter().copied().cycle().take(self.width).collect();
                 for row in 0..self.height {
@@ -153,7 +156,7 @@ impl World {
         let both_on_device = source.kind == Kind::Device && target.kind == Kind::Device;
         if target.kind == Kind::Pageable || (stream.is_none() && !both_on_device) {
             self.synchronise_stream(on);
-        } else if target.kind == Kind::Pinned && !self.is_done(ticket) {
+        } else if target.kind == Kind::Pinned && LEDGER.settings().copies && !self.is_done(ticket) {
             self.spoil(target.address, to.pitch, width, height);
         }
         Ok(())
@@ -167,6 +170,9 @@ impl World {
     }
 
     fn source(&self, place: Place, pitch: usize, width: usize, height: usize, later: bool) -> Source {
+        if !LEDGER.settings().copies {
+            return Source::Nothing;
+        }
         if place.kind == Kind::Pageable && later {
             let mut bytes = vec![0; width * height];
             for (row, line) in bytes.chunks_mut(width).enumerate() {

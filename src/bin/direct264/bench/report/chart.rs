@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use super::COLOURS;
+
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 280.0;
 const LEFT: f64 = 56.0;
@@ -16,18 +18,27 @@ pub(super) struct Chart {
     y: (f64, f64),
 }
 
+/// What an axis counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Axis {
+    /// Things, of which there is no half.
+    Count(&'static str),
+    /// A unit.
+    Measure(&'static str),
+}
+
 impl Chart {
     /// A chart with axes and grid, named by `label` for those who cannot see it.
-    pub(super) fn new(label: &str, x: (f64, f64), y: (f64, f64), x_name: &str, y_name: &str) -> Self {
+    pub(super) fn new(label: &str, x: (f64, f64), y: (f64, f64), x_axis: Axis, y_name: &str) -> Self {
         let mut chart = Self { svg: String::new(), x, y };
         let _ = write!(chart.svg, r#"<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">"#);
-        chart.axes(x_name, y_name);
+        chart.axes(x_axis, y_name);
         chart
     }
 
-    fn axes(&mut self, x_name: &str, y_name: &str) {
+    fn axes(&mut self, x_axis: Axis, y_name: &str) {
         let (left, right, floor) = (LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM);
-        for value in ticks(self.y, 5) {
+        for value in ticks(self.y, 5, 0.0) {
             let at = self.place_y(value);
             let text = number(value);
             let _ = write!(
@@ -37,7 +48,11 @@ impl Chart {
                 at + 4.0
             );
         }
-        for value in ticks(self.x, 10) {
+        let (x_name, least) = match x_axis {
+            Axis::Count(name) => (name, 1.0),
+            Axis::Measure(name) => (name, 0.0),
+        };
+        for value in ticks(self.x, 10, least) {
             let at = self.place_x(value);
             let text = number(value);
             let _ =
@@ -56,12 +71,14 @@ impl Chart {
 
     /// A line through points, in the colour of series `series`.
     pub(super) fn line(&mut self, series: usize, points: impl Iterator<Item = (f64, f64)>) {
+        let series = series % COLOURS;
         let path = self.path(points);
         let _ = write!(self.svg, r#"<path class="line s{series}" d="{path}"/>"#);
     }
 
     /// As [`line`](Self::line), filled down to the floor.
     pub(super) fn area(&mut self, series: usize, points: impl Iterator<Item = (f64, f64)> + Clone) {
+        let series = series % COLOURS;
         let ends = points.clone().next().zip(points.clone().last());
         let path = self.path(points);
         if let Some((first, last)) = ends {
@@ -89,20 +106,32 @@ impl Chart {
         if value > self.x.1 {
             return;
         }
+        let series = series % COLOURS;
         let (at, floor) = (self.place_x(value), self.place_y(self.y.0));
         let y = TOP + 10.0 + 15.0 * line as f64;
         // A name that would run out of the picture stands on the other side of its mark.
         let (side, x) = if at > WIDTH - 120.0 { ("end", at - 4.0) } else { ("start", at + 4.0) };
         let _ = write!(
             self.svg,
-            r#"<path class="mark s{series}" d="M{at:.1} {TOP}V{floor:.1}"/><text x="{x:.1}" y="{y:.1}" class="{side}">{name}</text>"#
+            r#"<path class="mark s{series}" d="M{at:.1} {TOP}V{floor:.1}"/><text x="{x:.1}" y="{y:.1}" class="of s{series} {side}">{name}</text>"#
         );
     }
 
     /// A triangle at the upper edge: the point lies beyond it.
     pub(super) fn beyond(&mut self, series: usize, x: f64) {
+        let series = series % COLOURS;
         let (at, y) = (self.place_x(x), TOP);
         let _ = write!(self.svg, r#"<path class="dot s{series}" d="M{at:.1} {y}l4 7h-8z"/>"#);
+    }
+
+    /// A point, with a text that is shown over it.
+    pub(super) fn dot(&mut self, series: usize, x: f64, y: f64, text: &str) {
+        let series = series % COLOURS;
+        let (x, y) = (self.place_x(x), self.place_y(y));
+        let _ = write!(
+            self.svg,
+            r#"<circle class="dot s{series}" cx="{x:.1}" cy="{y:.1}" r="4"><title>{text}</title></circle>"#
+        );
     }
 
     /// A text that is shown over the strip from `from` to `to` of the x axis.
@@ -145,9 +174,9 @@ fn share(value: f64, (from, to): (f64, f64)) -> f64 {
     if to > from { ((value - from) / (to - from)).clamp(0.0, 1.0) } else { 0.0 }
 }
 
-/// Round values in a range, about `wanted` of them.
-fn ticks((from, to): (f64, f64), wanted: usize) -> Vec<f64> {
-    let rough = (to - from) / wanted as f64;
+/// Round values in a range, about `wanted` of them, no less than `least` apart.
+fn ticks((from, to): (f64, f64), wanted: usize, least: f64) -> Vec<f64> {
+    let rough = ((to - from) / wanted as f64).max(least);
     if !rough.is_finite() || rough <= 0.0 {
         return vec![from];
     }
@@ -171,16 +200,17 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_lie_inside() {
-        let written: Vec<_> = ticks((0.0, 23.4), 5).into_iter().map(number).collect();
+        let written: Vec<_> = ticks((0.0, 23.4), 5, 0.0).into_iter().map(number).collect();
         assert_eq!(written, ["0", "5", "10", "15", "20"]);
-        let written: Vec<_> = ticks((0.9, 2.1), 5).into_iter().map(number).collect();
+        let written: Vec<_> = ticks((0.9, 2.1), 5, 0.0).into_iter().map(number).collect();
         assert_eq!(written, ["1", "1.25", "1.5", "1.75", "2"]);
-        assert_eq!(ticks((3.0, 3.0), 5), [3.0]);
+        assert_eq!(ticks((0.0, 4.0), 10, 1.0), [0.0, 1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(ticks((3.0, 3.0), 5, 0.0), [3.0]);
     }
 
     #[test]
     fn what_lies_beyond_the_range_is_drawn_at_its_end() {
-        let chart = Chart::new("test", (0.0, 10.0), (0.0, 1.0), "x", "y");
+        let chart = Chart::new("test", (0.0, 10.0), (0.0, 1.0), Axis::Measure("x"), "y");
         assert!((chart.place_x(99.0) - (WIDTH - RIGHT)).abs() < 1e-9);
         assert!((chart.place_y(-5.0) - (HEIGHT - BOTTOM)).abs() < 1e-9);
     }

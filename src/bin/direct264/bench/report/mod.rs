@@ -2,45 +2,67 @@
 
 mod chart;
 mod pictures;
+mod streams;
 
 use std::fmt::Write;
 
 use super::measure::{BLOCK_FRAMES, SETTLE_FRAMES};
-use super::results::{BackendResult, Results};
+use super::results::{BackendResult, Results, Run};
 use super::source;
 use super::stats::{STAGES, Spread, TOTAL};
 use super::table::{machine, ms, why_not};
 
+pub(crate) use streams::render as streams;
+
 const STYLE: &str = include_str!("style.css");
+/// Series that the style sheet has a colour for; further ones take them again.
+const COLOURS: usize = 6;
 
 /// The page.
 pub(crate) fn render(results: &Results) -> String {
-    let settings = escape(&results.settings.line());
-    let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>direct264 bench: {settings}</title>\n<style>\n{STYLE}</style>\n"
-    );
-    let machine = escape(&machine(&results.machine));
-    let _ = write!(page, "<header><h1>Encode time per frame</h1><p>{settings}</p><p>{machine}</p>");
-    if !results.is_whole {
-        page.push_str("<p><b>Interrupted:</b> the figures are those of the frames until then.</p>");
-    }
-    page.push_str("</header>\n");
+    let mut page = head(&results.run, "Encode time per frame", results.is_whole);
     for (series, backend) in results.backends.iter().enumerate() {
         tiles(&mut page, series, backend);
     }
     pictures::all(&mut page, results);
     stages(&mut page, &results.backends);
-    footer(&mut page, results);
+    let mut notes: Vec<_> =
+        results.passed_over.iter().map(|why| format!("Passed over {}.", why_not(why))).collect();
+    if results.backends.len() > 1 {
+        notes.push(format!(
+            "Those measured took turns of {BLOCK_FRAMES} frames, so that whatever else the machine did hit all alike; \
+             the first {SETTLE_FRAMES} frames of a turn are not counted."
+        ));
+    }
+    footer(&mut page, notes, &results.run);
     page
 }
 
-/// Which colour is which backend.
-fn key(backends: &[BackendResult]) -> String {
+/// The page down to what was found: what ran, and on what.
+fn head(run: &Run, title: &str, is_whole: bool) -> String {
+    let settings = escape(&run.settings.line());
+    let mut page = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>direct264 bench: {settings}</title>\n<style>\n{STYLE}</style>\n"
+    );
+    let machine = escape(&machine(&run.machine));
+    let _ = write!(page, "<header><h1>{title}</h1><p>{settings}</p><p>{machine}</p>");
+    for gpu in &run.gpus {
+        let _ = write!(page, "<p>{}</p>", escape(&gpu.line()));
+    }
+    if !is_whole {
+        page.push_str("<p><b>Interrupted:</b> the figures are those of the frames until then.</p>");
+    }
+    page.push_str("</header>\n");
+    page
+}
+
+/// Which colour is who.
+fn key<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let mut key = String::from("<div class=\"key\">");
-    for (series, backend) in backends.iter().enumerate() {
-        let _ = write!(key, "<span><i class=\"s{series}\"></i>{}</span>", backend.backend);
+    for (series, name) in names.enumerate() {
+        let _ = write!(key, "<span><i class=\"s{}\"></i>{name}</span>", series % COLOURS);
     }
     key + "</div>"
 }
@@ -48,8 +70,9 @@ fn key(backends: &[BackendResult]) -> String {
 fn tiles(page: &mut String, series: usize, result: &BackendResult) {
     let _ = write!(
         page,
-        "<section><h2>{}</h2><div class=\"key\"><i class=\"s{series}\"></i></div>",
-        result.backend
+        "<section><h2>{}</h2><div class=\"key\"><i class=\"s{}\"></i></div>",
+        result.entrant.name,
+        series % COLOURS
     );
     page.push_str("<div class=\"tiles\">");
     let mut tile = |value: &str, unit: &str, name: &str| {
@@ -60,8 +83,9 @@ fn tiles(page: &mut String, series: usize, result: &BackendResult) {
         tile(&ms(steady.stages[TOTAL].p99), "ms", "encode time, p99");
         tile(&ms(steady.cpu.p50), "ms", "CPU time, p50");
     }
+    tile(&ms(result.open), "ms", "open");
     if let Some(first) = result.first {
-        tile(&ms(result.open + first), "ms", "open and first frame");
+        tile(&ms(first), "ms", "first frame");
     }
     tile(&format!("{:.2}", result.rate.reached_bps / 1e6), "Mbit/s", "bitrate reached");
     if let Some(psnr_db) = result.psnr_db {
@@ -83,7 +107,7 @@ fn stages(page: &mut String, backends: &[BackendResult]) {
             }
             let Spread { p50, p90, p99, max, mean } = *spread;
             let class = if name == STAGES[TOTAL] { " class=\"whole\"" } else { "" };
-            let _ = write!(page, "<tr{class}><td>{} {name}", result.backend);
+            let _ = write!(page, "<tr{class}><td>{} {name}", result.entrant.name);
             for time in [p50, p90, p99, max, mean] {
                 let _ = write!(page, "<td>{}", ms(time));
             }
@@ -93,20 +117,13 @@ fn stages(page: &mut String, backends: &[BackendResult]) {
     page.push_str("</table></div></section>\n");
 }
 
-fn footer(page: &mut String, results: &Results) {
+fn footer(page: &mut String, mut notes: Vec<String>, run: &Run) {
+    if run.settings.input.is_none() {
+        notes.push(source::DESCRIPTION.to_owned());
+    }
     page.push_str("<footer>");
-    for why in &results.passed_over {
-        let _ = write!(page, "<p>Passed over {}.</p>", escape(&why_not(why)));
-    }
-    if results.backends.len() > 1 {
-        let _ = write!(
-            page,
-            "<p>The backends took turns of {BLOCK_FRAMES} frames, so that whatever else the machine did hit all alike; \
-             the first {SETTLE_FRAMES} frames of a turn are not counted.</p>"
-        );
-    }
-    if results.settings.input.is_none() {
-        let _ = write!(page, "<p>{}</p>", escape(source::DESCRIPTION));
+    for note in notes {
+        let _ = write!(page, "<p>{}</p>", escape(&note));
     }
     let _ = writeln!(page, "<p>direct264 {}</p></footer>\n</html>", env!("CARGO_PKG_VERSION"));
 }
@@ -120,14 +137,16 @@ fn escape(text: &str) -> String {
 mod tests {
     use std::time::Duration;
 
-    use direct264::{Backend, Bitrate, FrameRate, FrameSize};
+    use direct264::{Bitrate, FrameRate, FrameSize};
 
     use super::*;
+    use crate::bench::entrant::Entrant;
+    use crate::bench::gpu::Gpu;
     use crate::bench::machine::Machine;
     use crate::bench::results::Settings;
     use crate::bench::stats::{FrameRecord, Rate, Steady};
 
-    fn result(backend: Backend, ms: u64, settings: &Settings) -> BackendResult {
+    fn result(name: &str, ms: u64, settings: &Settings) -> BackendResult {
         let record = |index: usize| FrameRecord {
             is_idr: index == 0,
             bytes: 20_000 + index * 10,
@@ -140,7 +159,7 @@ mod tests {
         };
         let records: Vec<_> = (0..settings.frames).map(record).collect();
         BackendResult {
-            backend,
+            entrant: Entrant::parse(name).unwrap(),
             open: Duration::from_millis(5),
             first: Some(records[0].times[TOTAL]),
             steady: Steady::of(&records),
@@ -159,23 +178,34 @@ mod tests {
             frame_rate: FrameRate::hz(30).unwrap(),
             bitrate: Bitrate::from_mbps(5).unwrap(),
             frames: 1500,
+            streams: None,
             pictures: 1500,
             pace: None,
             input: Some("<b>&.y4m".to_owned()),
         };
         let backends =
-            [(Backend::Nvenc, 2), (Backend::OpenH264, 9)].map(|(which, ms)| result(which, ms, &settings));
+            [("nvenc", 2), ("openh264:threads=1", 9)].map(|(which, ms)| result(which, ms, &settings));
         let backends = Vec::from(backends);
         let machine = Machine::here();
-        let page = render(&Results { settings, machine, passed_over: Vec::new(), backends, is_whole: true });
+        let gpus = vec![Gpu { name: "NVIDIA <L4>".to_owned(), uuid: None, clocks: Vec::new() }];
+        let passed_over = Vec::new();
+        let page =
+            render(&Results { run: Run { settings, machine, gpus }, passed_over, backends, is_whole: true });
 
-        for part in
-            ["line s0", "line s1", "dot s0", "dot s1", "</i>nvenc", "</i>openh264", "2 frames took longer"]
-        {
+        for part in [
+            "line s0",
+            "line s1",
+            "dot s0",
+            "dot s1",
+            "</i>nvenc",
+            "</i>openh264:threads=1",
+            "2 frames took longer",
+        ] {
             assert!(page.contains(part), "{part} is missing");
         }
         assert!(page.contains("slowest of 3 frames"), "1500 frames are too many points");
         assert!(page.contains("&lt;b&gt;&amp;.y4m") && !page.contains("<b>&.y4m"));
+        assert!(page.contains("<p>NVIDIA &lt;L4&gt;</p>"));
         assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
         if let Some(folder) = std::env::var_os("DIRECT264_REPORT") {
             std::fs::write(folder, &page).unwrap();

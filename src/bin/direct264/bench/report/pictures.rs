@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::chart::Chart;
+use super::chart::{Axis, Chart};
 use super::{BackendResult, Results, key, ms};
-use crate::bench::stats::{FrameRecord, TOTAL, second_frames, seconds};
+use crate::bench::stats::{FrameRecord, TOTAL, seconds};
 
 /// Strips that react to the pointer, and points that are drawn: more would only make the file large.
 const MAX_POINTS: usize = 600;
@@ -20,8 +20,8 @@ pub(super) fn all(page: &mut String, results: &Results) {
     let edge = latency_edge(backends);
     latency(page, backends, edge);
     distribution(page, backends, edge);
-    let megabits = f64::from(results.settings.bitrate.bps()) / 1e6;
-    let kilobytes = megabits * 1e3 / 8.0 / results.settings.frame_rate.as_f64();
+    let megabits = f64::from(results.run.settings.bitrate.bps()) / 1e6;
+    let kilobytes = megabits * 1e3 / 8.0 / results.run.settings.frame_rate.as_f64();
     series(
         page,
         backends,
@@ -31,14 +31,12 @@ pub(super) fn all(page: &mut String, results: &Results) {
         Some((kilobytes, "an even share")),
         |result| result.records.iter().map(|record| record.bytes as f64 / 1e3).collect(),
     );
-    let frame_rate = results.settings.frame_rate;
-    let first = second_frames(frame_rate);
-    let note = format!("first frame of a second of {first} frames");
+    let frame_rate = results.run.settings.frame_rate;
     series(
         page,
         backends,
         "Bitrate over one second",
-        &note,
+        "first frame of the second",
         "Mbit/s",
         Some((megabits, "target")),
         |result| {
@@ -68,7 +66,8 @@ fn latency_edge(backends: &[BackendResult]) -> f64 {
 
 fn latency(page: &mut String, backends: &[BackendResult], edge: f64) {
     let frames = backends.iter().map(|result| result.records.len()).max().unwrap_or(0);
-    let mut chart = Chart::new("encode time of each frame", (0.0, last(frames)), (0.0, edge), "frame", "ms");
+    let mut chart =
+        Chart::new("encode time of each frame", (0.0, last(frames)), (0.0, edge), Axis::Count("frame"), "ms");
     let group = frames.div_ceil(MAX_POINTS).max(1);
     for (series, result) in backends.iter().enumerate() {
         let slowest =
@@ -84,7 +83,7 @@ fn latency(page: &mut String, backends: &[BackendResult], edge: f64) {
         for result in backends {
             if let Some(record) = result.records.get(from) {
                 let idr = if record.is_idr { ", IDR" } else { "" };
-                let _ = write!(text, "\n{}: {} ms{idr}", result.backend, ms(record.times[TOTAL]));
+                let _ = write!(text, "\n{}: {} ms{idr}", result.entrant.name, ms(record.times[TOTAL]));
             }
         }
         chart.hover(from as f64 - 0.5, (from + group) as f64 - 0.5, &text);
@@ -113,7 +112,8 @@ fn distribution(page: &mut String, backends: &[BackendResult], edge: f64) {
     let shares: Vec<Vec<f64>> = backends.iter().map(|result| bins(&steady(result), low, width)).collect();
     let highest = shares.iter().flatten().copied().fold(0.1, f64::max);
     let y = (0.0, highest * 1.15);
-    let mut chart = Chart::new("distribution of encode times", (low, edge), y, "ms", "% of the frames");
+    let mut chart =
+        Chart::new("distribution of encode times", (low, edge), y, Axis::Measure("ms"), "% of the frames");
     for (series, shares) in shares.iter().enumerate() {
         let corners = shares.iter().enumerate().flat_map(|(bin, share)| {
             let left = low + bin as f64 * width;
@@ -149,7 +149,7 @@ fn series(
     page: &mut String,
     backends: &[BackendResult],
     title: &str,
-    x_name: &str,
+    x_name: &'static str,
     unit: &str,
     level: Option<(f64, &str)>,
     values: impl Fn(&BackendResult) -> Vec<f64>,
@@ -163,7 +163,7 @@ fn series(
     let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
     // Sizes begin at zero, or their ratios would lie; decibels have no such zero.
     let low = if level.is_some() { 0.0 } else { (low - 1.0).max(0.0) };
-    let mut chart = Chart::new(title, (0.0, last(count)), (low, high * 1.04), x_name, unit);
+    let mut chart = Chart::new(title, (0.0, last(count)), (low, high * 1.04), Axis::Count(x_name), unit);
     let group = count.div_ceil(MAX_POINTS).max(1);
     for (series, values) in values.iter().enumerate() {
         let points = values.chunks(group).enumerate();
@@ -176,7 +176,7 @@ fn series(
         let mut text = format!("{from}");
         for (result, values) in backends.iter().zip(&values) {
             if let Some(chunk) = values.get(from..(from + group).min(values.len())) {
-                let _ = write!(text, "\n{}: {:.2} {unit}", result.backend, mean(chunk));
+                let _ = write!(text, "\n{}: {:.2} {unit}", result.entrant.name, mean(chunk));
             }
         }
         chart.hover(from as f64 - 0.5, (from + group) as f64 - 0.5, &text);
@@ -187,8 +187,10 @@ fn series(
 
 fn section(page: &mut String, title: &str, note: &str, backends: &[BackendResult], chart: &str) {
     // One line needs no key: the page says above whose it is.
-    let key = if backends.len() > 1 { key(backends) } else { String::new() };
-    let _ = writeln!(page, "<section><h2>{title}</h2><p>{note}</p>{key}{chart}</section>");
+    let names = backends.iter().map(|result| &result.entrant.name[..]);
+    let key = if backends.len() > 1 { key(names) } else { String::new() };
+    let note = if note.is_empty() { String::new() } else { format!("<p>{note}</p>") };
+    let _ = writeln!(page, "<section><h2>{title}</h2>{note}{key}{chart}</section>");
 }
 
 fn last(count: usize) -> f64 {
