@@ -177,7 +177,7 @@ mod tests {
                         if let Some(Waiting { frame, .. }) = waiting {
                             prop_assert_eq!(in_force, submitted[frame]);
                             popped.push(frame);
-                            if std::mem::take(&mut owed) {
+                            if mem::take(&mut owed) {
                                 made.push(frame);
                             }
                         }
