@@ -149,11 +149,11 @@ impl AccessUnit<'_> {
     /// A copy that outlives the encoder's next call.
     #[must_use]
     pub fn to_owned(&self) -> OwnedAccessUnit {
-        self.to_owned_in(Vec::new(), Vec::new())
+        self.copied_into(Vec::new(), Vec::new())
     }
 
     /// As [`to_owned`](AccessUnit::to_owned), in memory that another copy was in.
-    pub(crate) fn to_owned_in(
+    pub(crate) fn copied_into(
         &self,
         mut bytes: Vec<u8>,
         mut nal_ranges: Vec<Range<usize>>,

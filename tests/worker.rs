@@ -152,14 +152,14 @@ fn a_receiver_that_is_slow_costs_frames_and_no_access_unit() {
         received.push(units.blocking_recv().unwrap().unwrap());
         submit(7);
     }
-    drop(submit);
     drop(frames);
     received.extend(rest(&mut units));
 
     let counters = units.counters();
     assert_eq!(received.len() as u64, counters.encoded);
     assert_eq!(counters.submitted, counters.encoded + counters.replaced);
-    assert!(counters.replaced >= 70 - counters.encoded);
+    // Those received one by one, those that had room, and the one that waited.
+    assert!(counters.encoded <= 10 + 2 + 1, "{counters:?}");
     let numbers = timestamps(&received);
     assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
     assert_eq!(numbers.last(), Some(&(i64::from(number) - 1)), "the newest comes last");

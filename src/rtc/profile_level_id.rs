@@ -67,7 +67,9 @@ impl ProfileLevelId {
         Self { profile_idc, constraints, level_idc }
     }
 
-    /// From an SPS NAL unit without its start code; `None` when it is none.
+    /// From an SPS NAL unit without its start code; `None` when it is none. An SPS may say more of its constraints than
+    /// receivers know from SDP: what is signalled is better made by [`for_config`](ProfileLevelId::for_config) or
+    /// [`answer`](ProfileLevelId::answer).
     #[must_use]
     pub fn from_sps(nal: &[u8]) -> Option<Self> {
         match nal {
@@ -89,6 +91,8 @@ impl ProfileLevelId {
     /// What a stream with these settings is signalled as before it is opened. The level has room for `max_size`, the
     /// frame rate and the bitrate; see [`Level::for_stream`]. High is told as constrained high (`640c..`), which it is:
     /// nothing is interlaced and there are no B pictures.
+    ///
+    /// The SPS says the same level but for a frame rate below 30 on openh264, which writes the level that 30 would need.
     #[must_use]
     pub fn for_config(config: &EncoderConfig) -> Self {
         let EncoderConfig { profile, max_size, frame_rate, bitrate, .. } = *config;
@@ -164,15 +168,16 @@ impl ProfileLevelId {
     fn named(self) -> Option<Named> {
         let is = |mask: u8, bits: u8| self.constraints & mask == bits;
         Some(match self.profile_idc {
-            // Written as the table is: set0 is the highest bit, the low four are reserved but for high.
+            // As in the table: `constraint_set0_flag` is the highest bit.
             BASELINE if is(0x4f, 0x40) => Named::ConstrainedBaseline,
             MAIN if is(0x8f, 0x80) => Named::ConstrainedBaseline,
             EXTENDED if is(0xcf, 0xc0) => Named::ConstrainedBaseline,
             BASELINE if is(0x4f, 0) => Named::Baseline,
             EXTENDED if is(0xcf, 0x80) => Named::Baseline,
-            MAIN if is(0xaf, 0) => Named::Main,
-            HIGH if is(0xff, 0) => Named::High,
+            // What the table says, and what an SPS may say beside it of main and high: frames alone, no B pictures.
+            MAIN if is(0xa3, 0) => Named::Main,
             HIGH if is(0xff, 0x0c) => Named::ConstrainedHigh,
+            HIGH if is(0xf3, 0) => Named::High,
             _ => return None,
         })
     }
@@ -228,8 +233,10 @@ mod tests {
             ("4d801f", baseline),
             ("4d001f", main),
             ("4d401f", main),
+            ("4d4c1f", main),
             ("64001f", high),
             ("640c1f", high),
+            ("64081f", high),
             ("58001f", None),
             ("f4001f", None),
             ("42e11f", None),

@@ -19,6 +19,9 @@ use crate::event::Event;
 use crate::select::FailoverEncoder;
 use crate::units::Timestamp;
 
+/// An access unit or an error, or the end.
+type Next = Option<Result<Unit, WorkerError>>;
+
 /// The memory of an access unit: bytes, and where its NAL units lie.
 pub(super) type UnitMemory = (Vec<u8>, Vec<Range<usize>>);
 
@@ -35,7 +38,7 @@ pub struct Unit {
 impl Unit {
     pub(super) fn new(unit: &AccessUnit<'_>, waited: Duration, home: &Arc<Recycler<UnitMemory>>) -> Self {
         let (bytes, nal_ranges) = home.take().unwrap_or_default();
-        let unit = unit.to_owned_in(bytes, nal_ranges);
+        let unit = unit.copied_into(bytes, nal_ranges);
         Self { unit, waited, coded_at: Instant::now(), home: Some(Arc::clone(home)) }
     }
 
@@ -228,10 +231,7 @@ impl<F, E> UnitReceiver<F, E> {
     }
 
     /// What is next, or the state when there is nothing yet.
-    fn take<'a>(
-        &self,
-        mut state: MutexGuard<'a, State<F, E>>,
-    ) -> Result<Option<Result<Unit, WorkerError>>, MutexGuard<'a, State<F, E>>> {
+    fn take<'a>(&self, mut state: MutexGuard<'a, State<F, E>>) -> Result<Next, MutexGuard<'a, State<F, E>>> {
         let was_full = state.units.len() >= state.most_units;
         match state.units.pop_front() {
             Some(next) => {

@@ -1,0 +1,154 @@
+// Runs in the page, after its own script, and reports what it saw. The phases stand in the page's address.
+(async () => {
+  const options = new URLSearchParams(location.hash.slice(1));
+  const report = {agent: navigator.userAgent, error: null};
+  const sleep = ms => new Promise(done => setTimeout(done, ms));
+  const until = async (what, ms) => {
+    for (const end = now() + ms; now() < end; await sleep(4)) if (await what()) return true;
+    return false;
+  };
+  const last = () => live.shown.at(-1);
+  const server = () => ask(`/viewer/${live.viewer}`);
+
+  // What happened between two looks at the same moment.
+  const look = async () => ({stats: await receiverStats(), server: await server(), shown: live.shown.length, unreadable: live.unreadable});
+  const between = (before, after) => {
+    const stats = name => (after.stats[name] ?? 0) - (before.stats[name] ?? 0);
+    const shown = live.shown.slice(before.shown, after.shown), steps = shown.slice(1).map((frame, i) => ({
+      numbers: (frame.number - shown[i].number + 65536) % 65536, ms: frame.at - shown[i].at,
+    }));
+    return {
+      seconds: stats('timestamp') / 1000, shown: shown.length, unreadable: after.unreadable - before.unreadable,
+      // Half of the numbers lie behind, half ahead.
+      out_of_order: steps.filter(step => step.numbers === 0 || step.numbers > 32768).length,
+      longest_gap_ms: Math.max(0, ...steps.map(step => step.ms)),
+      latency_p50_ms: percentile(shown.map(frame => frame.latency), .5), latency_p95_ms: percentile(shown.map(frame => frame.latency), .95),
+      decoded: stats('framesDecoded'), received: stats('framesReceived'), dropped: stats('framesDropped'),
+      keyframes: stats('keyFramesDecoded'), requests: stats('pliCount') + stats('firCount'), lost: stats('packetsLost'),
+      freezes: stats('freezeCount'), frozen_s: stats('totalFreezesDuration'),
+      jitter_buffer_ms: 1000 * stats('jitterBufferDelay') / Math.max(1, stats('jitterBufferEmittedCount')),
+      kbps: 8 * (stats('bytesReceived') - stats('retransmittedBytesReceived')) / stats('timestamp'),
+      encoded: after.server.frames - before.server.frames, idrs: after.server.idrs - before.server.idrs,
+      skipped: after.server.skipped - before.server.skipped,
+    };
+  };
+  const during = async what => { const before = await look(); await what(); return between(before, await look()); };
+
+  // A transformer on the received stream is the one way for a page to send a PLI when it wants to. Attached to a stream that
+  // is running, it is handed no frames, and so delays none.
+  let worker = null;
+  async function attachWorker() {
+    const code = `let transformer;
+      onrtctransform = event => { transformer = event.transformer; };
+      onmessage = () => transformer.sendKeyFrameRequest().catch(error => postMessage(String(error)));`;
+    worker = new Worker(URL.createObjectURL(new Blob([code])));
+    worker.onmessage = ({data}) => { report.error ??= data; };
+    live.receiver.transform = new RTCRtpScriptTransform(worker, {});
+    await sleep(500);
+  }
+  const requestKeyframe = () => worker.postMessage('');
+
+  const phases = {
+    // Nothing is asked for: every frame comes, in order, at once.
+    async play() {
+      await sleep(1500);
+      return during(() => sleep(5000));
+    },
+
+    // Each request is followed by an IDR on the screen.
+    async keyframes() {
+      if (!worker) await attachWorker();
+      const answers = [], times = Number(options.get('times') ?? 8);
+      const all = await during(async () => {
+        for (let i = 0; i < times; i++) {
+          const before = (await server()).idrs, asked = now();
+          requestKeyframe();
+          let idr = null;
+          await until(async () => { const {idrs, last_idr} = await server(); if (idrs > before) idr = last_idr; return idr !== null; }, 3000);
+          // Shown is the first picture that is not older than the IDR.
+          const shown = () => live.shown.find(({at, number}) => at > asked && (number - idr + 65536) % 65536 < 32768);
+          const came = idr !== null && await until(shown, 3000);
+          answers.push(came ? shown().at - asked : null);
+          if (!came) break;
+          // Longer than the least time between two IDRs, and no multiple of a frame's.
+          await sleep(400 + 7 * i);
+        }
+      });
+      const burst = await during(async () => {
+        for (let i = 0; i < 6; i++) { requestKeyframe(); await sleep(15); }
+        await sleep(800);
+      });
+      return {answers, all, burst};
+    },
+
+    // The bitrate that was asked for is the one that comes.
+    async rate() {
+      const rates = [];
+      for (const bps of [300000, 2000000, 800000]) {
+        await command('bitrate', {bps});
+        await sleep(1200);
+        for (let second = 0; second < 3; second++) rates.push({wanted_kbps: bps / 1000, ...await during(() => sleep(1000))});
+      }
+      await command('bitrate', {bps: 1000000});
+      return rates;
+    },
+
+    // The size that was asked for is the one that is shown, on the same connection.
+    async sizes() {
+      const sizes = [];
+      for (const size of ['1280x720', '320x180', '1920x1080', '642x362', '640x360']) {
+        const asked = now();
+        const change = await during(async () => {
+          await command('size', {size});
+          await until(() => `${last().width}x${last().height}` === size && last().at > asked, 3000);
+          await sleep(700);
+        });
+        const first = live.shown.find(frame => frame.at > asked && `${frame.width}x${frame.height}` === size);
+        sizes.push({size, shown_ms: first ? first.at - asked : null, ...change});
+      }
+      return sizes;
+    },
+
+    // The hardware breaks in the middle of the call, and is mended.
+    async failover() {
+      const before = (await server()).backend;
+      let during_it = null, back_ms = null;
+      const all = await during(async () => {
+        await ask('/hardware', {broken: true});
+        await sleep(2500);
+        during_it = (await server()).backend;
+        const mended = now();
+        await ask('/hardware', {broken: false});
+        if (await until(async () => (await server()).backend === before, 12000)) back_ms = now() - mended;
+        await sleep(1500);
+      });
+      const {fallbacks, restorations, ended} = await server();
+      return {before, during: during_it, back_ms, fallbacks, restorations, ended, all};
+    },
+
+    // Somebody else changes the network meanwhile.
+    async watch() {
+      await command('bitrate', {bps: 2500000});
+      const targets = [];
+      const all = await during(async () => {
+        for (let second = 0; second < Number(options.get('seconds') ?? 22); second++) {
+          targets.push((await during(() => sleep(1000))).kbps);
+        }
+      });
+      return {all, kbps: targets, target_kbps: (await server()).target_bps / 1000};
+    },
+  };
+
+  try {
+    if (!await until(() => live.shown.length, 20000)) throw new Error(`nothing is shown: ${live.error}`);
+    report.first_frame_ms = live.firstFrame;
+    report.times_ms = live.times;
+    for (const name of options.get('phases').split(',')) report[name] = await phases[name]();
+    report.end = await look();
+    delete report.end.shown;
+  } catch (error) {
+    report.error ??= String(error.stack ?? error);
+  }
+  // A plain request needs nobody's leave, and its answer is not read.
+  await fetch(`http://127.0.0.1:${options.get('report')}/`, {method: 'POST', mode: 'no-cors', body: JSON.stringify(report)});
+})();
