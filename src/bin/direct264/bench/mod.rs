@@ -85,6 +85,9 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     interrupt::listen();
     check_apart(args)?;
+    if args.quality {
+        quality::check()?;
+    }
     // A path that cannot be written is better known before the run than after it.
     let mut json_file = args.json.as_deref().map(create).transpose()?;
     let mut report_file = args.report.as_deref().map(create).transpose()?;
