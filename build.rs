@@ -14,8 +14,10 @@ fn main() {
     if is_feature("NVENC") && ["linux", "windows"].contains(&os.as_str()) {
         println!("cargo::rustc-cfg=nvenc");
     }
-    if is_feature("OPENH264") {
+    if is_feature("OPENH264") || is_feature("CISCO") {
         println!("cargo::rustc-cfg=openh264");
+    }
+    if is_feature("OPENH264") {
         openh264_simd();
     }
 }

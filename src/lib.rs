@@ -44,8 +44,9 @@
 //! file gives it, and prints nothing; its log is `tracing`.
 //!
 //! # Features
-//! `nvenc` and `openh264` are the backends, both on by default; `cudarc` takes frames from slices of that crate; `cli`
-//! builds the command `direct264`.
+//! `nvenc` and `openh264` are the backends, both on by default; `cisco` has the software backend load Cisco's binary of
+//! openh264 at run time (`openh264::load`), with a built-in library beside it or without; `cudarc` takes frames from
+//! slices of that crate; `cli` builds the command `direct264`.
 
 #![cfg_attr(
     not(any(nvenc, openh264)),

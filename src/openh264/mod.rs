@@ -1,7 +1,10 @@
 //! The software backend: the openh264 library, with a rate control of our own.
 
+mod api;
 mod device;
 mod library;
+#[cfg(feature = "cisco")]
+mod load;
 mod params;
 mod planar;
 mod rate;
@@ -21,6 +24,8 @@ use crate::references::{Answer, References};
 use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange};
 use device::DeviceReader;
 pub use library::Library;
+#[cfg(feature = "cisco")]
+pub use load::{LoadError, load, load_unchecked};
 use planar::Planar;
 use rate::{PictureKind, RateControl};
 use session::Session;
@@ -55,7 +60,8 @@ impl OpenH264Encoder {
     /// Opens an encoder.
     ///
     /// # Errors
-    /// [`Error::Config`] for what the library cannot take, [`Error::Driver`] when it refuses to open.
+    /// [`Error::Config`] for what the library cannot take, [`Error::Driver`] when it refuses to open,
+    /// [`Error::Unavailable`] in a build with the feature `cisco` alone before a library is loaded.
     pub fn new(config: &EncoderConfig) -> Result<Self, Error> {
         config.validate()?;
         library::warn_without_simd();

@@ -8,10 +8,8 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ops::Range;
 use std::ptr::NonNull;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use openh264_sys2::source::APILoader;
 use openh264_sys2::{
     CONSTANT_ID, ENCODER_OPTION, ENCODER_OPTION_SVC_ENCODE_PARAM_EXT, ENCODER_OPTION_TRACE_CALLBACK,
     ENCODER_OPTION_TRACE_CALLBACK_CONTEXT, ENCODER_OPTION_TRACE_LEVEL, ISVCEncoder, ISVCEncoderVtbl,
@@ -19,6 +17,7 @@ use openh264_sys2::{
     videoFrameTypeIDR,
 };
 
+use super::api::Api;
 use super::planar::Planes;
 use crate::encoder::Backend;
 use crate::error::DriverError;
@@ -29,6 +28,8 @@ const ABSENT: i64 = i64::MIN;
 
 /// One encoder of the library.
 pub(super) struct RawEncoder {
+    /// The library that made the handle.
+    api: &'static Api,
     /// From `WelsCreateSVCEncoder`, owned here alone, destroyed in `drop`.
     handle: NonNull<ISVCEncoder>,
     /// Written by the library at each picture; 5 KiB, so boxed and kept.
@@ -56,12 +57,10 @@ pub(super) struct Coded {
 
 impl RawEncoder {
     /// An encoder without settings, its messages sent to `tracing`.
-    pub(super) fn create() -> Result<Self, DriverError> {
-        let mut handle = std::ptr::null_mut();
-        // SAFETY: the out-parameter is a valid place for one pointer.
-        let status = unsafe { APILoader::WelsCreateSVCEncoder(&raw mut handle) };
-        let handle = NonNull::new(handle).ok_or_else(|| refused("WelsCreateSVCEncoder", status))?;
-        let mut encoder = Self { handle, info: Box::default(), threads_in: None };
+    pub(super) fn create(api: &'static Api) -> Result<Self, DriverError> {
+        let (status, handle) = api.create();
+        let handle = handle.ok_or_else(|| refused("WelsCreateSVCEncoder", status))?;
+        let mut encoder = Self { api, handle, info: Box::default(), threads_in: None };
         if status != 0 {
             return Err(refused("WelsCreateSVCEncoder", status));
         }
@@ -239,19 +238,12 @@ impl Drop for RawEncoder {
             // nothing that a destructor could act on.
             let _ = unsafe { function(self.handle.as_ptr()) };
         }
-        // SAFETY: made by `WelsCreateSVCEncoder`, owned by self alone, and not used after this.
-        unsafe { APILoader::WelsDestroySVCEncoder(self.handle.as_ptr()) };
+        // SAFETY: made by this library, owned by self alone, and not used after this.
+        unsafe { self.api.destroy(self.handle) };
     }
 }
 
-/// The library's version, such as `2.6.0`.
-pub(super) fn version() -> String {
-    // SAFETY: the function takes nothing and returns a struct of integers by value.
-    let version = unsafe { APILoader::WelsGetCodecVersion() };
-    format!("{}.{}.{}", version.uMajor, version.uMinor, version.uRevision)
-}
-
-/// The process in which the library has begun to use threads, or 0. It has one pool of them for all encoders.
+/// The process in which a library has begun to use threads, or 0. It has one pool of them for all its encoders.
 static THREADS_IN: AtomicU32 = AtomicU32::new(0);
 
 /// The settings with one thread in a process that was forked off one in which the library uses threads. What comes out
@@ -265,13 +257,12 @@ fn within_reach(params: &SEncParamExt) -> SEncParamExt {
 /// The CPU features that the library found for its SIMD code, as its own bit set; 0 when it was built without, or
 /// `None` when it does not open. Asked of the library itself, once: what was meant at build time may not be what
 /// was built.
-pub(super) fn cpu_features() -> Option<u32> {
-    static FOUND: OnceLock<Option<u32>> = OnceLock::new();
-    *FOUND.get_or_init(|| {
+pub(super) fn cpu_features(api: &'static Api) -> Option<u32> {
+    *api.cpu_features.get_or_init(|| {
         // On x86 the library tells its features in one line of its log at opening, which is only there with the code
         // that uses them.
         let seen = AtomicU32::new(0);
-        let mut encoder = RawEncoder::create().ok()?;
+        let mut encoder = RawEncoder::create(api).ok()?;
         let mut params = encoder.default_params().ok()?;
         (params.iPicWidth, params.iPicHeight, params.iTargetBitrate) = (16, 16, 100_000);
         params.eSpsPpsIdStrategy = CONSTANT_ID;

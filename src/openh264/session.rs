@@ -4,12 +4,13 @@ use std::ops::Range;
 
 use openh264_sys2::SEncParamExt;
 
+use super::api::Api;
 use super::params;
 use super::planar::Planes;
 use super::raw::RawEncoder;
 use crate::config::EncoderConfig;
 use crate::encoder::Backend;
-use crate::error::{DriverError, Error};
+use crate::error::{DriverError, Error, Unavailable};
 use crate::reason::Reason;
 use crate::units::FrameSize;
 
@@ -35,7 +36,7 @@ impl Session {
     /// Opens the library for pictures of `size`, the first one at quantiser `qp`.
     pub(super) fn open(config: &EncoderConfig, size: FrameSize, qp: u8) -> Result<Self, Error> {
         let cores = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
-        let mut raw = RawEncoder::create()?;
+        let mut raw = RawEncoder::create(Api::in_use().ok_or_else(not_loaded)?)?;
         let params = params::params(&raw.default_params()?, config, size, qp, cores)?;
         raw.initialize(&params)?;
         Ok(Self { raw, params, size: size.padded_to_even(), cores, spent: None })
@@ -144,4 +145,11 @@ impl Session {
             error.into()
         })
     }
+}
+
+/// Why there is no library in a build that has none built in.
+fn not_loaded() -> Unavailable {
+    let what = "it has the feature cisco alone, and no library was loaded: call direct264::openh264::load with the path \
+                of Cisco's, or name it to the command in DIRECT264_OPENH264";
+    Unavailable::new(Backend::OpenH264, Reason::NotBuilt, what)
 }

@@ -189,7 +189,7 @@ fn open_engine(backend: Backend, config: &EncoderConfig) -> Result<Box<dyn Engin
         #[cfg(not(openh264))]
         Backend::OpenH264 => {
             let _ = config;
-            Err(Unavailable::new(backend, Reason::NotBuilt, "feature openh264").into())
+            Err(Unavailable::new(backend, Reason::NotBuilt, "feature openh264 or cisco").into())
         }
     }
 }

@@ -13,6 +13,7 @@ mod failing_encoder;
 mod failover;
 mod help;
 mod interrupted;
+mod loaded_library;
 mod odd_sizes;
 mod pipe;
 mod probe;

@@ -47,7 +47,8 @@ fn its_json_has_every_key_and_agrees_with_itself() {
         "advice",
     ]);
     assert_eq!(keys(&report["nvenc"]), nvenc);
-    let openh264 = BTreeSet::from(["available", "version", "simd", "avx2", "reason", "detail", "advice"]);
+    let openh264 =
+        BTreeSet::from(["available", "version", "path", "simd", "avx2", "reason", "detail", "advice"]);
     assert_eq!(keys(&report["openh264"]), openh264);
     assert_eq!(report["environment"], Value::Null);
     for name in ["nvenc", "openh264"] {

@@ -35,6 +35,10 @@ Examples:
     direct264 encode - -o film.h264
   direct264 bench               how long a frame takes on this machine
 
+Environment:
+  DIRECT264_BACKEND    auto, nvenc or openh264: what --backend is where it is not given
+  DIRECT264_OPENH264   Cisco's binary of openh264, to encode with; in a build with the feature cisco
+
 Exit codes:
   0    done
   2    found wrong before the first frame

@@ -6,6 +6,7 @@ mod bench;
 mod encode;
 mod failure;
 mod file;
+mod library;
 mod probe;
 mod raw;
 mod read_error;
@@ -26,10 +27,11 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    match args::parse()? {
-        None => Ok(()),
-        Some(Command::Probe(args)) => probe::run(&args),
-        Some(Command::Encode(args)) => encode::run(&args),
-        Some(Command::Bench(args)) => bench::run(&args),
+    let Some(command) = args::parse()? else { return Ok(()) };
+    library::load()?;
+    match command {
+        Command::Probe(args) => probe::run(&args),
+        Command::Encode(args) => encode::run(&args),
+        Command::Bench(args) => bench::run(&args),
     }
 }

@@ -66,13 +66,13 @@ fn simd() -> &'static str {
 
 #[cfg(openh264)]
 fn openh264() -> Option<Openh264> {
-    let library = direct264::openh264::Library::linked();
+    let library = direct264::openh264::Library::in_use()?;
     let build = match (library.simd, library.avx2) {
         (Some(false), _) => "without SIMD: about three times as slow as it could be",
-        (_, true) => "AVX2 build",
-        (Some(true), false) if cfg!(target_arch = "x86_64") => "SIMD build without AVX2",
-        (Some(true), false) => "SIMD build",
-        (None, false) => "does not tell how it was built",
+        (_, Some(true)) => "AVX2 build",
+        (Some(true), Some(false)) if cfg!(target_arch = "x86_64") => "SIMD build without AVX2",
+        (Some(true), _) => "SIMD build",
+        (None, _) => "does not tell how it was built",
     };
     Some(Openh264 { version: library.version, build })
 }

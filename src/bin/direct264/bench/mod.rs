@@ -44,6 +44,9 @@ const DEFAULT_FRAMES: u32 = 300;
 /// measured until then has been told.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     interrupt::listen();
+    if args.quality {
+        quality::check()?;
+    }
     let [input, json, report] = [&args.input, &args.json, &args.report].map(Option::as_deref);
     output::check_apart(&[("--input", input), ("--json", json), ("--report", report)])?;
     let mut json_output = json.map(Output::open).transpose()?;

@@ -12,6 +12,27 @@ use crate::failure::Failure;
 /// Told for pictures without any error, whose PSNR is infinite.
 const LOSSLESS_DB: f64 = 100.0;
 
+/// That this build has a decoder: it comes with the sources of openh264.
+///
+/// # Errors
+/// When it has none.
+pub(crate) fn check() -> Result<(), Failure> {
+    if cfg!(feature = "openh264") {
+        return Ok(());
+    }
+    Err(Failure::before("--quality needs a decoder, which this build lacks: build with the feature openh264"))
+}
+
+#[cfg(feature = "openh264")]
+fn decoder() -> Result<Decoder, Failure> {
+    Decoder::new().map_err(|error| Failure::after(format!("the decoder does not open: {error}")))
+}
+
+#[cfg(not(feature = "openh264"))]
+fn decoder() -> Result<Decoder, Failure> {
+    check().and(Err(Failure::after("no decoder")))
+}
+
 /// Decodes the contender's stream, notes the PSNR-Y of each frame and gives that of all together: from the mean of
 /// the squared errors, which is what `ffmpeg -lavfi psnr` tells as well.
 ///
@@ -22,7 +43,7 @@ pub(crate) fn measure(contender: &mut Contender, clip: &Clip) -> Result<Option<f
     let failed = |frame: usize, why: &str| {
         Failure::after(format!("{}: frame {frame} does not decode: {why}", contender.entrant.name))
     };
-    let mut decoder = Decoder::new().map_err(|e| failed(0, &e.to_string()))?;
+    let mut decoder = decoder()?;
     let mut sum = 0.0;
     for (frame, unit) in stream.iter().enumerate() {
         interrupt::check()?;

@@ -164,8 +164,10 @@ fn gpu_note(args: &Args, used_nvenc: bool) -> Option<String> {
 
 /// A build that is three times too slow should not look like a slow machine.
 fn simd_note(backend: Option<Backend>) -> Option<String> {
-    #[cfg(feature = "openh264")]
-    if backend == Some(Backend::OpenH264) && direct264::openh264::Library::linked().simd == Some(false) {
+    #[cfg(openh264)]
+    if backend == Some(Backend::OpenH264)
+        && direct264::openh264::Library::in_use().is_some_and(|library| library.simd == Some(false))
+    {
         return Some(
             "openh264 was built without SIMD, about three times too slow: see direct264 probe".into(),
         );

@@ -26,6 +26,7 @@ pub(super) fn render(report: &Report) -> String {
             json!({
                 "available": openh264.why_not.is_none(),
                 "version": openh264.version,
+                "path": openh264.path.as_ref().map(|path| path.to_string_lossy()),
                 "simd": openh264.simd,
                 "avx2": openh264.avx2,
             }),
@@ -69,7 +70,7 @@ mod tests {
                 gpus: vec![gpu(0, Some(why)), gpu(1, None)],
                 why_not: None,
             },
-            openh264: OpenH264 { version: None, simd: None, avx2: false, why_not: None },
+            openh264: OpenH264 { version: None, path: None, simd: None, avx2: None, why_not: None },
             auto: Some(Backend::Nvenc),
             environment: None,
         };

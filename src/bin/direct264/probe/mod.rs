@@ -4,6 +4,7 @@ mod json;
 mod text;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use direct264::{
     Backend, Bitrate, ConfigError, EncoderConfig, Error, FrameRate, FrameSize, Order, Reason, open,
@@ -32,7 +33,7 @@ Keys of the JSON object, all of them always there, null where unknown:
   environment   value of DIRECT264_BACKEND, which goes before auto
   nvenc         available, driver_version, cuda_version, api_version, reason, detail, advice, gpus
   nvenc.gpus    a list of: index, uuid, name, nvenc, reason, detail, advice
-  openh264      available, version, simd, avx2, reason, detail, advice
+  openh264      available, version, path (of a loaded library), simd, avx2, reason, detail, advice
 `reason` is one word of a closed set, such as no_driver; `advice` says what to do about it.
 
 Exit codes: 0 when some backend works, 1 when none does.";
@@ -74,9 +75,12 @@ struct Gpu {
 #[derive(Debug)]
 struct OpenH264 {
     version: Option<String>,
+    /// The file it was loaded from; `None` for the one that is built in.
+    path: Option<PathBuf>,
     /// `None` when the library does not say.
     simd: Option<bool>,
-    avx2: bool,
+    /// `None` where it is not known.
+    avx2: Option<bool>,
     /// Why it cannot be had; `None` when it can.
     why_not: Option<WhyNot>,
 }
@@ -159,13 +163,12 @@ fn kernel_driver_version() -> Option<String> {
 /// openh264 here.
 fn openh264(config: &EncoderConfig) -> OpenH264 {
     let why_not = why_not(Backend::OpenH264, config);
-    #[cfg(feature = "openh264")]
-    {
-        let library = direct264::openh264::Library::linked();
-        OpenH264 { version: Some(library.version), simd: library.simd, avx2: library.avx2, why_not }
+    #[cfg(openh264)]
+    if let Some(library) = direct264::openh264::Library::in_use() {
+        let direct264::openh264::Library { version, path, simd, avx2, .. } = library;
+        return OpenH264 { version: Some(version), path, simd, avx2, why_not };
     }
-    #[cfg(not(feature = "openh264"))]
-    OpenH264 { version: None, simd: None, avx2: false, why_not }
+    OpenH264 { version: None, path: None, simd: None, avx2: None, why_not }
 }
 
 /// Why `backend` cannot be had; `None` when it can.

@@ -11,6 +11,9 @@ const WITHOUT_SIMD: &str = "without SIMD, so a picture takes about three times a
 const WITHOUT_AVX2: &str = "with SIMD, without its AVX2 part, which would save about a seventh at 1080p: build with \
                             NASMENV=-DHAVE_AVX2 and CXXFLAGS=-DHAVE_AVX2";
 
+/// What Cisco's licence has who loads its binary show where that is chosen. The command loads no other.
+const CISCO: &str = "OpenH264 Video Codec provided by Cisco Systems, Inc.";
+
 /// The whole report.
 pub(super) fn render(report: &Report) -> String {
     let mut text = String::new();
@@ -65,13 +68,18 @@ fn write_openh264(text: &mut String, openh264: &OpenH264) -> fmt::Result {
     }
     let version = openh264.version.as_deref().unwrap_or("of unknown version");
     let simd = match (openh264.simd, openh264.avx2) {
-        (Some(true), true) => "with SIMD, its AVX2 part included",
-        (Some(true), false) if cfg!(target_arch = "x86_64") => WITHOUT_AVX2,
-        (Some(true), false) => "with SIMD",
+        (Some(true), Some(true)) => "with SIMD, its AVX2 part included",
+        (Some(true), Some(false)) if cfg!(target_arch = "x86_64") => WITHOUT_AVX2,
+        (Some(true), _) => "with SIMD",
+        (Some(false), _) if openh264.path.is_some() => "without SIMD",
         (Some(false), _) => WITHOUT_SIMD,
         (None, _) => "SIMD unknown",
     };
-    writeln!(text, "openh264   {version}, {simd}")
+    writeln!(text, "openh264   {version}, {simd}")?;
+    match &openh264.path {
+        None => Ok(()),
+        Some(path) => writeln!(text, "           loaded from {}\n           {CISCO}", path.display()),
+    }
 }
 
 fn write_why_not(text: &mut String, lead: &str, why: &WhyNot) -> fmt::Result {

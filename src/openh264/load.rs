@@ -1,0 +1,181 @@
+//! An openh264 library that is loaded at run time.
+
+#![expect(
+    unsafe_code,
+    reason = "opening a library runs code of it, and its functions are believed to be what they are"
+)]
+
+use std::error::Error;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use openh264_sys2::{DynamicAPI, libloading::APILoader};
+
+use super::api::Api;
+use super::library::Library;
+
+/// Versions whose structs are those that this crate was built with: 2.6 added fields, and 2.7 has the same headers.
+const SPOKEN: std::ops::RangeInclusive<(u32, u32)> = (2, 6)..=(2, 7);
+/// No build of the library is nearly as large.
+const LARGEST_FILE_BYTES: u64 = 64 << 20;
+
+static LOADED: OnceLock<Api> = OnceLock::new();
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+pub(super) fn loaded() -> Option<&'static Api> {
+    LOADED.get()
+}
+
+/// Why a library was not loaded. Whatever encoded before goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file cannot be read, or the system's loader does not take it.
+    Unreadable {
+        /// The file, as given.
+        path: PathBuf,
+        /// What the system said.
+        said: String,
+    },
+    /// The file is none of Cisco's releases that are known.
+    UnknownHash {
+        /// The file, as given.
+        path: PathBuf,
+        /// The SHA-256 of what is in it, in hexadecimal digits.
+        sha256: String,
+    },
+    /// The library lacks a function that is needed.
+    MissingFunction {
+        /// The file, as given.
+        path: PathBuf,
+        /// The function, by its C name.
+        function: &'static str,
+    },
+    /// The library has another version than those that are spoken, 2.6 and 2.7.
+    Version {
+        /// The file, as given.
+        path: PathBuf,
+        /// The version that it says it has.
+        version: String,
+    },
+    /// A process loads one library and keeps it.
+    AlreadyLoaded {
+        /// The file that was loaded.
+        path: PathBuf,
+    },
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { path, said } => write!(f, "{} cannot be loaded: {said}", path.display()),
+            Self::UnknownHash { path, sha256 } => {
+                write!(
+                    f,
+                    "{} is no release of Cisco's that is known: its SHA-256 is {sha256}",
+                    path.display()
+                )
+            }
+            Self::MissingFunction { path, function } => {
+                write!(f, "{} has no function {function}", path.display())
+            }
+            Self::Version { path, version } => {
+                write!(f, "{} is openh264 {version}, and 2.6 and 2.7 are spoken", path.display())
+            }
+            Self::AlreadyLoaded { path } => {
+                write!(f, "a library is loaded already, and stays: {}", path.display())
+            }
+        }
+    }
+}
+
+impl Error for LoadError {}
+
+/// Loads Cisco's binary of openh264. From now on encoders are made by it, and no longer by the one that is built in, if
+/// one is; those that are open stay as they are. A process does this once.
+///
+/// The file has to be one of Cisco's releases of 2.6, which is checked by its SHA-256. Between the check and the loading
+/// the file is open to who may write to it or to its folder: that must be nobody who is not trusted.
+///
+/// # Errors
+/// [`LoadError`]; what was in use stays in use, and another file can be tried.
+pub fn load(path: impl AsRef<Path>) -> Result<Library, LoadError> {
+    install(path.as_ref(), |absolute| DynamicAPI::from_blob_path(absolute))
+}
+
+/// Loads another build of openh264: a distribution's, or one's own. As [`load`], without the check of the file.
+///
+/// # Errors
+/// As [`load`], but for [`LoadError::UnknownHash`].
+///
+/// # Safety
+/// - The file is a build of openh264 2.6 or 2.7 for this platform, with the structs of its public headers;
+/// - what runs when it is opened may run in this process at this time.
+pub unsafe fn load_unchecked(path: impl AsRef<Path>) -> Result<Library, LoadError> {
+    install(path.as_ref(), |absolute| {
+        // SAFETY: the caller's promise.
+        unsafe { DynamicAPI::from_blob_path_unchecked(absolute) }
+    })
+}
+
+fn install(
+    path: &Path,
+    open: impl FnOnce(&Path) -> Result<DynamicAPI, openh264_sys2::Error>,
+) -> Result<Library, LoadError> {
+    let _only = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(path) = LOADED.get().and_then(Api::path) {
+        return Err(LoadError::AlreadyLoaded { path: path.clone() });
+    }
+    let unreadable = |said: String| LoadError::Unreadable { path: path.to_owned(), said };
+    // Absolute, so that the loader opens the file that is checked and searches no folder for its name.
+    let absolute = fs::canonicalize(path).map_err(|error| unreadable(error.to_string()))?;
+    let about = fs::metadata(&absolute).map_err(|error| unreadable(error.to_string()))?;
+    if !about.is_file() || about.len() > LARGEST_FILE_BYTES {
+        return Err(unreadable(format!("no file of at most {} MiB", LARGEST_FILE_BYTES >> 20)));
+    }
+    let opened = open(&absolute).map_err(|error| match error {
+        openh264_sys2::Error::InvalidHash(sha256) => LoadError::UnknownHash { path: path.to_owned(), sha256 },
+        other => unreadable(in_full(&other)),
+    })?;
+    let loader = match opened {
+        DynamicAPI::Libloading(loader) => loader,
+        #[allow(
+            unreachable_patterns,
+            reason = "there where another crate of the build has the sources built"
+        )]
+        _ => return Err(unreadable("it was not opened".to_owned())),
+    };
+    let api = api(loader, path, absolute)?;
+    let version = api.version();
+    if !SPOKEN.contains(&(version.uMajor, version.uMinor)) {
+        let version = format!("{}.{}.{}", version.uMajor, version.uMinor, version.uRevision);
+        return Err(LoadError::Version { path: path.to_owned(), version });
+    }
+    Ok(Library::of(LOADED.get_or_init(|| api)))
+}
+
+/// The functions of a library, which is kept for ever, and with it a library that is found to lack one.
+fn api(loader: APILoader, path: &Path, absolute: PathBuf) -> Result<Api, LoadError> {
+    let loader: &'static APILoader = Box::leak(Box::new(loader));
+    let missing = |function| move |_| LoadError::MissingFunction { path: path.to_owned(), function };
+    let create = *loader.WelsCreateSVCEncoder.as_ref().map_err(missing("WelsCreateSVCEncoder"))?;
+    let destroy = *loader.WelsDestroySVCEncoder.as_ref().map_err(missing("WelsDestroySVCEncoder"))?;
+    let get_version = *loader.WelsGetCodecVersionEx.as_ref().map_err(missing("WelsGetCodecVersionEx"))?;
+    // SAFETY: the library is never closed. What its functions are is known from its hash, or promised by the caller of
+    // `load_unchecked`; no struct goes to them before the version was looked at.
+    Ok(unsafe { Api::new(create, destroy, get_version, Some(absolute)) })
+}
+
+/// The system's words are in the last cause.
+fn in_full(error: &openh264_sys2::Error) -> String {
+    let mut deepest: &dyn Error = match error {
+        openh264_sys2::Error::LibLoading(error) => error,
+        other => other,
+    };
+    while let Some(cause) = deepest.source() {
+        deepest = cause;
+    }
+    deepest.to_string()
+}
