@@ -67,6 +67,7 @@ mod level;
 pub mod nvenc;
 #[cfg(openh264)]
 pub mod openh264;
+mod pipeline;
 mod reason;
 mod select;
 mod units;
@@ -83,6 +84,7 @@ pub use error::{ConfigError, DriverError, Error, FrameError, Unavailable};
 pub use event::{Event, EventKind};
 pub use frame::{CudaImage, Frame, PixelFormat, Pixels, Plane, RgbOrder};
 pub use level::Level;
+pub use pipeline::{Pipeline, Pipelined, Units};
 pub use reason::Reason;
 pub use select::{Counters, FailoverEncoder, Latency, Opened, Order, open};
 pub use units::{Bitrate, FrameRate, FrameSize, QpRange, SampleAspect, Timestamp};

@@ -4,10 +4,11 @@ use std::ops::Range;
 use std::thread;
 
 use crate::config::EncoderConfig;
-use crate::encoder::{Backend, Engine, Picture, Remains, StageTimes};
+use crate::encoder::{Backend, Coded, Engine, Picture, Remains};
 use crate::error::{Error, Unavailable};
 use crate::event::Event;
 use crate::frame::{Frame, PixelFormat};
+use crate::pipeline::{Done, Ready, Submitted};
 use crate::reason::Reason;
 use crate::units::{Bitrate, FrameRate, FrameSize, QpRange, Timestamp};
 
@@ -32,14 +33,6 @@ impl Settings {
         let max_size = size.union(base.max_size);
         EncoderConfig { size, max_size, frame_rate, bitrate, qp_range, ..base.clone() }
     }
-}
-
-/// What there is to say of an access unit beside its bytes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Coded {
-    pub(super) is_idr: bool,
-    pub(super) qp: Option<u8>,
-    pub(super) times: StageTimes,
 }
 
 /// An open encoder and the settings that it has.
@@ -85,8 +78,27 @@ impl Held {
     }
 
     pub(super) fn encode(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<Coded, Error> {
-        let unit = self.engine.encode(frame, picture)?;
-        Ok(Coded { is_idr: unit.is_idr, qp: unit.qp, times: unit.times })
+        Ok(self.engine.encode(frame, picture)?.coded())
+    }
+
+    /// See [`Engine::submit`].
+    pub(super) fn submit(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<Submitted, Error> {
+        self.engine.submit(frame, picture)
+    }
+
+    /// See [`Engine::finish`].
+    pub(super) fn finish(&mut self) -> Result<Option<Done>, Error> {
+        self.engine.finish()
+    }
+
+    /// See [`Engine::in_flight`].
+    pub(super) fn in_flight(&self) -> Option<Frame<'_>> {
+        self.engine.in_flight()
+    }
+
+    /// Hands over the access unit that came out last.
+    pub(super) fn hand_over(&mut self, done: Done, to: &mut Ready) {
+        to.add(done, &mut *self.engine);
     }
 
     /// Encodes a grey picture, so that all memory is there and has been touched, and a driver that opens sessions without

@@ -4,6 +4,7 @@
 
 mod device;
 mod picture;
+mod pipeline;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +14,10 @@ use direct264_sys::nvenc::{
     NV_ENC_RECONFIGURE_PARAMS, NV_ENC_SEQUENCE_PARAM_PAYLOAD, Status,
 };
 
+use pipeline::Flight;
+
 pub(super) use picture::Output;
+pub(super) use pipeline::{Next, Source};
 
 use super::driver::OpenSession;
 use super::ended::TellsItsEnd;
@@ -55,6 +59,8 @@ pub(super) struct Session {
     unfinished: bool,
     /// The slot whose picture was submitted and not read.
     in_flight: Option<usize>,
+    /// Those of the pipelined form.
+    flight: Flight,
     /// How long to go on asking a driver that says that it is busy.
     patience: Duration,
     progress: Progress,
@@ -98,6 +104,7 @@ impl Session {
             pictures: 0,
             unfinished: false,
             in_flight: None,
+            flight: Flight::default(),
             patience,
             progress,
             _end: TellsItsEnd,
@@ -246,6 +253,7 @@ impl Drop for Session {
         {
             let _ = self.unlock(slot);
         }
+        self.end_flight();
         let _ = self.stream.synchronise();
         drop(entered);
     }

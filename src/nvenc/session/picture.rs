@@ -98,7 +98,7 @@ impl Session {
         let waited = Instant::now();
 
         self.progress.at(Step::Unlock);
-        let taken = self.take(slot, &locked, is_idr, out);
+        let taken = self.take(slot, &locked, self.pictures.wrapping_sub(1), is_idr, out);
         // Unlocked whatever was in it.
         self.unlock(slot)?;
         taken?;
@@ -110,7 +110,7 @@ impl Session {
         Ok(())
     }
 
-    fn submit(&mut self, slot: usize, input: Input, is_idr: bool) -> Result<(), DriverError> {
+    pub(super) fn submit(&mut self, slot: usize, input: Input, is_idr: bool) -> Result<(), DriverError> {
         const CALL: &str = "nvEncEncodePicture";
         let mut params = NV_ENC_PIC_PARAMS::versioned(self.open.api());
         (params.inputWidth, params.inputHeight) = (input.size.width(), input.size.height());
@@ -156,11 +156,12 @@ impl Session {
         Ok(params)
     }
 
-    /// Copies what a lock handed out.
-    fn take(
+    /// Copies what a lock handed out of the picture of this number.
+    pub(super) fn take(
         &self,
         slot: usize,
         locked: &NV_ENC_LOCK_BITSTREAM,
+        number: u64,
         is_idr: bool,
         out: &mut Output,
     ) -> Result<(), DriverError> {
@@ -178,7 +179,7 @@ impl Session {
             _ => &[],
         };
         let contents = output::take(stream, &mut out.bytes, &mut out.nals).map_err(refused)?;
-        if locked.outputTimeStamp.wrapping_add(1) != self.pictures {
+        if locked.outputTimeStamp != number {
             return Err(refused("the access unit of another picture"));
         }
         if is_idr && !contents.is_idr {

@@ -1,6 +1,7 @@
 //! The encoder that never stops: whichever backend fails, the next one takes the same frame.
 
 mod change;
+mod pipeline;
 mod switch;
 
 use std::thread;
@@ -19,6 +20,7 @@ use crate::event::Event;
 use crate::frame::{Frame, PixelFormat};
 use crate::reason::Reason;
 use crate::units::{Bitrate, FrameRate, FrameSize, QpRange};
+use pipeline::Pipe;
 
 /// How long a session that was left is waited for where its memory is to be freed.
 const LONGEST_END: Duration = Duration::from_secs(2);
@@ -59,6 +61,7 @@ pub struct FailoverEncoder {
     /// Of the frame that came last.
     format: PixelFormat,
     record: Record,
+    pipe: Pipe,
 }
 
 impl FailoverEncoder {
@@ -88,6 +91,7 @@ impl FailoverEncoder {
                         frames_since_idr: 0,
                         format: PixelFormat::I420,
                         record,
+                        pipe: Pipe::default(),
                     };
                     encoder.make_ready();
                     return Ok((encoder, passed_over));
@@ -130,6 +134,25 @@ impl FailoverEncoder {
         self.idr_requested || period.is_some_and(|period| self.frames_since_idr >= period.get())
     }
 
+    /// Has everything ready for a frame; what kind of picture it becomes.
+    fn prepare(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<Picture, Error> {
+        if picture == Picture::Idr {
+            self.record.idr_requested(self.active.backend());
+            self.idr_requested = true;
+        }
+        self.follow_format(frame.pixels().format());
+        if frame.size() != self.wanted.size {
+            self.change_size(frame.size())?;
+        } else if self.idr_is_due()
+            && let Err(error) = self.put_in_force(self.wanted)
+        {
+            // A session that is lost says so when the frame comes.
+            tracing::debug!(%error, "a bitrate that waited is given up");
+            self.wanted.bitrate = self.bitrate_in_force();
+        }
+        Ok(if self.idr_requested { Picture::Idr } else { Picture::Auto })
+    }
+
     /// Tells what has come into force.
     fn tell(&mut self) {
         let events = self.active.take_events();
@@ -153,22 +176,8 @@ impl Encoder for FailoverEncoder {
     /// there is no backend left.
     fn encode(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<AccessUnit<'_>, Error> {
         let start = Instant::now();
-        if picture == Picture::Idr {
-            self.record.idr_requested(self.active.backend());
-            self.idr_requested = true;
-        }
-        self.follow_format(frame.pixels().format());
-        if frame.size() != self.wanted.size {
-            self.change_size(frame.size())?;
-        } else if self.idr_is_due()
-            && let Err(error) = self.put_in_force(self.wanted)
-        {
-            // A session that is lost says so below.
-            tracing::debug!(%error, "a bitrate that waited is given up");
-            self.wanted.bitrate = self.bitrate_in_force();
-        }
-        let picture = if self.idr_requested { Picture::Idr } else { Picture::Auto };
-        let mut coded = self.encode_anyhow(frame, picture)?;
+        let picture = self.prepare(frame, picture)?;
+        let mut coded = self.encode_anyhow(|held| held.encode(frame, picture))?;
         self.frames_since_idr = if coded.is_idr { 1 } else { self.frames_since_idr.saturating_add(1) };
         self.idr_requested &= !coded.is_idr;
         self.tell();
@@ -208,6 +217,7 @@ impl Encoder for FailoverEncoder {
 
     /// Waits for sessions that were left and are ending, which may have read from the memory.
     fn forget_cuda(&mut self, address: Option<u64>) -> Result<(), Error> {
+        self.settle()?;
         self.with_active(|active| active.let_go(address))?;
         if let Some(spare) = &mut self.spare {
             spare.let_go(address)?;

@@ -1,8 +1,7 @@
 //! Scales frames for `--at FRAME:size=WxH`, plane by plane, in the format that they came in.
 
 use direct264::{FrameSize, PixelFormat, RgbOrder};
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use resize::{PixelFormat as ResizeFormat, Type};
 
 /// Brings frames from the input's size to the size in force.
 #[derive(Debug)]
@@ -10,7 +9,6 @@ pub(super) struct Scaler {
     format: PixelFormat,
     input_size: FrameSize,
     size: FrameSize,
-    resizer: Resizer,
     /// Reused from frame to frame.
     pixels: Vec<u8>,
 }
@@ -18,7 +16,7 @@ pub(super) struct Scaler {
 impl Scaler {
     /// Scales nothing until told a size.
     pub(super) fn new(format: PixelFormat, input_size: FrameSize) -> Self {
-        Self { format, input_size, size: input_size, resizer: Resizer::new(), pixels: Vec::new() }
+        Self { format, input_size, size: input_size, pixels: Vec::new() }
     }
 
     /// How the pixels lie, in and out.
@@ -45,9 +43,6 @@ impl Scaler {
             return Ok(frame);
         }
         self.pixels.resize(self.format.frame_bytes(self.size), 0);
-        // Weighs every pixel that is dropped, and has no ringing around letters; alpha is ignored by encoders.
-        let options =
-            ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).use_alpha(false);
         let (mut from, mut to) = (frame, &mut self.pixels[..]);
         let planes = planes(self.format, self.input_size).into_iter().zip(planes(self.format, self.size));
         for (source, target) in planes {
@@ -56,13 +51,67 @@ impl Scaler {
             let (plane, rest) = from.split_at_checked(source.bytes()).ok_or_else(short)?;
             let (scaled, room) = to.split_at_mut_checked(target.bytes()).ok_or_else(short)?;
             (from, to) = (rest, room);
-            let plane = ImageRef::new(source.columns, source.rows, plane, source.pixel)
-                .map_err(|error| error.to_string())?;
-            let mut scaled = Image::from_slice_u8(target.columns, target.rows, scaled, target.pixel)
-                .map_err(|error| error.to_string())?;
-            self.resizer.resize(&plane, &mut scaled, &options).map_err(|error| error.to_string())?;
+            match source.channels {
+                1 => scale_plane::<1>(source, plane, target, scaled)?,
+                2 => scale_plane::<2>(source, plane, target, scaled)?,
+                3 => scale_plane::<3>(source, plane, target, scaled)?,
+                _ => scale_plane::<4>(source, plane, target, scaled)?,
+            }
         }
         Ok(&self.pixels)
+    }
+}
+
+fn scale_plane<const N: usize>(
+    source: PlaneShape,
+    plane: &[u8],
+    target: PlaneShape,
+    scaled: &mut [u8],
+) -> Result<(), String>
+where
+    [u8; N]: Default,
+{
+    let sides = |shape: PlaneShape| (shape.columns as usize, shape.rows as usize);
+    let ((from_width, from_height), (to_width, to_height)) = (sides(source), sides(target));
+    // Weighs every pixel that is dropped, and has no ringing around letters.
+    resize::new(from_width, from_height, to_width, to_height, Channels::<N>, Type::Triangle)
+        .and_then(|mut resizer| resizer.resize(plane.as_chunks().0, scaled.as_chunks_mut().0))
+        .map_err(|error| error.to_string())
+}
+
+/// Pixels of `N` bytes, each scaled for itself: encoders ignore alpha.
+struct Channels<const N: usize>;
+
+impl<const N: usize> ResizeFormat for Channels<N>
+where
+    [u8; N]: Default,
+{
+    type InputPixel = [u8; N];
+    type OutputPixel = [u8; N];
+    type Accumulator = [f32; N];
+
+    fn new() -> [f32; N] {
+        [0.0; N]
+    }
+
+    #[inline(always)]
+    fn add(&self, sums: &mut [f32; N], pixel: [u8; N], weight: f32) {
+        for (sum, channel) in sums.iter_mut().zip(pixel) {
+            *sum += f32::from(channel) * weight;
+        }
+    }
+
+    #[inline(always)]
+    fn add_acc(sums: &mut [f32; N], others: [f32; N], weight: f32) {
+        for (sum, other) in sums.iter_mut().zip(others) {
+            *sum += other * weight;
+        }
+    }
+
+    #[inline(always)]
+    fn into_pixel(&self, sums: [f32; N]) -> [u8; N] {
+        // A cast of a float to an integer saturates.
+        sums.map(|sum| sum.round() as u8)
     }
 }
 
@@ -71,27 +120,26 @@ impl Scaler {
 struct PlaneShape {
     columns: u32,
     rows: u32,
-    pixel: PixelType,
+    /// Bytes of a pixel.
+    channels: usize,
 }
 
 impl PlaneShape {
     fn bytes(self) -> usize {
-        self.columns as usize * self.rows as usize * self.pixel.size()
+        self.columns as usize * self.rows as usize * self.channels
     }
 }
 
 /// The planes of a frame, in the order they lie in.
 fn planes(format: PixelFormat, size: FrameSize) -> [Option<PlaneShape>; 3] {
     let (chroma_columns, chroma_rows) = size.chroma();
-    let whole = |pixel| PlaneShape { columns: size.width(), rows: size.height(), pixel };
-    let half = |pixel| PlaneShape { columns: chroma_columns, rows: chroma_rows, pixel };
+    let whole = |channels| PlaneShape { columns: size.width(), rows: size.height(), channels };
+    let half = |channels| PlaneShape { columns: chroma_columns, rows: chroma_rows, channels };
     match format {
-        PixelFormat::I420 => {
-            [Some(whole(PixelType::U8)), Some(half(PixelType::U8)), Some(half(PixelType::U8))]
-        }
-        PixelFormat::Nv12 => [Some(whole(PixelType::U8)), Some(half(PixelType::U8x2)), None],
-        PixelFormat::Rgb(RgbOrder::Rgb24 | RgbOrder::Bgr24) => [Some(whole(PixelType::U8x3)), None, None],
-        PixelFormat::Rgb(_) => [Some(whole(PixelType::U8x4)), None, None],
+        PixelFormat::I420 => [Some(whole(1)), Some(half(1)), Some(half(1))],
+        PixelFormat::Nv12 => [Some(whole(1)), Some(half(2)), None],
+        PixelFormat::Rgb(RgbOrder::Rgb24 | RgbOrder::Bgr24) => [Some(whole(3)), None, None],
+        PixelFormat::Rgb(_) => [Some(whole(4)), None, None],
         // A format that came after this was written has no planes here, and is refused by its length.
         _ => [None; 3],
     }
