@@ -11,10 +11,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::device::{self, Device, DevicePicture};
-use common::{config, encoders, picture, size};
+use common::{config, encoders, nvenc, picture, size};
 use direct264::{
-    Bitrate, Encoder, EncoderConfig, FailoverConfig, Frame, Order, Picture, PixelFormat, RgbOrder, Timestamp,
-    open,
+    Bitrate, CallForm, Encoder, EncoderConfig, FailoverConfig, Frame, FrameSize, NvencConfig, Order, Picture,
+    Pipeline, Pipelined, PixelFormat, RgbOrder, Timestamp, open,
 };
 
 struct Counting;
@@ -66,6 +66,7 @@ fn everyone(config: &EncoderConfig) -> Vec<(String, Box<dyn Encoder>)> {
 #[test]
 fn a_frame_at_a_steady_state_allocates_nothing() {
     count_frames_in_device_memory();
+    count_frames_in_flight();
     for (size, kbps) in [(size(640, 360), 1_000), (size(1280, 720), 2_000), (size(321, 179), 500)] {
         for (name, format) in PixelFormat::NAMED {
             for (who, mut encoder) in everyone(&config(size, 30, kbps)) {
@@ -100,6 +101,51 @@ fn a_frame_at_a_steady_state_allocates_nothing() {
             }
         }
     }
+}
+
+/// The same for the pipelined form of every encoder.
+fn count_frames_in_flight() {
+    let size = size(640, 360);
+    let config = config(size, 30, 1_000);
+    let open = |order: &str| Pipeline::new(open(&config, &order.parse().unwrap()).unwrap().encoder);
+    count_in(&mut Pipeline::new(nvenc(&config)), size, "nvenc");
+    count_in(&mut open("auto"), size, "failover");
+    count_in(&mut open("openh264"), size, "failover, in software");
+    let direct = config.clone().nvenc(NvencConfig::new().form(CallForm::Direct));
+    count_in(&mut Pipeline::new(nvenc(&direct)), size, "nvenc, direct");
+}
+
+fn count_in<E: Pipelined>(pipeline: &mut Pipeline<E>, size: FrameSize, who: &str) {
+    let device = Device::new();
+    let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 640);
+    place.write(&device, &vec![77; PixelFormat::Nv12.frame_bytes(size)]);
+    device.stream.synchronize().unwrap();
+    let pixels = picture::Camera::new(size).i420(0);
+    let host = |format| Frame::contiguous(size, format, &pixels, Timestamp(0)).unwrap();
+    for (way, frame) in [
+        ("i420", host(PixelFormat::I420)),
+        ("nv12", host(PixelFormat::Nv12)),
+        ("device, in place", device::frame(size, place.image, 0)),
+        ("device, copied", device::frame(size, place.image.freed_soon(), 0)),
+    ] {
+        let mut run = |frames: usize, picture: Picture| {
+            let mut units = 0;
+            for _ in 0..frames {
+                units += pipeline.submit(&frame, picture).unwrap().map(|unit| unit.unwrap()).count();
+            }
+            units
+        };
+        // Each of the buffers that go round grows to the largest access unit, which is an IDR.
+        run(8, Picture::Idr);
+        run(20, Picture::Auto);
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        assert_eq!(run(30, Picture::Auto), 30);
+        let after = ALLOCATIONS.load(Ordering::Relaxed);
+        assert_eq!(after - before, 0, "pipeline, {who}, {way}");
+        pipeline.take_events();
+    }
+    pipeline.flush().unwrap();
+    pipeline.forget_cuda(None).unwrap();
 }
 
 /// The same for frames in device memory.

@@ -185,15 +185,19 @@ impl NvencEncoder {
 
     /// Ends the session, or waits until one that has begun to end is gone.
     fn close(&mut self) {
+        let in_flight = self.pipe.let_go();
         let memory = take_memory(&mut self.stagings, &mut self.fetched, &mut self.pipe);
         let runner = std::mem::replace(&mut self.runner, Runner::Gone);
         self.left.retain(|left| left.strong_count() > 0);
         self.left.push(runner.remains());
         if std::process::id() == self.process {
             runner.close(memory);
+            if let Some(memory) = in_flight {
+                self.free(memory);
+            }
         } else {
             // A forked child has a copy of what is another's to end.
-            std::mem::forget((runner, memory));
+            std::mem::forget((runner, memory, in_flight));
         }
     }
 

@@ -1,9 +1,11 @@
 //! The pipelined form: a frame is submitted before the one in flight is waited for.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
 use super::{NvencEncoder, SLOTS};
+use crate::config::CallForm;
 use crate::cuda::{PinnedMemory, frame_in};
 use crate::encoder::{Backend, Coded, Encoder, Picture, StageTimes};
 use crate::error::{DriverError, Error, FrameError};
@@ -62,6 +64,14 @@ impl Pipe {
         };
         let others = self.stagings.iter_mut().enumerate().filter(move |(slot, _)| Some(*slot) != in_use);
         others.filter_map(|(_, staging)| Some(Arc::into_inner(staging.take()?)?.memory))
+    }
+
+    /// Lets go of the frame in flight. What the session shares with it is freed there; else it is returned.
+    pub(super) fn let_go(&mut self) -> Option<PinnedMemory> {
+        match self.flying.take()?.from {
+            From::Slot(slot, _) => Some(Arc::into_inner(self.stagings.get_mut(slot)?.take()?)?.memory),
+            From::Device(_) => None,
+        }
     }
 
     fn is_in_device_memory(&self) -> bool {
@@ -138,6 +148,18 @@ impl NvencEncoder {
             From::Slot(slot, size) => {
                 self.pipe.stagings.get(*slot)?.as_ref()?.frame(*size, flying.timestamp).ok()
             }
+        }
+    }
+
+    /// Frees memory that a session which failed has let go of, where that costs the caller nothing: a driver that
+    /// hangs there hangs alone.
+    pub(super) fn free(&self, memory: PinnedMemory) {
+        if matches!(self.config.nvenc.form, CallForm::Direct) {
+            return drop(memory);
+        }
+        let freeing = thread::Builder::new().name("direct264-end".to_owned()).spawn(move || drop(memory));
+        if let Err(error) = freeing {
+            tracing::warn!(%error, "no thread to free memory on: it was freed on the caller's");
         }
     }
 
