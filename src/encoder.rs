@@ -77,7 +77,8 @@ pub struct StageTimes {
     pub wait: Duration,
     /// Copying the access unit out.
     pub copy: Duration,
-    /// From the start of the call to its end.
+    /// From the start of the call to its end; in a [`Pipeline`](crate::Pipeline), to the end of the call that gives the
+    /// access unit.
     pub total: Duration,
 }
 

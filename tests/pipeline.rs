@@ -83,9 +83,12 @@ impl<E: Pipelined> Way for Pipeline<E> {
     }
 }
 
+/// Who encodes, frame by frame and pipelined.
+type BothWays = (String, Box<dyn Way>, Box<dyn Way>);
+
 /// Every encoder that there is, in both ways.
-fn both_ways(config: &EncoderConfig) -> Vec<(String, Box<dyn Way>, Box<dyn Way>)> {
-    fn pair<E: Pipelined + 'static>(who: &str, make: impl Fn() -> E) -> (String, Box<dyn Way>, Box<dyn Way>) {
+fn both_ways(config: &EncoderConfig) -> Vec<BothWays> {
+    fn pair<E: Pipelined + 'static>(who: &str, make: impl Fn() -> E) -> BothWays {
         (who.to_owned(), Box::new(OneByOne(make())), Box::new(Pipeline::new(make())))
     }
     let direct = config.clone().nvenc(NvencConfig::new().form(CallForm::Direct));
@@ -269,7 +272,7 @@ fn the_next_frame_is_on_its_way_before_the_one_in_flight_is_waited_for() {
     let bounded = config(size, 30, 500);
     let direct = bounded.clone().nvenc(NvencConfig::new().form(CallForm::Direct));
     for config in [bounded, direct] {
-        stage.set("TRACE=0");
+        stage.reset();
         let mut encoder = NvencEncoder::new(&config).unwrap();
         let calls = calls_for_a_frame(&stage, |_| {
             encoder.encode(&frame, Picture::Auto).unwrap();
@@ -287,7 +290,6 @@ fn the_next_frame_is_on_its_way_before_the_one_in_flight_is_waited_for() {
         assert!(stage.report().json()["copies_behind_pictures"] == 0, "{}", stage.report().json());
 
         stage.reset();
-        stage.set("CAPS=WIDTH_MIN=16,HEIGHT_MIN=16");
         let mut pipeline = Pipeline::new(NvencEncoder::new(&config).unwrap());
         let mut handed_out = Vec::new();
         let calls = calls_for_a_frame(&stage, |number| {

@@ -292,11 +292,17 @@ fn check_phase(phase: Phase, pixels: Where, least_calls: usize) {
     drop(Piped::open(pixels));
     let calls = calls(&stage, phase, pixels);
     assert!(calls.len() >= least_calls, "{phase:?}: {calls:?}");
+    // It opens sessions, all of whose calls are among those.
+    let is_long = phase == Phase::Size;
     let mut left = 0;
     // The first call of a kind in a phase, and the second: of two frames, the one and the other.
     let lives: Vec<Ended> = calls
         .iter()
-        .flat_map(|function| faults(function, pixels).iter().map(move |fault| (function, fault)))
+        .flat_map(|function| {
+            faults(function, if is_long { Where::Both } else { pixels })
+                .iter()
+                .map(move |fault| (function, fault))
+        })
         .flat_map(|case| [1, 2].map(|which| (case, which)))
         .map(|((function, fault), which)| {
             let ended = check(&stage, phase, pixels, function, which, fault);
