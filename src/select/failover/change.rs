@@ -41,6 +41,7 @@ impl FailoverEncoder {
     }
 
     pub(super) fn change_size(&mut self, size: FrameSize) -> Result<(), Error> {
+        self.settle()?;
         // The IDR that comes with it is the occasion for a bitrate that waits.
         let wanted = Settings { size, ..self.wanted };
         let before = std::mem::replace(&mut self.wanted, wanted);
