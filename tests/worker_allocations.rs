@@ -13,8 +13,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use common::{config, encoders, picture, size};
-use direct264::worker::{FramePool, FrameSender, HostFrame, UnitReceiver, WorkerConfig, spawn};
-use direct264::{Encoder, FailoverEncoder, Order, Picture, PixelFormat, Timestamp, open};
+use direct264::worker::{FramePool, FrameSender, HostFrame, Unit, UnitReceiver, WorkerConfig, spawn};
+use direct264::{Bitrate, Encoder, FailoverEncoder, Order, Picture, PixelFormat, Timestamp, open};
 
 struct Counting;
 
@@ -63,18 +63,25 @@ struct Stream {
 }
 
 impl Stream {
-    /// Submits a frame and, before it can be done, another one, which may replace it; receives all that comes of them.
-    fn two(&mut self, picture: Picture) {
+    /// Submits a frame and, before it can be done, another one, which may replace it; hands on all that comes of them.
+    fn two(&mut self, picture: Picture, mut take: impl FnMut(Unit)) {
         for _ in 0..2 {
             let mut frame = self.pool.frame(size(640, 360), PixelFormat::I420, Timestamp(self.number));
             frame.bytes_mut().copy_from_slice(&self.pictures[self.number as usize % self.pictures.len()]);
             drop(self.frames.submit(frame, picture).unwrap());
             self.number += 1;
         }
-        while self.receive() != self.number - 1 {}
+        loop {
+            let unit = self.receive();
+            let is_last = unit.timestamp.0 == self.number - 1;
+            take(unit);
+            if is_last {
+                return;
+            }
+        }
     }
 
-    fn receive(&mut self) -> i64 {
+    fn receive(&mut self) -> Unit {
         let unit = if self.is_async {
             loop {
                 match self.units.poll_recv(&mut Context::from_waker(&self.waker)) {
@@ -85,7 +92,7 @@ impl Stream {
         } else {
             self.units.blocking_recv()
         };
-        unit.unwrap().unwrap().timestamp.0
+        unit.unwrap().unwrap()
     }
 }
 
@@ -107,17 +114,21 @@ fn a_frame_through_a_worker_allocates_nothing_at_a_steady_state() {
             // As many as can be outside at once: written, waiting, encoded, replaced.
             let warm = [(); 5].map(|()| stream.pool.frame(size(640, 360), PixelFormat::I420, Timestamp(0)));
             drop(warm);
-            // Memory for access units grows to the largest, which is an IDR, in each piece of it.
+            // Memory for access units: more pieces at once than can be outside later, each larger than any then.
+            stream.frames.set_bitrate(Bitrate::from_mbps(12).unwrap()).unwrap();
+            let mut held = Vec::new();
             for _ in 0..10 {
-                stream.two(Picture::Idr);
+                stream.two(Picture::Idr, |unit| held.push(unit));
             }
-            for _ in 0..15 {
-                stream.two(Picture::Auto);
+            drop(held);
+            stream.frames.set_bitrate(Bitrate::from_mbps(1).unwrap()).unwrap();
+            for _ in 0..30 {
+                stream.two(Picture::Auto, drop);
             }
             stream.frames.take_events();
             let before = ALLOCATIONS.load(Ordering::Relaxed);
             for _ in 0..30 {
-                stream.two(Picture::Auto);
+                stream.two(Picture::Auto, drop);
             }
             let after = ALLOCATIONS.load(Ordering::Relaxed);
             assert!(stream.frames.take_events().is_empty(), "{who}");
