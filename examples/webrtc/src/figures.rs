@@ -27,6 +27,8 @@ impl<T> Lock<T> {
 
 /// Frames that percentiles are taken of: ten seconds at 30 a second.
 const WINDOW_FRAMES: usize = 300;
+/// At 30 frames a second it is two of them.
+const NOTICEABLY_LATE: Duration = Duration::from_millis(60);
 /// What happened, for the page to tell.
 const MOST_EVENTS: usize = 40;
 /// Bits and frames are counted over this long.
@@ -48,6 +50,8 @@ pub(crate) struct Figures {
     pub(crate) estimate_bps: u64,
     pub(crate) keyframe_requests: u64,
     pub(crate) skipped: u64,
+    /// How long frames waited for this thread beyond their time, where that was long, all together.
+    late: Duration,
     pub(crate) round_trip: Option<Duration>,
     frames: u64,
     idrs: u64,
@@ -74,6 +78,7 @@ impl Default for Figures {
             estimate_bps: 0,
             keyframe_requests: 0,
             skipped: 0,
+            late: Duration::ZERO,
             round_trip: None,
             frames: 0,
             idrs: 0,
@@ -114,6 +119,13 @@ impl Figures {
             self.stages.pop_front();
         }
         self.stages.push_back(stages);
+    }
+
+    /// A frame began, or ended, this long after its time.
+    pub(crate) fn was_late(&mut self, late: Duration) {
+        if late > NOTICEABLY_LATE {
+            self.late += late;
+        }
     }
 
     pub(crate) fn happened(&mut self, events: Vec<Event>, counters: Counters) {
@@ -165,6 +177,7 @@ impl Figures {
             "idrs": self.idrs,
             "last_idr": self.last_idr,
             "skipped": self.skipped,
+            "late_us": u64::try_from(self.late.as_micros()).unwrap_or(u64::MAX),
             "keyframe_requests": self.keyframe_requests,
             "fps": recent,
             "bps": bytes * 8,

@@ -276,6 +276,7 @@ impl Viewer {
     }
 
     fn frame(&mut self, video: Video, now: Instant) -> Result<(), Ending> {
+        let due = self.next_frame;
         self.next_frame += self.frame_every;
         // One that is asked for between two others takes the place of the next; after a stall there is nothing to catch up.
         if self.next_frame < now || self.next_frame > now + self.frame_every {
@@ -283,6 +284,7 @@ impl Viewer {
         }
         let queue_age = self.queue_age(video.mid, now);
         let coded = self.stream.frame(queue_age).map_err(|error| format!("encoding failed: {error}"))?;
+        self.figures.with(|figures| figures.was_late(due.elapsed()));
         let Some(coded) = coded else { return Ok(()) };
         let writer = self.rtc.writer(video.mid).ok_or("there is nothing to write to")?;
         let time = MediaTime::new(coded.timestamp.0.unsigned_abs(), Frequency::NINETY_KHZ);

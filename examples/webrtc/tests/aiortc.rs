@@ -20,7 +20,7 @@ fn aiortc_decodes_the_same_stream() {
         return;
     };
     let server = Server::start(&["--backend", "openh264"]);
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/aiortc.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/receiver.py");
     let output = Command::new(python).arg(script).arg(format!("http://{}", server.address)).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));

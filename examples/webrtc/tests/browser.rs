@@ -11,7 +11,10 @@ use common::{Browser, Report, Server, one_at_a_time};
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Five times what was measured: see README.md.
 const KEYFRAME_DEADLINE_MS: f64 = 5.0 * 40.0;
-const FIRST_FRAME_DEADLINE_MS: f64 = 5.0 * 200.0;
+const LATENCY_DEADLINE_MS: f64 = 5.0 * 12.0;
+const FIRST_FRAME_DEADLINE_MS: f64 = 5.0 * 400.0;
+/// A machine that kept server or page from their work for so long freezes pictures by itself.
+const STALL_MS: f64 = 100.0;
 
 fn run(server: &Server, phases: &str) -> Report {
     let mut browser = Browser::open(server, phases);
@@ -50,16 +53,24 @@ impl Wrong {
         }
     }
 
+    /// Of what is a matter of time. Where the machine itself stood still meanwhile nothing is said of the stream, aloud.
+    fn unless_late(&mut self, is_well: bool, seen: &Report, what: impl FnOnce() -> String) {
+        let stalled = number(&seen["stalled_ms"]);
+        if !is_well && stalled > STALL_MS {
+            eprintln!("SKIPPED, since the machine stalled for {stalled:.0} ms meanwhile: {}", what());
+        } else {
+            self.unless(is_well, what);
+        }
+    }
+
     /// The pictures that were shown over some time are those of the stream, in order, and never stood still.
     fn unless_smooth(&mut self, of: &str, seen: &Report) {
         self.unless(seen["out_of_order"] == 0, || {
             format!("{of}: {} frames out of order", seen["out_of_order"])
         });
-        self.unless(seen["freezes"] == 0, || {
-            format!(
-                "{of}: {} freezes, {} s; longest gap {} ms",
-                seen["freezes"], seen["frozen_s"], seen["longest_gap_ms"]
-            )
+        self.unless_late(seen["freezes"] == 0, seen, || {
+            let [freezes, seconds, gap] = ["freezes", "frozen_s", "longest_gap_ms"].map(|name| &seen[name]);
+            format!("{of}: {freezes} freezes, {seconds} s; longest gap {gap} ms")
         });
         let (shown, unreadable) = (number(&seen["shown"]), number(&seen["unreadable"]));
         self.unless(shown > 0.0 && unreadable <= shown * 0.02, || {
@@ -70,7 +81,7 @@ impl Wrong {
     /// Every access unit that was sent was decoded, but for what is under way at either end.
     fn unless_whole(&mut self, of: &str, seen: &Report) {
         let (encoded, decoded) = (number(&seen["encoded"]), number(&seen["decoded"]));
-        self.unless((encoded - decoded).abs() <= 6.0, || {
+        self.unless_late((encoded - decoded).abs() <= 6.0, seen, || {
             format!("{of}: {encoded} encoded, {decoded} decoded")
         });
     }
@@ -84,53 +95,61 @@ fn number(value: &Report) -> f64 {
 fn play(seen: &Report, wrong: &mut Wrong) {
     wrong.unless_smooth("play", seen);
     wrong.unless_whole("play", seen);
-    // Five seconds at 30 a second; a machine with much else to do paints fewer.
-    wrong.unless(number(&seen["shown"]) > 100.0, || format!("play: only {} frames shown", seen["shown"]));
-    wrong
-        .unless(seen["keyframes"] == 0 && seen["requests"] == 0, || "play: keyframes for nothing".to_owned());
+    // Of 150 in five seconds.
+    wrong.unless_late(number(&seen["shown"]) > 120.0, seen, || {
+        format!("play: {} frames shown", seen["shown"])
+    });
+    wrong.unless_late(seen["keyframes"] == 0 && seen["requests"] == 0, seen, || {
+        "play: keyframes for nothing".to_owned()
+    });
     let latency = number(&seen["latency_p50_ms"]);
-    wrong
-        .unless((0.0..5.0 * 20.0).contains(&latency), || format!("play: {latency} ms from capture to shown"));
+    let is_soon = (0.0..LATENCY_DEADLINE_MS).contains(&latency);
+    wrong.unless_late(is_soon, seen, || format!("play: {latency} ms from capture to shown"));
 }
 
 fn keyframes(seen: &Report, wrong: &mut Wrong) {
+    let (all, burst) = (&seen["all"], &seen["burst"]);
     let answers = seen["answers"].as_array().cloned().unwrap_or_default();
     wrong.unless(!answers.is_empty(), || "keyframes: none was asked for".to_owned());
-    for answer in &answers {
-        let took = number(answer);
-        wrong.unless(took < KEYFRAME_DEADLINE_MS, || {
+    wrong.unless(answers.iter().all(Report::is_number), || "keyframes: a request has no answer".to_owned());
+    for answer in answers.iter().filter_map(Report::as_f64) {
+        wrong.unless_late(answer < KEYFRAME_DEADLINE_MS, all, || {
             format!("keyframes: a request was answered after {answer} ms")
         });
     }
-    wrong.unless_smooth("keyframes", &seen["all"]);
+    wrong.unless_smooth("keyframes", all);
     // One each; a browser may send a PLI twice, and the second may find the first one's IDR gone already.
-    let (idrs, asked) = (number(&seen["all"]["idrs"]), answers.len() as f64);
+    let (idrs, asked) = (number(&all["idrs"]), answers.len() as f64);
     wrong.unless((asked..=asked + 2.0).contains(&idrs), || {
         format!("keyframes: {idrs} IDRs for {asked} requests")
     });
-    let burst = number(&seen["burst"]["idrs"]);
-    wrong.unless((1.0..=2.0).contains(&burst), || format!("keyframes: {burst} IDRs for a burst of requests"));
+    let idrs = number(&burst["idrs"]);
+    wrong.unless((1.0..=2.0).contains(&idrs), || format!("keyframes: {idrs} IDRs for a burst of requests"));
 }
 
 fn rate(seen: &Report, wrong: &mut Wrong) {
     for second in seen.as_array().into_iter().flatten() {
         let (wanted, got) = (number(&second["wanted_kbps"]), number(&second["kbps"]));
-        wrong.unless((got / wanted - 1.0).abs() < 0.35, || {
+        wrong.unless_late((got / wanted - 1.0).abs() < 0.35, second, || {
             format!("rate: {got} kbit/s, where {wanted} are wanted")
         });
-        wrong.unless(second["keyframes"] == 0, || format!("rate: a keyframe at {wanted} kbit/s"));
+        wrong
+            .unless_late(second["keyframes"] == 0, second, || format!("rate: a keyframe at {wanted} kbit/s"));
         wrong.unless_smooth("rate", second);
     }
 }
 
 fn sizes(seen: &Report, wrong: &mut Wrong) {
     for change in seen.as_array().into_iter().flatten() {
-        let size = &change["size"];
-        wrong.unless(number(&change["shown_ms"]) < 1_000.0, || {
-            format!("sizes: {size} is shown after {} ms", change["shown_ms"])
+        let (size, took) = (&change["size"], &change["shown_ms"]);
+        wrong.unless(took.is_number(), || format!("sizes: {size} is never shown"));
+        wrong.unless_late(!took.is_number() || number(took) < 1_000.0, change, || {
+            format!("sizes: {size} is shown after {took} ms")
         });
-        wrong.unless(change["idrs"] == 1, || format!("sizes: {} IDRs for {size}", change["idrs"]));
-        wrong.unless(change["requests"] == 0, || {
+        wrong.unless_late(change["idrs"] == 1, change, || {
+            format!("sizes: {} IDRs for {size}", change["idrs"])
+        });
+        wrong.unless_late(change["requests"] == 0, change, || {
             format!("sizes: {} keyframes asked for at {size}", change["requests"])
         });
         wrong.unless_smooth("sizes", change);
@@ -152,10 +171,9 @@ fn failover(seen: &Report, wrong: &mut Wrong) {
     wrong.unless_smooth("failover", &seen["all"]);
     wrong.unless_whole("failover", &seen["all"]);
     // Away and back, each with an IDR that nobody had to ask for.
-    wrong.unless(seen["all"]["idrs"] == 2, || format!("failover: {} IDRs", seen["all"]["idrs"]));
-    wrong.unless(number(&seen["all"]["requests"]) <= 1.0, || {
-        format!("failover: {} keyframes asked for", seen["all"]["requests"])
-    });
+    let (all, requests) = (&seen["all"], number(&seen["all"]["requests"]));
+    wrong.unless_late(all["idrs"] == 2, all, || format!("failover: {} IDRs", all["idrs"]));
+    wrong.unless_late(requests <= 1.0, all, || format!("failover: {requests} keyframes asked for"));
 }
 
 #[test]
