@@ -259,6 +259,8 @@ impl NvencEncoder {
     }
 
     /// Copies or converts a frame to page-locked memory.
+    // In line, so that the one-call form pays nothing for the pipelined one, which uses it too.
+    #[inline(always)]
     fn fill(&mut self, staging: &mut Staging, frame: &Frame<'_>, as_it_is: bool) -> StageTimes {
         let prepared = Instant::now();
         let converted = if as_it_is {
@@ -321,6 +323,8 @@ impl NvencEncoder {
     }
 
     /// Tells when the pictures of the last second are more than was asked for and cannot be coarser.
+    // In line, so that the one-call form pays nothing for the pipelined one, which uses it too.
+    #[inline(always)]
     fn watch_the_rate(&mut self) {
         // The driver tells the mean of a picture, in which some macroblocks can be finer.
         let is_coarsest = self.out.qp < u32::from(QpRange::MAX_QP + 1)

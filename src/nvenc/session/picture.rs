@@ -110,6 +110,8 @@ impl Session {
         Ok(())
     }
 
+    // In line, so that the one-call form pays nothing for the pipelined one, which uses it too.
+    #[inline(always)]
     pub(super) fn submit(&mut self, slot: usize, input: Input, is_idr: bool) -> Result<(), DriverError> {
         const CALL: &str = "nvEncEncodePicture";
         let mut params = NV_ENC_PIC_PARAMS::versioned(self.open.api());
@@ -157,6 +159,8 @@ impl Session {
     }
 
     /// Copies what a lock handed out of the picture of this number.
+    // In line, so that the one-call form pays nothing for the pipelined one, which uses it too.
+    #[inline(always)]
     pub(super) fn take(
         &self,
         slot: usize,

@@ -135,6 +135,8 @@ impl FailoverEncoder {
     }
 
     /// Has everything ready for a frame; what kind of picture it becomes.
+    // In line, so that the one-call form pays nothing for the pipelined one, which uses it too.
+    #[inline(always)]
     fn prepare(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<Picture, Error> {
         if picture == Picture::Idr {
             self.record.idr_requested(self.active.backend());
