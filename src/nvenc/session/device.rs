@@ -158,8 +158,8 @@ impl Session {
         for (number, plane) in image.planes(size).enumerate() {
             let copy = |from: DevicePlane, to| {
                 // SAFETY: the surface has room for a picture of the coded size, and is not freed before the stream was
-                // waited for; whoever made the frame vouches for the rest until `encode` returns, and by then the
-                // picture is encoded or the stream was waited for.
+                // waited for; whoever made the frame vouches for the rest until its access unit is out, and by then
+                // the picture is encoded or the stream was waited for.
                 unsafe { stream.copy_rows(&from, to, pitch) }
             };
             copy(plane, to)?;
