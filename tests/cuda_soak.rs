@@ -8,9 +8,8 @@
 
 mod common;
 
-use std::str::FromStr;
-
 use common::device::{Device, DevicePicture, Memory, frame, nv12};
+use common::soak::{Dice, resident_kb, setting};
 use common::{config, picture, size};
 use cudarc::driver::{CudaSlice, DevicePtr};
 use d264_double::{Double, Stage};
@@ -24,34 +23,6 @@ use direct264::{
 const MOST_PLACES: usize = 40;
 /// Frames between one encoder and the next.
 const FRAMES_AN_ENCODER: u64 = 600;
-
-/// xorshift: the same numbers for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 16) as usize % end
-    }
-
-    /// Once in `times`.
-    fn hits(&mut self, times: usize) -> bool {
-        self.below(times) == 0
-    }
-}
-
-/// Kilobytes of this process that are in memory.
-fn resident_kb() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
-fn from_environment<T: FromStr>(name: &str, otherwise: T) -> T {
-    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(otherwise)
-}
 
 /// Memory that a picture lies in. What it holds is freed with it.
 enum Place {
@@ -235,8 +206,8 @@ fn stage() -> Stage {
 
 #[test]
 fn frames_from_places_that_come_and_go_are_those_of_the_host_and_nothing_is_left_of_them() {
-    let frames: u64 = from_environment("DIRECT264_CUDA_FRAMES", 2_500);
-    let seed: u64 = from_environment("DIRECT264_SOAK_SEED", 264);
+    let frames: u64 = setting("DIRECT264_CUDA_FRAMES", 2_500);
+    let seed: u64 = setting("DIRECT264_SOAK_SEED", 264);
     let stage = stage();
     let size = size(64, 48);
     let keeping = NvencConfig::new().reference_frames(std::num::NonZeroU8::new(4).unwrap());

@@ -7,13 +7,12 @@
 
 mod common;
 
-use std::env;
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use common::live::{assert_clean_soon, hasty, ms};
 use common::picture::{Camera, psnr};
 use common::size;
+use common::soak::{Dice, resident_kb, setting};
 use d264_double::{Double, Stage};
 use direct264::{
     BackOff, Backend, Bitrate, Encoder, EventKind, FailoverConfig, FailoverEncoder, Frame, FrameRate,
@@ -38,38 +37,6 @@ const CALLS: [&str; 12] = [
 const ANSWERS: [&str; 7] = ["20", "10", "8", "4000000000", "18", "hang30", "hang"];
 /// More input is needed: of a picture that was taken, or an end of stream that is one.
 const HELD_BACK: &str = "nvEncEncodePicture:1=17!";
-
-/// xorshift: the same numbers for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 16) as usize % end
-    }
-
-    /// Once in `times`.
-    fn hits(&mut self, times: usize) -> bool {
-        self.below(times) == 0
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
-}
-
-fn setting<T: FromStr>(name: &str, default: T) -> T {
-    env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
-}
-
-/// Kilobytes of this process that are in memory.
-fn resident_kb() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
 
 /// The stream, its pictures, and a decoder that sees each access unit as it comes.
 struct Soak {

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 pub mod cases;
+pub mod counting;
 pub mod decode;
 pub mod device;
 pub mod live;
 pub mod picture;
+pub mod soak;
 pub mod sps;
 pub mod watched;
 
