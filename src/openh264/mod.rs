@@ -202,6 +202,7 @@ impl Encoder for OpenH264Encoder {
         if size == self.size {
             return Ok(());
         }
+        self.config.check_memory(size)?;
         let rate = RateControl::new(size, self.config.frame_rate, self.config.bitrate, self.config.qp_range);
         self.session.resize(&self.config, size, rate.qp())?;
         self.size = size;
