@@ -8,7 +8,7 @@ pub use nvenc::{
     CallForm, CallLimits, GpuChoice, GpuUuid, IntraRefresh, MultiPass, NvencConfig, NvencPreset,
 };
 
-use std::num::{NonZeroU8, NonZeroU32};
+use std::num::{NonZeroU8, NonZeroU32, NonZeroU64};
 
 use crate::colour::Colour;
 use crate::error::ConfigError;
@@ -54,6 +54,7 @@ pub enum TemporalLayers {
 pub struct EncoderConfig {
     pub(crate) size: FrameSize,
     pub(crate) max_size: FrameSize,
+    pub(crate) max_memory_bytes: Option<NonZeroU64>,
     pub(crate) frame_rate: FrameRate,
     pub(crate) bitrate: Bitrate,
     pub(crate) idr_period_frames: Option<NonZeroU32>,
@@ -76,6 +77,7 @@ impl EncoderConfig {
         Self {
             size,
             max_size: size,
+            max_memory_bytes: None,
             frame_rate,
             bitrate,
             idr_period_frames: None,
@@ -96,6 +98,30 @@ impl EncoderConfig {
     #[must_use]
     pub const fn max_size(mut self, max_size: FrameSize) -> Self {
         self.max_size = max_size;
+        self
+    }
+
+    /// What one encoder for pictures of this size takes of the host's memory at the most, whichever backend, threads and
+    /// access units included: 8 MiB, and 32 bytes for each pixel of whole macroblocks. With one slice it is about half
+    /// of that, and less on NVENC, whose driver has memory of its own on the host and the GPU that is not counted here.
+    ///
+    /// A [`FailoverEncoder`](crate::FailoverEncoder) can have two encoders at a time, and for a moment one more that
+    /// ends.
+    #[must_use]
+    pub const fn memory_bytes(size: FrameSize) -> u64 {
+        let (columns, rows) = size.macroblocks();
+        Self::MEMORY_BYTES + Self::MEMORY_BYTES_PER_MACROBLOCK * columns as u64 * rows as u64
+    }
+
+    const MEMORY_BYTES: u64 = 8 << 20;
+    const MEMORY_BYTES_PER_MACROBLOCK: u64 = 32 * 16 * 16;
+
+    /// A limit to [`memory_bytes`](EncoderConfig::memory_bytes), in bytes; `None` (the default) for no other limit than
+    /// the sizes that the backends take. A size that could need more is refused before anything is allocated for it, at
+    /// opening and in flight, with [`ConfigError::Memory`].
+    #[must_use]
+    pub const fn max_memory_bytes(mut self, bytes: Option<NonZeroU64>) -> Self {
+        self.max_memory_bytes = bytes;
         self
     }
 
@@ -199,6 +225,16 @@ impl EncoderConfig {
         if self.size.width() > self.max_size.width() || self.size.height() > self.max_size.height() {
             return Err(ConfigError::MaxSize { size: self.size, max_size: self.max_size });
         }
+        self.check_memory(self.size)?;
         self.nvenc.validate()
+    }
+
+    /// Whether pictures of `size` keep to the limit of memory.
+    pub(crate) fn check_memory(&self, size: FrameSize) -> Result<(), ConfigError> {
+        let bytes = Self::memory_bytes(size);
+        match self.max_memory_bytes {
+            Some(max) if bytes > max.get() => Err(ConfigError::Memory { size, bytes, max_bytes: max.get() }),
+            _ => Ok(()),
+        }
     }
 }

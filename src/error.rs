@@ -94,6 +94,15 @@ pub enum ConfigError {
         /// The most that are taken.
         max_macroblocks: u32,
     },
+    /// A picture of this size can need more memory than is allowed.
+    Memory {
+        /// The size as given.
+        size: FrameSize,
+        /// Bytes that it can need.
+        bytes: u64,
+        /// Bytes that are allowed.
+        max_bytes: u64,
+    },
     /// The bitrate is out of range.
     Bitrate {
         /// Bits per second, as given.
@@ -204,6 +213,9 @@ impl fmt::Display for ConfigError {
             }
             Self::Area { size, macroblocks, max_macroblocks } => {
                 write!(f, "size {size} has {macroblocks} macroblocks, more than {max_macroblocks}")
+            }
+            Self::Memory { size, bytes, max_bytes } => {
+                write!(f, "size {size} can need {bytes} bytes of memory, more than {max_bytes}")
             }
             Self::Bitrate { bps, min, max } => write!(f, "bitrate {bps} is outside {min} to {max} bit/s"),
             Self::FrameRate { numerator, denominator, max_hz } => {

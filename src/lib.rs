@@ -48,6 +48,8 @@
 //! openh264 at run time (`openh264::load`), with a built-in library beside it or without; `cudarc` takes frames from
 //! slices of that crate; `cli` builds the command `direct264`.
 
+// docs.rs tells of each item which feature it is part of.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(any(nvenc, openh264)),
     allow(dead_code, reason = "without a backend nothing makes an access unit")

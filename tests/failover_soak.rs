@@ -1,7 +1,8 @@
 //! A long stream with everything that can happen to it at random: faults, hangs, sizes, rates, IDR requests, session
 //! limits. Each frame comes out and is decoded at once, and memory stays where it is.
 //!
-//! 20 s unless `DIRECT264_SOAK_SECONDS` says otherwise; `DIRECT264_SOAK_SEED` repeats a run. A test binary of its own,
+//! 20 s unless `DIRECT264_SOAK_SECONDS` says otherwise, and fewer when `DIRECT264_SOAK_FRAMES` frames are through;
+//! `DIRECT264_SOAK_SEED` repeats a run. A test binary of its own,
 //! since it measures the memory of the process.
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -135,8 +136,8 @@ impl Soak {
         }
     }
 
-    fn run_until(&mut self, stage: &Stage, end: Instant) {
-        while Instant::now() < end {
+    fn run_until(&mut self, stage: &Stage, end: Instant, frames: u64) {
+        while Instant::now() < end && self.frames < frames {
             self.happen(stage);
             self.frame();
         }
@@ -146,14 +147,15 @@ impl Soak {
 #[test]
 fn a_long_stream_of_everything_that_can_happen_loses_nothing_and_keeps_to_its_memory() {
     let length = Duration::from_secs(setting("DIRECT264_SOAK_SECONDS", 20));
+    let most_frames = setting("DIRECT264_SOAK_FRAMES", u64::MAX);
     let seed = setting("DIRECT264_SOAK_SEED", 264);
     println!("seed {seed}, {length:?}");
     let stage = Double::get().load();
     let mut soak = Soak::new(seed);
     let start = Instant::now();
-    soak.run_until(&stage, start + length * 2 / 5);
+    soak.run_until(&stage, start + length * 2 / 5, most_frames / 5 * 2);
     let early_kb = resident_kb();
-    soak.run_until(&stage, start + length);
+    soak.run_until(&stage, start + length, most_frames);
     let late_kb = resident_kb();
 
     stage.set("FAULT=\nSESSIONS=");

@@ -3,6 +3,10 @@
 
 mod common;
 
+// Where the crate's own modules, which some of the bodies take in, look for it.
+use bodies::{failure, values};
+use direct264::annexb;
+
 #[path = "../fuzz/bodies/mod.rs"]
 mod bodies;
 
@@ -29,6 +33,9 @@ fn kept_inputs_break_nothing() {
     kept("nals", bodies::nals);
     kept("frames", bodies::frames);
     kept("values", bodies::values);
+    kept("access_units", bodies::access_units);
+    kept("config", bodies::config);
+    kept("failover", bodies::failover);
 }
 
 /// Bytes that are half made of `words`, so that they get beyond the first check.
@@ -66,7 +73,7 @@ const Y4M_WORDS: &[&[u8]] = &[
 ];
 const VALUE_WORDS: &[&[u8]] = &[
     b"6", b"0", b"M", b"k", b".", b"/", b"x", b"..", b"-", b"+", b"29.97", b"1001", b"GPU-", b"never",
-    b"rgb24",
+    b"rgb24", b":", b"=", b"idr", b"bitrate", b"fps", b"size",
 ];
 const NAL_WORDS: &[&[u8]] = &[&[0, 0, 0, 1], &[0, 0, 1], &[0], &[0, 0, 3], &[0x67], &[0x65, 1]];
 
@@ -92,6 +99,19 @@ proptest! {
     }
 
     #[test]
+    fn no_bytes_break_the_rewriting_of_access_units(bytes in bytes_of(NAL_WORDS)) {
+        bodies::access_units(&bytes);
+        bodies::access_units(&[&[0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 1, 0, 0, 1, 0x65, 1], &bytes[..]].concat());
+    }
+
+    #[test]
+    fn no_numbers_break_the_settings(bytes in vec(any::<u8>(), 0..40)) {
+        bodies::config(&bytes);
+        // A size, a rate and a bitrate that are taken, so that the rest is looked at.
+        bodies::config(&[&[32, 48, 30, 1, 200], &bytes[..]].concat());
+    }
+
+    #[test]
     fn no_numbers_break_the_frame_constructors(bytes in vec(any::<u8>(), 0..16)) {
         bodies::frames(&bytes);
     }
@@ -110,5 +130,15 @@ proptest! {
     ) {
         let texts = [bps.to_string(), hz.to_string(), format!("{width}x{height}"), format!("{min}..{max}")];
         assert!(bodies::takes(&texts), "{texts:?}");
+    }
+}
+
+proptest! {
+    // Each case is a stream of its own.
+    #![proptest_config(cases(40))]
+
+    #[test]
+    fn nothing_that_happens_to_a_stream_costs_a_frame(bytes in vec(any::<u8>(), 0..120)) {
+        bodies::failover(&bytes);
     }
 }

@@ -1,34 +1,13 @@
 //! Frames of any numbers.
 
+use super::numbers::Numbers;
 use direct264::{Frame, FrameSize, PixelFormat, Pixels, Plane, RgbOrder, Timestamp};
-
-/// Takes numbers off the front of the bytes; none left is 0.
-struct Numbers<'a>(&'a [u8]);
-
-impl Numbers<'_> {
-    fn byte(&mut self) -> u8 {
-        let Some((&first, rest)) = self.0.split_first() else { return 0 };
-        self.0 = rest;
-        first
-    }
-
-    /// Mostly small; sometimes at the edge of what a number holds.
-    fn number(&mut self) -> usize {
-        match self.byte() {
-            kind @ 250.. => usize::MAX >> (8 * usize::from(kind - 250)),
-            kind @ 240.. => (usize::from(kind) << 8) | usize::from(self.byte()),
-            small => usize::from(small),
-        }
-    }
-}
 
 /// Makes frames with sizes, strides and lengths that the bytes choose. None panics, and each row of one that is taken
 /// is there.
 pub(crate) fn frames(bytes: &[u8]) {
     let mut numbers = Numbers(bytes);
-    let (width, height) = (numbers.number(), numbers.number());
-    let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
-    let Ok(size) = FrameSize::new(side(width), side(height)) else { return };
+    let Ok(size) = FrameSize::new(numbers.number32(), numbers.number32()) else { return };
     let memory = [0; 1 << 14];
     let mut plane = || {
         let (length, stride) = (numbers.number(), numbers.number());

@@ -2,18 +2,29 @@
 //! so that every build compiles these and every run runs them.
 #![allow(dead_code, reason = "the command's own modules, of which a fuzz target uses a part")]
 
+mod access_units;
+mod config;
+mod failover;
 mod frames;
 mod nals;
+mod numbers;
 
+#[path = "../../src/bin/direct264/encode/at.rs"]
+mod at;
+#[path = "../../src/bin/direct264/failure.rs"]
+pub(crate) mod failure;
 #[path = "../../src/bin/direct264/raw.rs"]
 mod raw;
 #[path = "../../src/bin/direct264/read_error.rs"]
 mod read_error;
 #[path = "../../src/bin/direct264/values.rs"]
-mod values;
+pub(crate) mod values;
 #[path = "../../src/bin/direct264/y4m/mod.rs"]
 mod y4m;
 
+pub(crate) use access_units::access_units;
+pub(crate) use config::config;
+pub(crate) use failover::failover;
 pub(crate) use frames::frames;
 pub(crate) use nals::nals;
 
@@ -82,6 +93,10 @@ pub(crate) fn values(bytes: &[u8]) {
     }
     if let Ok(format) = values::pixel_format(&text) {
         assert_eq!(values::pixel_format_name(format), text);
+    }
+    if let Ok(at) = at::At::parse(&text) {
+        assert!(at::Schedule::new(&[at.clone()]).is_ok(), "{at:?}");
+        assert_eq!(at::Schedule::new(&[at.clone(), at.clone()]).unwrap_err().code, 2);
     }
     let _ = (values::idr_period(&text), values::count(&text), values::backend(&text));
 }

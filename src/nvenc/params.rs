@@ -101,6 +101,7 @@ pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
     let &EncoderConfig {
         size: _, // the opening size; `size` is the one in force
         max_size,
+        max_memory_bytes: _, // checked before
         frame_rate,
         bitrate,
         idr_period_frames: _, // counted by `NvencEncoder`, from the last IDR, whoever asked for it

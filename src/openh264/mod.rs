@@ -257,6 +257,7 @@ impl Encoder for OpenH264Encoder {
         if size == self.size {
             return Ok(());
         }
+        self.config.check_memory(size)?;
         let rate = rate_control(&self.config, size);
         self.session.resize(&self.config, size, rate.qp())?;
         self.size = size;

@@ -76,9 +76,10 @@ pub(super) fn params(
 ) -> Result<SEncParamExt, ConfigError> {
     // Exhaustive on purpose: a new setting does not compile until its meaning here is decided.
     let EncoderConfig {
-        size: _,       // the opening size; `size` is the one in force
-        max_size: _,   // the library takes any size at any time
-        frame_rate: _, // in `level_idc`, and kept by our own rate control
+        size: _,             // the opening size; `size` is the one in force
+        max_size: _,         // the library takes any size at any time
+        max_memory_bytes: _, // checked before
+        frame_rate: _,       // in `level_idc`, and kept by our own rate control
         bitrate,
         idr_period_frames: _, // counted by `OpenH264Encoder`, so that it can be told from a requested IDR
         profile,

@@ -129,12 +129,34 @@ impl Error for LoadError {
 pub(crate) type Missing = (&'static str, LoaderMessage);
 
 /// Opens `library`. The handle closes the library when it is dropped, so it has to live in a static.
+///
+/// By name alone, since that is how containers are given theirs: the loader looks in `LD_LIBRARY_PATH`, which it ignores
+/// in programs with more rights than their user, in the program's run path, its cache and the system's folders, and in
+/// the current folder only where one of these says so. On Windows in the system's folder alone.
 pub(crate) fn open(library: Library) -> Result<libloading::Library, LoadError> {
     // SAFETY: opening runs the library's initialisers. NVIDIA promises that its driver libraries may be
     // opened by any thread at any time; whoever puts another file of this name in the loader's path promises
     // the same.
-    unsafe { libloading::Library::new(library.file_name()) }
+    unsafe { by_name(library.file_name()) }
         .map_err(|error| LoadError::Library { library, said: in_full(&error) })
+}
+
+/// # Safety
+/// The library of this name may be opened.
+#[cfg(not(windows))]
+unsafe fn by_name(name: &str) -> Result<libloading::Library, libloading::Error> {
+    // SAFETY: the caller's promise.
+    unsafe { libloading::Library::new(name) }
+}
+
+/// # Safety
+/// The library of this name may be opened.
+#[cfg(windows)]
+unsafe fn by_name(name: &str) -> Result<libloading::Library, libloading::Error> {
+    use libloading::os::windows::{LOAD_LIBRARY_SEARCH_SYSTEM32, Library};
+
+    // SAFETY: the caller's promise.
+    unsafe { Library::load_with_flags(name, LOAD_LIBRARY_SEARCH_SYSTEM32) }.map(Into::into)
 }
 
 /// The address of `symbol` in `library`.

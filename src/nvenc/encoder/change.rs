@@ -18,6 +18,7 @@ use crate::window::Window;
 impl NvencEncoder {
     /// Puts another size in force: within the session where that holds it, else in a new one.
     pub(super) fn change_size(&mut self, size: FrameSize) -> Result<(), Error> {
+        self.config.check_memory(size)?;
         let coded = size.padded_to_even();
         let can = &self.setup.can;
         if opening::check_size(coded, can).is_err() {

@@ -91,6 +91,7 @@ fn own_leaks() -> Map<String, Value> {
         ("device_allocations", world.memory.owned().count()),
         ("device_bytes", world.memory.owned().map(|allocation| allocation.len).sum()),
         ("page_locked_ranges", world.pinned.len()),
+        ("page_locked_bytes", world.pinned.values().map(|range| range.len).sum()),
         ("streams", world.streams.keys().filter(|id| !own_streams.contains(id)).count()),
         ("events", world.events.len()),
         ("contexts", world.contexts.values().filter(|context| !context.primary).count()),

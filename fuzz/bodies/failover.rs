@@ -1,0 +1,164 @@
+//! A stream on the driver double to which anything happens.
+
+use std::time::{Duration, Instant};
+
+use super::numbers::Numbers;
+use d264_double::{Double, Stage};
+use direct264::{
+    BackOff, Backend, Bitrate, CallForm, CallLimits, Encoder, EncoderConfig, FailoverConfig, FailoverEncoder,
+    Frame, FrameRate, FrameSize, NvencConfig, Order, Picture, PixelFormat, QpRange, Timestamp, open,
+};
+use openh264::decoder::Decoder;
+use openh264::formats::YUVSource;
+
+/// Steps at most: an input that is long takes its time.
+const MOST_STEPS: usize = 64;
+/// Calls that hang at most: each costs the limit of the calls.
+const MOST_HANGS: usize = 2;
+/// A session that ends on a thread of its own is waited for so long.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const CALLS: [&str; 20] = [
+    "nvEncEncodePicture",
+    "nvEncLockBitstream",
+    "nvEncUnlockBitstream",
+    "nvEncReconfigureEncoder",
+    "nvEncOpenEncodeSessionEx",
+    "nvEncInitializeEncoder",
+    "nvEncGetEncodeCaps",
+    "nvEncGetEncodePresetConfigEx",
+    "nvEncGetSequenceParams",
+    "nvEncRegisterResource",
+    "nvEncUnregisterResource",
+    "nvEncMapInputResource",
+    "nvEncUnmapInputResource",
+    "nvEncCreateBitstreamBuffer",
+    "nvEncDestroyBitstreamBuffer",
+    "nvEncDestroyEncoder",
+    "cuMemcpy2DAsync",
+    "cuMemHostAlloc",
+    "cuMemAllocPitch",
+    "cuCtxPushCurrent",
+];
+/// Statuses of the driver, one that there is not, and a call that takes its time.
+const ANSWERS: [&str; 10] = ["20", "10", "8", "2", "17", "18", "23", "1", "4000000000", "hang5"];
+const SIZES: [(u32, u32); 6] = [(32, 32), (48, 32), (33, 31), (16, 64), (64, 48), (80, 16)];
+
+/// The stream, and a decoder that sees each access unit as it comes.
+struct Stream {
+    encoder: FailoverEncoder,
+    decoder: Decoder,
+    size: FrameSize,
+    backend: Backend,
+    frames: i64,
+}
+
+/// Opens a stream with settings that the bytes choose, and does what they say: faults, sessions that run out, frames,
+/// sizes, rates, requests. Each frame comes out at once, whole and in order, and nothing is left at the end.
+pub(crate) fn failover(bytes: &[u8]) {
+    let mut numbers = Numbers(bytes);
+    let stage = Double::get().load();
+    stage.set("CAPS=WIDTH_MIN=16,HEIGHT_MIN=16");
+    let mut stream = Stream::open(&mut numbers);
+    let mut hangs = 0;
+    for _ in 0..MOST_STEPS {
+        if numbers.is_empty() {
+            break;
+        }
+        stream.step(&mut numbers, &stage, &mut hangs);
+    }
+    stage.set("FAULT=\nSESSIONS=");
+    stream.frame(Picture::Auto);
+    let counters = stream.encoder.counters();
+    assert_eq!(counters.nvenc_frames + counters.openh264_frames, stream.frames as u64);
+    drop(stream);
+    let deadline = Instant::now() + PATIENCE;
+    while !stage.report().leaks().is_empty() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    stage.report().assert_clean("the stream");
+}
+
+fn size((width, height): (u32, u32)) -> FrameSize {
+    FrameSize::new(width, height).unwrap()
+}
+
+impl Stream {
+    fn open(numbers: &mut Numbers<'_>) -> Self {
+        let size = size(numbers.pick(&SIZES));
+        let options = numbers.byte();
+        let ms = Duration::from_millis;
+        let limits = CallLimits::DEFAULT.open(ms(500)).first(ms(400)).rest(ms(300));
+        let back_off = BackOff::new(ms(1), ms(8)).unwrap();
+        let failover = FailoverConfig::new()
+            .retry((options & 3 != 0).then_some(back_off))
+            .warm_software(options & 4 != 0)
+            .bitrate_threshold_percent(if options & 8 != 0 { 0 } else { 10 });
+        let config = EncoderConfig::new(size, FrameRate::hz(30).unwrap(), Bitrate::from_kbps(200).unwrap())
+            .max_size(FrameSize::new(if options & 16 != 0 { 96 } else { 64 }.max(size.width()), 64).unwrap())
+            .nvenc(NvencConfig::new().form(CallForm::Bounded(limits)))
+            .failover(failover);
+        let encoder = open(&config, &Order::auto()).unwrap().encoder;
+        let backend = encoder.backend();
+        Self { encoder, decoder: Decoder::new().unwrap(), size, backend, frames: 0 }
+    }
+
+    fn step(&mut self, numbers: &mut Numbers<'_>, stage: &Stage, hangs: &mut usize) {
+        match numbers.byte() % 16 {
+            0..=4 => self.frame(Picture::Auto),
+            5 => self.frame(Picture::Idr),
+            6..=7 => {
+                let (call, answer, when) =
+                    (numbers.pick(&CALLS), numbers.pick(&ANSWERS), numbers.byte() % 3 + 1);
+                stage.set(&format!("FAULT={call}:{when}={answer}"));
+            }
+            8 => {
+                let spoiled = numbers.pick(&["empty", "garbage"]);
+                stage.set(&format!("FAULT=nvEncLockBitstream:1={spoiled}"));
+            }
+            9 if *hangs < MOST_HANGS => {
+                *hangs += 1;
+                stage.set(&format!("FAULT={}:1=hang", numbers.pick(&CALLS)));
+            }
+            9 | 10 => stage.set("FAULT=\nSESSIONS="),
+            11 => stage.set(&format!("SESSIONS={}", numbers.byte() % 3)),
+            12 => self.size = size(numbers.pick(&SIZES)),
+            13 => {
+                let kbps = 20 + 8 * u64::from(numbers.byte());
+                self.encoder.set_bitrate(Bitrate::from_kbps(kbps).unwrap()).unwrap();
+            }
+            14 => match numbers.byte() % 4 {
+                0 => self.encoder.set_frame_rate(FrameRate::hz(numbers.pick(&[1, 15, 60])).unwrap()).unwrap(),
+                1 => self.encoder.set_qp_range(QpRange::new(numbers.pick(&[10, 14]), 44).unwrap()).unwrap(),
+                2 => assert!(!self.encoder.parameter_sets().unwrap().is_empty()),
+                _ => {
+                    self.size = size(numbers.pick(&SIZES));
+                    self.encoder.set_size(self.size).unwrap();
+                }
+            },
+            // Attempts at the hardware are made on another thread.
+            _ => std::thread::sleep(Duration::from_millis(u64::from(numbers.byte() % 4))),
+        }
+    }
+
+    fn frame(&mut self, picture: Picture) {
+        let pixels: Vec<u8> = (0..PixelFormat::I420.frame_bytes(self.size) as i64)
+            .map(|at| (at / 7 + 5 * self.frames) as u8)
+            .collect();
+        let timestamp = Timestamp(3_003 * self.frames - 7);
+        let frame = Frame::contiguous(self.size, PixelFormat::I420, &pixels, timestamp).unwrap();
+        let unit = self.encoder.encode(&frame, picture).unwrap();
+        let is_first = self.frames == 0;
+        assert_eq!(unit.timestamp, timestamp);
+        assert!(unit.is_idr || (picture == Picture::Auto && !is_first && unit.backend == self.backend));
+        assert_eq!(unit.nal_ranges.last().map(|range| range.end), Some(unit.bytes.len()));
+        let decoded =
+            self.decoder.decode(unit.bytes).unwrap().expect("a picture for each access unit, at once");
+        let padded = self.size.padded_to_even();
+        assert_eq!(decoded.dimensions(), (padded.width() as usize, padded.height() as usize));
+        self.backend = unit.backend;
+        self.frames += 1;
+        let told = self.encoder.take_events();
+        assert!(told.iter().all(|event| event.frame <= self.frames as u64), "{told:?}");
+    }
+}
