@@ -12,6 +12,7 @@ use crate::annexb::{Nal, nals_at};
 use crate::error::{ConfigError, Error};
 use crate::event::Event;
 use crate::frame::Frame;
+use crate::pipeline::{Done, Submitted};
 use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, Timestamp};
 
 /// Who encodes.
@@ -109,7 +110,8 @@ pub struct StageTimes {
     pub wait: Duration,
     /// Copying the access unit out.
     pub copy: Duration,
-    /// From the start of the call to its end.
+    /// From the start of the call to its end; in a [`Pipeline`](crate::Pipeline), to the end of the call that gives the
+    /// access unit.
     pub total: Duration,
 }
 
@@ -287,10 +289,55 @@ pub trait Encoder: Send + fmt::Debug {
     fn take_events(&mut self) -> Vec<Event>;
 }
 
-/// What the failover encoder asks of a backend beyond [`Encoder`].
+/// What there is to say of an access unit beside its bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Coded {
+    /// The number that the encoder itself gave it.
+    pub(crate) frame_id: FrameId,
+    pub(crate) is_idr: bool,
+    pub(crate) is_droppable: bool,
+    pub(crate) qp: Option<u8>,
+    pub(crate) times: StageTimes,
+}
+
+impl AccessUnit<'_> {
+    pub(crate) fn coded(&self) -> Coded {
+        let Self { frame_id, is_idr, is_droppable, qp, times, .. } = *self;
+        Coded { frame_id, is_idr, is_droppable, qp, times }
+    }
+}
+
+/// What the failover encoder and a pipeline ask of a backend beyond [`Encoder`].
 pub(crate) trait Engine: Encoder {
     /// The access unit of the last `encode` that succeeded, and where its NAL units lie.
     fn last_unit(&self) -> (&[u8], &[Range<usize>]);
+
+    /// Trades the buffers of the last access unit for others.
+    fn trade_unit(&mut self, bytes: &mut Vec<u8>, nals: &mut Vec<Range<usize>>);
+
+    /// Takes a frame, and waits for the access unit of the one before that is still in flight. An encoder that has
+    /// nothing to overlap waits for that of this frame.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`]; after [`Error::Frame`] what is in flight still is.
+    fn submit(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<Submitted, Error> {
+        let unit = self.encode(frame, picture)?;
+        let done = Done { coded: unit.coded(), timestamp: unit.timestamp, backend: unit.backend };
+        Ok(Submitted { is_idr: unit.is_idr, is_in_flight: false, done: Some(done) })
+    }
+
+    /// Waits for the access unit of the frame in flight, if there is one.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`].
+    fn finish(&mut self) -> Result<Option<Done>, Error> {
+        Ok(None)
+    }
+
+    /// The frame in flight, from what it is encoded from: also after an error.
+    fn in_flight(&self) -> Option<Frame<'_>> {
+        None
+    }
 
     /// Has the next picture start a stream: it is an IDR, and nothing learnt from pictures before it counts.
     fn start_over(&mut self);

@@ -11,7 +11,7 @@ use crate::units::FrameSize;
 
 /// Why a call failed. The variant says what to do: fix the settings, fix the frame, take another backend, or
 /// open another session.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Error {
     /// The settings cannot work. No device was touched: fix the call.

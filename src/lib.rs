@@ -39,6 +39,9 @@
 //! allocated for a frame. An encoder is `Send` and takes `&mut self`. A driver session has a thread
 //! of its own unless [`CallForm`] says otherwise; so have attempts at a backend that failed.
 //!
+//! [`Encoder::encode`] has the least delay for a frame. A [`Pipeline`] of an encoder keeps one frame in flight while the
+//! next goes up, for more frames a second.
+//!
 //! # Errors and panics
 //! [`Error`] is sorted by what the caller can do next. The library panics on nothing that a caller, a driver or a
 //! file gives it, and prints nothing; its log is `tracing`.
@@ -70,6 +73,7 @@ mod level;
 pub mod nvenc;
 #[cfg(openh264)]
 pub mod openh264;
+mod pipeline;
 mod reason;
 #[cfg(any(nvenc, openh264))]
 mod references;
@@ -90,6 +94,7 @@ pub use error::{ConfigError, DriverError, Error, FrameError, Unavailable};
 pub use event::{Event, EventKind};
 pub use frame::{CudaImage, Frame, PixelFormat, Pixels, Plane, RgbOrder};
 pub use level::Level;
+pub use pipeline::{Pipeline, Pipelined, Units};
 pub use reason::Reason;
 pub use select::{Counters, FailoverEncoder, Latency, Opened, Order, open};
 pub use units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange, SampleAspect, Timestamp};

@@ -12,8 +12,8 @@ use common::counting::{ALLOCATIONS, Counting};
 use common::device::{self, Device, DevicePicture};
 use common::{config, encoders, nvenc, picture, size};
 use direct264::{
-    Bitrate, CallForm, Encoder, EncoderConfig, FailoverConfig, Frame, NvencConfig, Order, Picture,
-    PixelFormat, RgbOrder, Timestamp, open,
+    Bitrate, CallForm, Encoder, EncoderConfig, FailoverConfig, Frame, FrameSize, NvencConfig, Order, Picture,
+    Pipeline, Pipelined, PixelFormat, RgbOrder, Timestamp, open,
 };
 
 #[global_allocator]
@@ -53,6 +53,7 @@ fn everyone(config: &EncoderConfig) -> Vec<(String, Box<dyn Encoder>)> {
 fn a_frame_at_a_steady_state_allocates_nothing() {
     count_frames_in_device_memory();
     count_lent_frames();
+    count_frames_in_flight();
     for (size, kbps) in [(size(640, 360), 1_000), (size(1280, 720), 2_000), (size(321, 179), 500)] {
         for (name, format) in PixelFormat::NAMED {
             for (who, mut encoder) in everyone(&config(size, 30, kbps)) {
@@ -87,6 +88,57 @@ fn a_frame_at_a_steady_state_allocates_nothing() {
             }
         }
     }
+}
+
+/// The same for the pipelined form of every encoder.
+fn count_frames_in_flight() {
+    let size = size(640, 360);
+    let config = config(size, 30, 1_000);
+    let open = |order: &str| Pipeline::new(open(&config, &order.parse().unwrap()).unwrap().encoder);
+    count_in(&mut Pipeline::new(nvenc(&config)), size, "nvenc");
+    count_in(&mut open("auto"), size, "failover");
+    count_in(&mut open("openh264"), size, "failover, in software");
+    let direct = config.clone().nvenc(NvencConfig::new().form(CallForm::Direct));
+    count_in(&mut Pipeline::new(nvenc(&direct)), size, "nvenc, direct");
+}
+
+fn count_in<E: Pipelined>(pipeline: &mut Pipeline<E>, size: FrameSize, who: &str) {
+    let device = Device::new();
+    let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 640);
+    place.write(&device, &vec![77; PixelFormat::Nv12.frame_bytes(size)]);
+    device.stream.synchronize().unwrap();
+    let camera = picture::Camera::new(size);
+    let pictures: Vec<Vec<u8>> = (0..8).map(|number| camera.i420(number)).collect();
+    for (way, on_device) in [
+        ("from the host", None),
+        ("in place", Some(place.image)),
+        ("copied on the GPU", Some(place.image.freed_soon())),
+    ] {
+        let run = |pipeline: &mut Pipeline<E>, frames: usize, picture: Picture| {
+            let mut units = 0;
+            for number in 0..frames {
+                let pixels = &pictures[number % pictures.len()];
+                let host = Frame::contiguous(size, PixelFormat::I420, pixels, Timestamp(0)).unwrap();
+                let frame = on_device.map_or(host, |image| device::frame(size, image, 0));
+                for unit in pipeline.submit(&frame, picture).unwrap() {
+                    units += usize::from(!unit.unwrap().bytes.is_empty());
+                }
+            }
+            units
+        };
+        // Each of the buffers that go round, three at most, grows to the largest access unit.
+        run(pipeline, 12, Picture::Idr);
+        run(pipeline, 72, Picture::Auto);
+        pipeline.take_events();
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        assert_eq!(run(pipeline, 30, Picture::Auto), 30);
+        let events = pipeline.take_events();
+        let after = ALLOCATIONS.load(Ordering::Relaxed);
+        assert!(events.is_empty(), "{events:?}");
+        assert_eq!(after - before, 0, "pipeline, {who}, {way}");
+    }
+    pipeline.flush().unwrap();
+    pipeline.forget_cuda(None).unwrap();
 }
 
 /// The same for frames in device memory.

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use common::device::{self, Device, DevicePicture};
 use common::live::small;
-use common::{config, encode_run, picture};
+use common::{config, encode_run, picture, size};
 use d264_double::{Double, Stage};
 use direct264::nvenc::NvencEncoder;
 use direct264::{
-    Bitrate, CallForm, CallLimits, Encoder, EncoderConfig, Error, Frame, FrameId, NvencConfig, Picture,
-    PixelFormat, Reason, RgbOrder, Timestamp,
+    Bitrate, CallForm, CallLimits, CudaImage, Encoder, EncoderConfig, Error, Frame, FrameId, NvencConfig,
+    Picture, Pipeline, PixelFormat, Reason, RgbOrder, Timestamp,
 };
 
 /// What a session does from its opening to its end, with frames in host memory.
@@ -205,6 +205,58 @@ fn both_lives(stage: &Stage, config: &EncoderConfig, fault: &str) -> [Error; 2] 
     drop(on_device);
     stage.report().assert_clean(fault);
     [of_host, of_device]
+}
+
+/// What a pipelined session does: frames of the host and of the GPU by turns, changes under a frame in flight, a flush.
+fn pipelined_life(config: &EncoderConfig, image: CudaImage) -> Result<(), Error> {
+    let mut pipeline = Pipeline::new(NvencEncoder::new(config)?);
+    let size = pipeline.encoder().size();
+    let camera = picture::Camera::new(size);
+    let mut next = 0;
+    for number in 0..9 {
+        let pixels = camera.i420(number);
+        let timestamp = Timestamp(i64::from(number));
+        let frame = match number {
+            4 | 5 => device::frame(size, image, timestamp.0),
+            6 => device::frame(size, image.freed_soon(), timestamp.0),
+            _ => Frame::contiguous(size, PixelFormat::I420, &pixels, timestamp)?,
+        };
+        let picture = if number == 3 { Picture::Idr } else { Picture::Auto };
+        for unit in pipeline.submit(&frame, picture)? {
+            assert_eq!(unit?.timestamp, Timestamp(next), "in order");
+            next += 1;
+        }
+        match number {
+            1 => pipeline.set_bitrate(Bitrate::from_kbps(600)?)?,
+            2 => drop(pipeline.parameter_sets()?),
+            7 => {
+                assert_eq!(pipeline.flush()?.len(), 1);
+                next += 1;
+            }
+            _ => {}
+        }
+    }
+    pipeline.forget_cuda(None)
+}
+
+#[test]
+fn the_same_holds_with_a_frame_in_flight() {
+    let stage = Double::get().load();
+    stage.reset();
+    let device = Device::new();
+    let size = size(320, 240);
+    let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 512);
+    place.write(&device, &vec![99; PixelFormat::Nv12.frame_bytes(size)]);
+    device.stream.synchronize().unwrap();
+    let may_pass =
+        |name: &str| may_pass(name) || ["nvEncRegisterResource", "nvEncMapInputResource"].contains(&name);
+    for config in forms() {
+        fail_each_call(&stage, &format!("pipelined, {config:?}"), may_pass, || {
+            pipelined_life(&config, place.image)
+        });
+    }
+    drop((place, device));
+    stage.report().assert_clean("lives with faults");
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub(crate) struct PinnedMemory {
 
 // SAFETY: the memory belongs to this value alone, and page-locked memory can be used from any thread.
 unsafe impl Send for PinnedMemory {}
+// SAFETY: through a shared reference it is only read.
+unsafe impl Sync for PinnedMemory {}
 
 impl PinnedMemory {
     /// `bytes` of it, all zero.

@@ -89,7 +89,7 @@ impl CudaImage {
         self.stream
     }
 
-    /// The memory may be freed as soon as `encode` has returned, without a word unless a call timed out: it is copied on
+    /// The memory may be freed as soon as `encode` has returned, in a pipeline as soon as the access unit has come out, without a word unless a call timed out: it is copied on
     /// the GPU, and never registered with a session.
     #[must_use]
     pub const fn freed_soon(mut self) -> Self {
@@ -197,6 +197,11 @@ impl<'a> Frame<'a> {
     /// - what writes them was put on the stream that `image` names before the call, and nothing writes them
     ///   afterwards;
     /// - that stream, if it is not the default stream, is alive and of the context of the memory.
+    ///
+    /// In a [`Pipeline`](crate::Pipeline) all of this holds from the call of `submit` until the access unit of the frame
+    /// has come out, or the error in its place, also of an image that is freed soon; or until `forget_cuda` has
+    /// succeeded for the memory, which is what is left where the pipeline ended with an error or is about to be dropped
+    /// with the frame in flight.
     ///
     /// Where a call timed out ([`Reason::TimedOut`](crate::Reason::TimedOut) as the error, or as what an
     /// [`Event`](crate::Event) tells of a stream that goes on), the GPU may still read the memory and wait for the

@@ -277,6 +277,17 @@ impl<'a> Frame<'a> {
         self.size
     }
 
+    /// The same frame for longer than its pixels are borrowed, where nothing is: in device memory.
+    #[cfg(nvenc)]
+    pub(crate) const fn in_device_memory(&self) -> Option<Frame<'static>> {
+        match self.pixels {
+            Pixels::Cuda(image) => {
+                Some(Frame { size: self.size, timestamp: self.timestamp, pixels: Pixels::Cuda(image) })
+            }
+            _ => None,
+        }
+    }
+
     /// The caller's own mark.
     #[must_use]
     pub const fn timestamp(&self) -> Timestamp {

@@ -7,6 +7,8 @@
 //! ([`NvencEncoder::lend`]); from there they go to the device on a stream of the session's own, which NVENC waits for;
 //! the access unit is copied out once. Device memory is registered and mapped once, not for each frame.
 //!
+//! In a [`Pipeline`](crate::Pipeline) the next frame goes up on a stream of its own while the one in flight is encoded.
+//!
 //! A frame in device memory ([`Frame::cuda`](crate::Frame::cuda)) is read where it lies, behind the stream that writes it.
 //!
 //! Who makes the driver's calls is a setting: [`CallForm`](crate::CallForm).

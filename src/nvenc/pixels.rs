@@ -3,8 +3,9 @@
 use crate::colour::{Colour, Matrix, Range};
 use crate::convert::PlanesMut;
 use crate::cuda::PinnedMemory;
+use crate::error::FrameError;
 use crate::frame::{Frame, PixelFormat, Pixels, Plane, RgbOrder};
-use crate::units::FrameSize;
+use crate::units::{FrameSize, Timestamp};
 
 /// What NVENC turns RGB into by itself.
 const HARDWARE_COLOUR: Colour = Colour { matrix: Matrix::Bt601, range: Range::Limited };
@@ -143,6 +144,26 @@ impl Staging {
             Pixels::Rgb { order, plane } => copy_plane(plane, first, width * order.bytes_per_pixel()),
             // Never staged: see `NvencEncoder::stage`.
             Pixels::Cuda(_) => {}
+        }
+    }
+
+    /// The picture as a frame of `size`, which is the layout's but for what pads that to even.
+    pub(super) fn frame(&self, size: FrameSize, timestamp: Timestamp) -> Result<Frame<'_>, FrameError> {
+        let Layout { format, size: coded, pitch } = self.layout;
+        let bytes = self.memory.as_slice();
+        let all = bytes.len().min(self.layout.bytes());
+        let height = coded.height() as usize;
+        let (first, rest) = bytes[..all].split_at((pitch * height).min(all));
+        let first = Plane::new(first, pitch);
+        match format {
+            SurfaceFormat::Bgra => Frame::rgb(size, RgbOrder::Bgra, first, timestamp),
+            SurfaceFormat::Rgba => Frame::rgb(size, RgbOrder::Rgba, first, timestamp),
+            SurfaceFormat::Nv12 => Frame::nv12(size, first, Plane::new(rest, pitch), timestamp),
+            SurfaceFormat::I420 => {
+                let stride = pitch / 2;
+                let (second, third) = rest.split_at((stride * height.div_ceil(2)).min(rest.len()));
+                Frame::i420(size, first, Plane::new(second, stride), Plane::new(third, stride), timestamp)
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use super::opening::{self, Setup};
 use super::params::Params;
 use super::pixels::{Staging, SurfaceFormat};
 use super::progress::Progress;
-use super::session::{Output, Session};
+use super::session::{Next, Output, Session};
 use crate::config::{CallForm, CallLimits, EncoderConfig};
 use crate::cuda::PinnedMemory;
 use crate::encoder::{Backend, Remains};
@@ -50,6 +50,13 @@ pub(super) enum Job {
         is_idr: bool,
         out: Output,
     },
+    /// Submits a picture, if there is one, and waits for the one in flight, if there is one.
+    Pipe {
+        next: Option<Next>,
+        /// One of them lies in device memory.
+        is_behind_others: bool,
+        out: Output,
+    },
     /// Brings a picture in device memory to page-locked memory.
     Fetch {
         image: CudaImage,
@@ -85,7 +92,7 @@ pub(super) struct Reply {
     pub(super) refused: Option<FrameError>,
     /// After [`Job::Fetch`]: always if it succeeded.
     pub(super) fetched: Option<PinnedMemory>,
-    /// After [`Job::Encode`] and [`Job::EncodeDevice`].
+    /// After [`Job::Encode`], [`Job::EncodeDevice`] and [`Job::Pipe`].
     pub(super) out: Output,
     /// After [`Job::ParameterSets`].
     pub(super) parameter_sets: Vec<u8>,
@@ -129,6 +136,11 @@ impl Session {
             Job::EncodeDevice { image, size, format, is_idr, mut out } => {
                 let coded = self.encode_device(&image, size, format, is_idr, &mut out);
                 reply.end(coded);
+                reply.out = out;
+            }
+            Job::Pipe { next, mut out, .. } => {
+                let piped = self.pipe(next, &mut out);
+                reply.end(piped);
                 reply.out = out;
             }
             Job::Fetch { image, size, memory } => {
@@ -293,7 +305,10 @@ impl Worker {
 
     fn run(&mut self, job: Job, first: bool) -> Result<Reply, DriverError> {
         // A picture in device memory also waits for what the GPU has still to write there.
-        let is_behind_others = matches!(job, Job::EncodeDevice { .. } | Job::Fetch { .. });
+        let is_behind_others = matches!(
+            job,
+            Job::EncodeDevice { .. } | Job::Fetch { .. } | Job::Pipe { is_behind_others: true, .. }
+        );
         let limit = if first || is_behind_others { self.limits.first } else { self.limits.rest };
         if self.is_lost || self.is_closing {
             return Err(self.lost(limit));

@@ -20,6 +20,7 @@ use crate::encoder::{AccessUnit, Backend, Encoder, Engine, Picture, Recovery, Re
 use crate::error::{ConfigError, Error, FrameError};
 use crate::event::{Event, EventKind, EventLog};
 use crate::frame::Frame;
+use crate::pipeline::Pipelined;
 use crate::references::{Answer, References};
 use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange};
 use device::DeviceReader;
@@ -286,9 +287,16 @@ impl Encoder for OpenH264Encoder {
     }
 }
 
+impl Pipelined for OpenH264Encoder {}
+
 impl Engine for OpenH264Encoder {
     fn last_unit(&self) -> (&[u8], &[Range<usize>]) {
         (&self.bytes, &self.nals)
+    }
+
+    fn trade_unit(&mut self, bytes: &mut Vec<u8>, nals: &mut Vec<Range<usize>>) {
+        std::mem::swap(&mut self.bytes, bytes);
+        std::mem::swap(&mut self.nals, nals);
     }
 
     fn start_over(&mut self) {

@@ -4,10 +4,11 @@ use std::ops::{Range, RangeInclusive};
 use std::thread;
 
 use crate::config::EncoderConfig;
-use crate::encoder::{AccessUnit, Backend, Engine, Picture, Recovery, Remains, StageTimes};
+use crate::encoder::{Backend, Coded, Engine, Picture, Recovery, Remains};
 use crate::error::{ConfigError, Error, Unavailable};
 use crate::event::Event;
 use crate::frame::{Frame, PixelFormat};
+use crate::pipeline::{Done, Ready, Submitted};
 use crate::reason::Reason;
 use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange, Timestamp};
 
@@ -32,17 +33,6 @@ impl Settings {
         let max_size = size.union(base.max_size);
         EncoderConfig { size, max_size, frame_rate, bitrate, qp_range, ..base.clone() }
     }
-}
-
-/// What there is to say of an access unit beside its bytes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Coded {
-    /// The number that the encoder itself gave it.
-    pub(super) frame_id: FrameId,
-    pub(super) is_idr: bool,
-    pub(super) is_droppable: bool,
-    pub(super) qp: Option<u8>,
-    pub(super) times: StageTimes,
 }
 
 /// An open encoder and the settings that it has.
@@ -88,9 +78,27 @@ impl Held {
     }
 
     pub(super) fn encode(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<Coded, Error> {
-        let unit = self.engine.encode(frame, picture)?;
-        let AccessUnit { frame_id, is_idr, is_droppable, qp, times, .. } = unit;
-        Ok(Coded { frame_id, is_idr, is_droppable, qp, times })
+        Ok(self.engine.encode(frame, picture)?.coded())
+    }
+
+    /// See [`Engine::submit`].
+    pub(super) fn submit(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<Submitted, Error> {
+        self.engine.submit(frame, picture)
+    }
+
+    /// See [`Engine::finish`].
+    pub(super) fn finish(&mut self) -> Result<Option<Done>, Error> {
+        self.engine.finish()
+    }
+
+    /// See [`Engine::in_flight`].
+    pub(super) fn in_flight(&self) -> Option<Frame<'_>> {
+        self.engine.in_flight()
+    }
+
+    /// Hands over the access unit that came out last.
+    pub(super) fn hand_over(&mut self, done: Done, to: &mut Ready) {
+        to.add(done, &mut *self.engine);
     }
 
     /// Encodes a grey picture, so that all memory is there and has been touched, and a driver that opens sessions without

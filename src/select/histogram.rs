@@ -8,7 +8,8 @@ const STEPS: usize = 32;
 const POWERS: usize = 26;
 const BUCKETS: usize = (POWERS - STEPS.ilog2() as usize + 1) * STEPS;
 
-/// How long `encode` took over the frames so far. Percentiles are rounded up, by a 32nd of themselves at most.
+/// How long `encode` took over the frames so far, in a [`Pipeline`](crate::Pipeline) from `submit` until the access unit
+/// was handed out. Percentiles are rounded up, by a 32nd of themselves at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Latency {

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::held::{Coded, Settings};
+use super::held::Settings;
 use super::histogram::{Histogram, Latency};
-use crate::encoder::{Backend, Recovery, StageTimes};
+use crate::encoder::{Backend, Coded, Recovery, StageTimes};
 use crate::error::Unavailable;
 use crate::event::{Event, EventKind, EventLog};
 use crate::units::FrameId;
@@ -42,6 +42,8 @@ impl Counters {
 #[derive(Debug)]
 pub(super) struct Record {
     frames: u64,
+    /// Frames that a pipeline took; one more than `frames` while one is in flight.
+    taken: u64,
     events: EventLog,
     counters: Counters,
     latency: Histogram,
@@ -55,6 +57,7 @@ impl Record {
     pub(super) fn new(settings: Settings) -> Self {
         Self {
             frames: 0,
+            taken: 0,
             events: EventLog::default(),
             counters: Counters::default(),
             latency: Histogram::new(),
@@ -76,8 +79,19 @@ impl Record {
         self.events.take()
     }
 
+    /// Tells something of the frame that is being taken, or else the next one.
     fn note(&mut self, backend: Backend, kind: EventKind) {
-        self.events.note(self.frames, backend, kind);
+        self.events.note(self.frames.max(self.taken), backend, kind);
+    }
+
+    /// A pipeline took a frame.
+    pub(super) fn taken(&mut self) {
+        self.taken = self.taken.max(self.frames) + 1;
+    }
+
+    /// A frame that a pipeline took is lost.
+    pub(super) fn lost(&mut self) {
+        self.frames += 1;
     }
 
     pub(super) fn idr_requested(&mut self, backend: Backend) {
@@ -144,7 +158,8 @@ impl Record {
             detail,
             "encoder failed: the stream goes on with another"
         );
-        self.note(backend, EventKind::FellBack { to, reason, detail });
+        // A frame in flight is the first that comes from the other one.
+        self.events.note(self.frames, backend, EventKind::FellBack { to, reason, detail });
         self.counters.fallbacks += 1;
         self.count_time(to);
     }
@@ -177,7 +192,7 @@ impl Record {
                         reached_bps,
                         "the bitrate cannot be met"
                     );
-                    self.note(backend, event.kind);
+                    self.events.note(self.frames, backend, event.kind);
                 }
                 // The rest is told from here, where it is known whether the caller asked for it.
                 _ => {}

@@ -82,6 +82,7 @@ impl NvencEncoder {
 
     /// Ends the session and opens another.
     fn reopen(&mut self, config: EncoderConfig) -> Result<(), Error> {
+        self.settle()?;
         self.close();
         match Runner::open(&config) {
             Ok((runner, setup)) => (self.runner, self.setup) = (runner, setup),
@@ -115,6 +116,7 @@ impl NvencEncoder {
 
     /// Changes the size within the session.
     fn resize(&mut self, config: EncoderConfig) -> Result<(), Error> {
+        self.settle()?;
         let params = Box::new(self.setup.params(&config, config.size, None)?);
         let reply = self.run(Job::Reconfigure { params, force_idr: true })?;
         if let Err(error) = reply.result {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::NvencEncoder;
-use crate::cuda::frame_in;
+use crate::cuda::{PinnedMemory, frame_in};
 use crate::encoder::{AccessUnit, Backend, Encoder, Picture, StageTimes};
 use crate::error::{DriverError, Error};
 use crate::event::EventKind;
@@ -20,6 +20,7 @@ impl NvencEncoder {
             self.close();
             return Ok(());
         }
+        self.settle()?;
         let reply = self.run(Job::Forget { address })?;
         self.end(reply.result)
     }
@@ -67,6 +68,20 @@ impl NvencEncoder {
         picture: Picture,
         start: Instant,
     ) -> Result<AccessUnit<'_>, Error> {
+        let memory = self.fetch(image)?;
+        let (fetched, size) = (start.elapsed(), self.size());
+        let staged = match frame_in(&memory, image, size, timestamp) {
+            Ok(frame) => self.stage(&frame),
+            Err(error) => Err(error.into()),
+        };
+        self.fetched = Some(memory);
+        let (slot, staging, mut times) = staged?;
+        times.upload += fetched;
+        self.encode_staged(slot, staging, timestamp, picture, times, start)
+    }
+
+    /// Brings a picture to page-locked memory.
+    pub(super) fn fetch(&mut self, image: &CudaImage) -> Result<PinnedMemory, Error> {
         if !std::mem::replace(&mut self.has_warned, true) {
             tracing::warn!(
                 "RGB in device memory is downloaded, converted and uploaded: NVENC itself makes nothing of it but \
@@ -81,15 +96,6 @@ impl NvencEncoder {
             return Err(error.into());
         }
         let nothing = || DriverError::new(Backend::Nvenc, "cuMemHostAlloc", 0, "no memory came of it");
-        let memory = self.fetched.take().ok_or_else(nothing)?;
-        let fetched = start.elapsed();
-        let staged = match frame_in(&memory, image, size, timestamp) {
-            Ok(frame) => self.stage(&frame),
-            Err(error) => Err(error.into()),
-        };
-        self.fetched = Some(memory);
-        let (slot, staging, mut times) = staged?;
-        times.upload += fetched;
-        self.encode_staged(slot, staging, timestamp, picture, times, start)
+        Ok(self.fetched.take().ok_or_else(nothing)?)
     }
 }

@@ -3,6 +3,7 @@
 mod change;
 mod device;
 mod lending;
+mod pipeline;
 mod recovery;
 
 use std::ops::{Range, RangeInclusive};
@@ -24,10 +25,12 @@ use crate::error::{DriverError, Error, FrameError};
 use crate::event::{Event, EventKind, EventLog};
 use crate::frame::{Frame, Pixels};
 use crate::level::Level;
+use crate::pipeline::{Done, Pipelined, Submitted};
 use crate::reason::Reason;
 use crate::references::References;
 use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange, Timestamp};
 use crate::window::Window;
+use pipeline::Pipe;
 
 /// An H.264 encoder on an NVIDIA GPU.
 ///
@@ -59,6 +62,8 @@ pub struct NvencEncoder {
     /// Which slots' memory is with the caller.
     lent: [bool; SLOTS],
     pool: Arc<Pool>,
+    /// What the pipelined form has in flight.
+    pipe: Pipe,
     converter: Converter,
     /// Where pictures in device memory are fetched to.
     fetched: Option<PinnedMemory>,
@@ -105,6 +110,7 @@ impl NvencEncoder {
             stagings: [None, None],
             lent: [false; SLOTS],
             pool: Pool::new(config.size.padded_to_even()),
+            pipe: Pipe::default(),
             converter: Converter::new(config.colour),
             fetched: None,
             has_warned: false,
@@ -154,7 +160,7 @@ impl NvencEncoder {
     }
 
     fn note(&mut self, kind: EventKind) {
-        self.events.note(self.frames, Backend::Nvenc, kind);
+        self.events.note(self.frames.max(self.pipe.taken), Backend::Nvenc, kind);
     }
 
     /// Before anything else, since page-locked memory need not even be there in a forked child.
@@ -177,23 +183,27 @@ impl NvencEncoder {
             if error.reason == Reason::TimedOut {
                 self.pool.lose();
             }
-            let Self { runner, stagings, fetched, .. } = self;
-            runner.begin_to_close(|| take_memory(stagings, fetched));
+            let Self { runner, stagings, fetched, pipe, .. } = self;
+            runner.begin_to_close(|| take_memory(stagings, fetched, pipe));
             error.into()
         })
     }
 
     /// Ends the session, or waits until one that has begun to end is gone.
     fn close(&mut self) {
-        let memory = take_memory(&mut self.stagings, &mut self.fetched);
+        let in_flight = self.pipe.let_go();
+        let memory = take_memory(&mut self.stagings, &mut self.fetched, &mut self.pipe);
         let runner = std::mem::replace(&mut self.runner, Runner::Gone);
         self.left.retain(|left| left.strong_count() > 0);
         self.left.push(runner.remains());
         if Process::current() == self.process {
             runner.close(memory);
+            if let Some(memory) = in_flight {
+                self.free(memory);
+            }
         } else {
             // A forked child has a copy of what is another's to end.
-            std::mem::forget((runner, memory));
+            std::mem::forget((runner, memory, in_flight));
         }
     }
 
@@ -250,7 +260,14 @@ impl NvencEncoder {
         let (surface, as_it_is) = SurfaceFormat::for_frames(format, frame.size(), self.config.colour);
         let slot = self.free_slot()?;
         let mut staging = self.staging(slot, surface)?;
-        let mut times = StageTimes::default();
+        let times = self.fill(&mut staging, frame, as_it_is);
+        Ok((slot, staging, times))
+    }
+
+    /// Copies or converts a frame to page-locked memory.
+    // In line, so that the one-call form pays nothing for the pipelined one, which uses it too.
+    #[inline(always)]
+    fn fill(&mut self, staging: &mut Staging, frame: &Frame<'_>, as_it_is: bool) -> StageTimes {
         let prepared = Instant::now();
         let converted = if as_it_is {
             staging.copy_frame(frame);
@@ -261,9 +278,7 @@ impl NvencEncoder {
             }
             Instant::now()
         };
-        times.convert = converted - prepared;
-        times.upload = converted.elapsed();
-        Ok((slot, staging, times))
+        StageTimes { convert: converted - prepared, upload: converted.elapsed(), ..StageTimes::default() }
     }
 
     fn encode_staged(
@@ -321,13 +336,15 @@ impl NvencEncoder {
     }
 
     /// Tells when the pictures of the last second are more than was asked for and cannot be coarser.
+    // In line, so that the one-call form pays nothing for the pipelined one, which uses it too.
+    #[inline(always)]
     fn watch_the_rate(&mut self) {
         // The driver tells the mean of a picture, in which some macroblocks can be finer.
         let is_coarsest = self.out.qp < u32::from(QpRange::MAX_QP + 1)
             && self.out.qp + 1 >= u32::from(self.config.qp_range.max());
         self.window.push(self.out.bytes.len());
         if let Some(unmet) = self.window.newly_unmet(is_coarsest) {
-            self.note(unmet);
+            self.events.note(self.frames, Backend::Nvenc, unmet);
         }
     }
 
@@ -355,9 +372,13 @@ impl NvencEncoder {
 }
 
 /// The page-locked memory that is not with the caller, to be freed after the session.
-fn take_memory(stagings: &mut [Option<Staging>], fetched: &mut Option<PinnedMemory>) -> Vec<PinnedMemory> {
+fn take_memory(
+    stagings: &mut [Option<Staging>],
+    fetched: &mut Option<PinnedMemory>,
+    pipe: &mut Pipe,
+) -> Vec<PinnedMemory> {
     let staged = stagings.iter_mut().filter_map(|staging| Some(staging.take()?.memory));
-    staged.chain(fetched.take()).collect()
+    staged.chain(fetched.take()).chain(pipe.take_memory()).collect()
 }
 
 impl Encoder for NvencEncoder {
@@ -434,9 +455,28 @@ impl Encoder for NvencEncoder {
     }
 }
 
+impl Pipelined for NvencEncoder {}
+
 impl Engine for NvencEncoder {
     fn last_unit(&self) -> (&[u8], &[Range<usize>]) {
         (&self.out.bytes, &self.out.nals)
+    }
+
+    fn trade_unit(&mut self, bytes: &mut Vec<u8>, nals: &mut Vec<Range<usize>>) {
+        std::mem::swap(&mut self.out.bytes, bytes);
+        std::mem::swap(&mut self.out.nals, nals);
+    }
+
+    fn submit(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<Submitted, Error> {
+        self.submit_frame(frame, picture)
+    }
+
+    fn finish(&mut self) -> Result<Option<Done>, Error> {
+        self.finish_frame()
+    }
+
+    fn in_flight(&self) -> Option<Frame<'_>> {
+        self.frame_in_flight()
     }
 
     fn start_over(&mut self) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{SLOTS, Session, no_such_slot};
-use crate::cuda::{Event, PinnedMemory, Place, bytes_of, download};
+use crate::cuda::{Event, PinnedMemory, Place, Stream, bytes_of, download};
 use crate::error::{DriverError, Error};
 use crate::frame::{CudaImage, DevicePlane};
 use crate::nvenc::pixels::SurfaceFormat;
@@ -62,7 +62,7 @@ impl Session {
         self.wait_for(image)?;
         let input = match self.registered(image, size, format, &place)? {
             Some(input) => input,
-            None => self.copied(image, size, format)?,
+            None => self.copied(DEVICE_SLOT, None, image, size, format)?,
         };
         self.encode_input(DEVICE_SLOT, input, is_idr, out, start)?;
         Ok(())
@@ -109,14 +109,14 @@ impl Session {
     }
 
     /// Has the session's stream wait for what writes the picture.
-    fn wait_for(&mut self, image: &CudaImage) -> Result<(), DriverError> {
+    pub(super) fn wait_for(&mut self, image: &CudaImage) -> Result<(), DriverError> {
         let event = event(&mut self.written, self.open.context())?;
         // SAFETY: whoever made the frame vouches for its stream.
         unsafe { event.order(image.stream(), &self.stream) }
     }
 
     /// The picture as NVENC reads it where it lies; `None` where it cannot.
-    fn registered(
+    pub(super) fn registered(
         &mut self,
         image: &CudaImage,
         size: FrameSize,
@@ -134,29 +134,33 @@ impl Session {
         let Some(pitch) = pitch else { return Ok(None) };
         let key = Key { address: image.address(), pitch, format, size, allocation: place.allocation };
         // SAFETY: the rows are there, as the driver says, and whoever made the frame has promised to have them
-        // forgotten before they are freed. No picture is in flight between two calls of `encode`.
+        // forgotten before they are freed. No picture is in flight between two calls of `encode`; in
+        // the pipelined form the one in flight is from the place used last, which is never the one to make room.
         unsafe { self.foreign.input(&self.open, key) }
     }
 
-    /// The picture as a copy in memory of the session, its sides padded to even by repeating the last column and row.
-    fn copied(
+    /// The picture as a copy in memory of the session, made on a stream of its own or on the session's; its sides padded
+    /// to even by repeating the last column and row.
+    pub(super) fn copied(
         &mut self,
+        slot: usize,
+        on: Option<&Stream>,
         image: &CudaImage,
         size: FrameSize,
         format: SurfaceFormat,
     ) -> Result<Input, DriverError> {
-        self.prepare_surface(DEVICE_SLOT, format)?;
-        let surface =
-            self.slots.get(DEVICE_SLOT).and_then(|slot| slot.surface.as_ref()).ok_or_else(no_such_slot)?;
+        self.prepare_surface(slot, format)?;
+        let surface = self.slots.get(slot).and_then(|slot| slot.surface.as_ref()).ok_or_else(no_such_slot)?;
+        let stream = on.unwrap_or(&self.stream);
         let coded = surface.size();
         let pitch = surface.memory().pitch() as usize;
         let mut to = surface.memory().address();
         for (number, plane) in image.planes(size).enumerate() {
             let copy = |from: DevicePlane, to| {
                 // SAFETY: the surface has room for a picture of the coded size, and is not freed before the stream was
-                // waited for; whoever made the frame vouches for the rest until `encode` returns, and by then the
-                // picture is encoded or the stream was waited for.
-                unsafe { self.stream.copy_rows(&from, to, pitch) }
+                // waited for; whoever made the frame vouches for the rest until its access unit is out, and by then
+                // the picture is encoded or the stream was waited for.
+                unsafe { stream.copy_rows(&from, to, pitch) }
             };
             copy(plane, to)?;
             if number == 0 {

@@ -4,6 +4,7 @@
 
 mod device;
 mod picture;
+mod pipeline;
 mod recovery;
 
 use std::sync::Arc;
@@ -14,8 +15,11 @@ use direct264_sys::nvenc::{
     NV_ENC_RECONFIGURE_PARAMS, NV_ENC_SEQUENCE_PARAM_PAYLOAD, Status,
 };
 
+use pipeline::Flight;
+
 pub(super) use picture::Output;
 use picture::PictureParams;
+pub(super) use pipeline::{Next, Source};
 
 use super::driver::OpenSession;
 use super::ended::TellsItsEnd;
@@ -61,6 +65,8 @@ pub(super) struct Session {
     unfinished: bool,
     /// The slot whose picture was submitted and not read.
     in_flight: Option<usize>,
+    /// Those of the pipelined form.
+    flight: Flight,
     /// How long to go on asking a driver that says that it is busy.
     patience: Duration,
     progress: Progress,
@@ -107,6 +113,7 @@ impl Session {
             refresh_frames: 0,
             unfinished: false,
             in_flight: None,
+            flight: Flight::default(),
             patience,
             progress,
             seat: None,
@@ -261,6 +268,7 @@ impl Drop for Session {
         {
             let _ = self.unlock(slot);
         }
+        self.end_flight();
         let _ = self.stream.synchronise();
         drop(entered);
     }

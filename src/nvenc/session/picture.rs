@@ -41,7 +41,7 @@ pub(super) struct Locked {
     bytes: usize,
     timestamp: u64,
     picture_type: u32,
-    qp: u32,
+    pub(super) qp: u32,
 }
 
 /// What came of one picture; kept and reused by the caller.
@@ -123,7 +123,7 @@ impl Session {
         let waited = Instant::now();
 
         self.progress.at(Step::Unlock);
-        let taken = self.take(slot, &locked, is_idr, out);
+        let taken = self.take(slot, &locked, self.pictures.wrapping_sub(1), is_idr, out);
         // Unlocked whatever was in it.
         self.unlock(slot)?;
         taken?;
@@ -135,7 +135,9 @@ impl Session {
         Ok(())
     }
 
-    fn submit(&mut self, slot: usize, input: Input, is_idr: bool) -> Result<(), DriverError> {
+    // In line, so that the one-call form pays nothing for the pipelined one, which uses it too.
+    #[inline(always)]
+    pub(super) fn submit(&mut self, slot: usize, input: Input, is_idr: bool) -> Result<(), DriverError> {
         const CALL: &str = "nvEncEncodePicture";
         let refresh_frames = std::mem::take(&mut self.refresh_frames);
         let params = &mut *self.picture.0;
@@ -191,8 +193,17 @@ impl Session {
         })
     }
 
-    /// Copies what a lock handed out.
-    fn take(&self, slot: usize, locked: &Locked, is_idr: bool, out: &mut Output) -> Result<(), DriverError> {
+    /// Copies what a lock handed out of the picture of this number.
+    // In line, so that the one-call form pays nothing for the pipelined one, which uses it too.
+    #[inline(always)]
+    pub(super) fn take(
+        &self,
+        slot: usize,
+        locked: &Locked,
+        number: u64,
+        is_idr: bool,
+        out: &mut Output,
+    ) -> Result<(), DriverError> {
         let refused = |what: &str| {
             let what = format!("{what} (picture type {}, slot {slot})", locked.picture_type);
             DriverError::new(Backend::Nvenc, "nvEncLockBitstream", 0, what)
@@ -205,7 +216,7 @@ impl Session {
             unsafe { std::slice::from_raw_parts(locked.start, locked.bytes) }
         };
         let contents = output::take(stream, &mut out.bytes, &mut out.nals).map_err(refused)?;
-        if locked.timestamp.wrapping_add(1) != self.pictures {
+        if locked.timestamp != number {
             return Err(refused("the access unit of another picture"));
         }
         if is_idr && !contents.is_idr {

@@ -43,6 +43,7 @@ impl FailoverEncoder {
     pub(super) fn change_size(&mut self, size: FrameSize) -> Result<(), Error> {
         // Neither backend takes it, so neither is asked.
         self.base.check_memory(size)?;
+        self.settle()?;
         // The IDR that comes with it is the occasion for a bitrate that waits.
         let wanted = Settings { size, ..self.wanted };
         let before = std::mem::replace(&mut self.wanted, wanted);

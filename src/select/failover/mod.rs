@@ -2,6 +2,7 @@
 
 mod change;
 mod ids;
+mod pipeline;
 mod switch;
 
 use std::ops::RangeInclusive;
@@ -11,18 +12,19 @@ use std::time::{Duration, Instant};
 use ids::Ids;
 
 use super::backoff::Waits;
-use super::held::{Coded, Held, Settings, check, why};
+use super::held::{Held, Settings, check, why};
 use super::histogram::Latency;
 use super::order::Order;
 use super::record::{Counters, Record};
 use super::restore::Restorer;
 use crate::config::EncoderConfig;
-use crate::encoder::{AccessUnit, Backend, Encoder, Picture, Recovery, Remains};
+use crate::encoder::{AccessUnit, Backend, Coded, Encoder, Picture, Recovery, Remains};
 use crate::error::{ConfigError, DriverError, Error, Unavailable};
 use crate::event::Event;
 use crate::frame::{Frame, PixelFormat};
 use crate::reason::Reason;
 use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange};
+use pipeline::Pipe;
 
 /// How long a session that was left is waited for where its memory is to be freed.
 const LONGEST_END: Duration = Duration::from_secs(2);
@@ -64,6 +66,7 @@ pub struct FailoverEncoder {
     format: PixelFormat,
     ids: Ids,
     record: Record,
+    pipe: Pipe,
 }
 
 impl FailoverEncoder {
@@ -94,6 +97,7 @@ impl FailoverEncoder {
                         format: PixelFormat::I420,
                         ids: Ids::default(),
                         record,
+                        pipe: Pipe::default(),
                     };
                     if !config.failover.warm_software {
                         encoder.tell_who_cannot_stand_in(place);
@@ -148,6 +152,27 @@ impl FailoverEncoder {
         }
     }
 
+    /// Has everything ready for a frame; what kind of picture it becomes.
+    // In line, so that the one-call form pays nothing for the pipelined one, which uses it too.
+    #[inline(always)]
+    fn prepare(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<Picture, Error> {
+        if picture == Picture::Idr {
+            self.record.idr_requested(self.active.backend());
+            self.idr_requested = true;
+        }
+        self.follow_format(frame.pixels().format());
+        if frame.size() != self.wanted.size {
+            self.change_size(frame.size())?;
+        } else if self.idr_is_due()
+            && let Err(error) = self.put_in_force(self.wanted)
+        {
+            // A session that is lost says so when the frame comes.
+            tracing::debug!(%error, "a bitrate that waited is given up");
+            self.wanted.bitrate = self.bitrate_in_force();
+        }
+        Ok(if self.idr_requested { Picture::Idr } else { picture })
+    }
+
     /// Tells what has come into force.
     fn tell(&mut self) {
         let events = self.active.take_events();
@@ -171,22 +196,8 @@ impl Encoder for FailoverEncoder {
     /// there is no backend left.
     fn encode(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<AccessUnit<'_>, Error> {
         let start = Instant::now();
-        if picture == Picture::Idr {
-            self.record.idr_requested(self.active.backend());
-            self.idr_requested = true;
-        }
-        self.follow_format(frame.pixels().format());
-        if frame.size() != self.wanted.size {
-            self.change_size(frame.size())?;
-        } else if self.idr_is_due()
-            && let Err(error) = self.put_in_force(self.wanted)
-        {
-            // A session that is lost says so below.
-            tracing::debug!(%error, "a bitrate that waited is given up");
-            self.wanted.bitrate = self.bitrate_in_force();
-        }
-        let picture = if self.idr_requested { Picture::Idr } else { picture };
-        let mut coded = self.encode_anyhow(frame, picture)?;
+        let picture = self.prepare(frame, picture)?;
+        let mut coded = self.encode_anyhow(|held| held.encode(frame, picture))?;
         self.frames_since_idr = if coded.is_idr { 1 } else { self.frames_since_idr.saturating_add(1) };
         self.idr_requested &= !coded.is_idr;
         self.tell();
@@ -253,6 +264,7 @@ impl Encoder for FailoverEncoder {
 
     /// Waits for sessions that were left and are ending, which may have read from the memory.
     fn forget_cuda(&mut self, address: Option<u64>) -> Result<(), Error> {
+        self.settle()?;
         self.with_active(|active| active.let_go(address))?;
         if let Some(spare) = &mut self.spare {
             spare.let_go(address)?;

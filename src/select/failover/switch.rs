@@ -4,11 +4,9 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use super::FailoverEncoder;
-use crate::encoder::Picture;
 use crate::error::Error;
-use crate::frame::Frame;
 use crate::reason::Reason;
-use crate::select::held::{Coded, Held, why};
+use crate::select::held::{Held, why};
 use crate::select::restore::{Aim, Found, Restorer};
 
 impl FailoverEncoder {
@@ -40,21 +38,25 @@ impl FailoverEncoder {
 
     /// Encodes a frame with the encoder that was found, which returns the stream to it; else with the active one, or
     /// the one that takes its place.
-    pub(super) fn encode_anyhow(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<Coded, Error> {
-        match self.encode_restored(frame) {
+    pub(super) fn encode_anyhow<T>(
+        &mut self,
+        mut encode: impl FnMut(&mut Held) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        match self.encode_restored(&mut encode) {
             Some(coded) => Ok(coded),
-            None => self.with_active(|active| active.encode(frame, picture)),
+            None => self.with_active(encode),
         }
     }
 
-    fn encode_restored(&mut self, frame: &Frame<'_>) -> Option<Coded> {
+    fn encode_restored<T>(&mut self, encode: impl FnOnce(&mut Held) -> Result<T, Error>) -> Option<T> {
         let Found { mut held, waits } = self.restorer.as_ref()?.take()?;
         self.restorer = None;
         self.waits = Some(waits);
         let brought = held.bring_to(self.wanted);
         // What changed meanwhile was told when it did.
         drop(held.take_events());
-        match brought.and_then(|()| held.encode(frame, Picture::Auto)) {
+        self.settle_anyhow();
+        match brought.and_then(|()| encode(&mut held)) {
             Ok(coded) => {
                 self.restore(held);
                 Some(coded)
@@ -106,13 +108,15 @@ impl FailoverEncoder {
             self.wait_for_the_first(&error);
             return Err(error);
         };
-        let broken = mem::replace(&mut self.active, stand_in);
+        let mut broken = mem::replace(&mut self.active, stand_in);
         self.ids.start_over();
         let why = why(broken.backend(), &error);
-        self.left.retain(|left| left.strong_count() > 0);
-        self.left.extend(broken.discard());
+        self.finish(&mut broken);
         let reason = why.reason;
         self.record.fell_back(why, self.active.backend());
+        self.rescue(&broken, &error);
+        self.left.retain(|left| left.strong_count() > 0);
+        self.left.extend(broken.discard());
         self.left_for = Some(reason);
         if !has_lost_its_context(&error) {
             self.retry(reason);

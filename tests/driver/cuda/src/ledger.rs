@@ -36,6 +36,8 @@ pub(crate) struct Record {
     pub(crate) faults: BTreeMap<String, u64>,
     pub(crate) trace: Vec<(&'static str, u32)>,
     pub(crate) trace_dropped: u64,
+    /// Copies that were put behind a picture that is being encoded.
+    pub(crate) copies_behind_pictures: u64,
 }
 
 /// The three sources of settings; each overrides those before it.

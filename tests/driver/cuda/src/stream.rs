@@ -6,7 +6,7 @@ use d264_double_common::Function;
 use d264_double_common::bridge::Ticket;
 
 use crate::error::{INVALID_CONTEXT, INVALID_HANDLE, NOT_READY};
-use crate::ledger::violation;
+use crate::ledger::{LEDGER, lock, violation};
 use crate::order::{Access, Clock, Touch};
 use crate::transfer::Transfer;
 use crate::world::World;
@@ -144,6 +144,10 @@ impl World {
 
     /// Adds work that touches memory, and compares it with all that may run at the same time.
     pub(crate) fn submit(&mut self, stream: u64, op: Op, touches: &[Touch], function: Function) -> Ticket {
+        let is_behind_picture = matches!(op, Op::Transfer(_)) && self.has_picture_in_flight(stream);
+        if is_behind_picture {
+            lock(&LEDGER.record).copies_behind_pictures += 1;
+        }
         let place = self.enqueue(stream, op);
         let ticket = Ticket { stream, place };
         self.check_order(ticket, touches, function);
@@ -172,6 +176,15 @@ impl World {
                 );
             }
         }
+    }
+
+    /// Whether an encoder has yet to give out, on this stream, a picture that nobody has waited for.
+    fn has_picture_in_flight(&self, stream: u64) -> bool {
+        self.accesses.iter().any(|access| {
+            access.function == Function::nvEncEncodePicture
+                && access.ticket.stream == stream
+                && !self.host.knows(access.ticket)
+        })
     }
 
     pub(crate) fn is_done(&self, ticket: Ticket) -> bool {

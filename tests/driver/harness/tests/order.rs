@@ -153,6 +153,39 @@ fn a_surface_is_not_written_while_it_is_encoded() {
     client.stage.report().assert_violation("cuMemsetD8Async", "nvEncEncodePicture reads");
 }
 
+/// The next picture's upload begins while one is encoded only where the encoder's output does not hold up its stream.
+#[test]
+fn a_copy_behind_a_picture_in_flight_is_counted() {
+    for on_the_encoders_stream in [false, true] {
+        let client = Client::new(API_12_1);
+        let ready = client.ready();
+        let (of_encoder, other) = (stream(&client), stream(&client));
+        let (device, host) = (client.device_memory(64), pinned(&client, 64, 7));
+        let pointer = &raw const of_encoder as usize;
+        assert_eq!(client.nv(slot::SET_STREAMS, &[ready.session.handle, pointer, pointer]), 0);
+        let on = if on_the_encoders_stream { of_encoder } else { other };
+        let copy = || assert_eq!(client.cu("cuMemcpyHtoDAsync_v2", &[device, host, 64, on]), 0);
+        copy();
+        assert_eq!(client.submit(&ready, 2, 0), 0);
+        copy();
+        client.take(&ready.session, ready.output).unwrap();
+        copy();
+        let counted = client.stage.report().json()["copies_behind_pictures"].as_u64();
+        assert_eq!(counted, Some(u64::from(on_the_encoders_stream)));
+        for stream in [of_encoder, other] {
+            assert_eq!(client.cu("cuStreamSynchronize", &[stream]), 0);
+        }
+        client.put_away(ready);
+        assert_eq!(client.cu("cuMemFree_v2", &[device]), 0);
+        assert_eq!(client.cu("cuMemFreeHost", &[host]), 0);
+        for stream in [of_encoder, other] {
+            assert_eq!(client.cu("cuStreamDestroy_v2", &[stream]), 0);
+        }
+        client.finish();
+        client.stage.report().assert_clean("a client that copies");
+    }
+}
+
 #[test]
 fn copies_stay_inside_their_allocation() {
     let client = Client::new(API_12_1);
