@@ -5,11 +5,13 @@ mod ready;
 pub use ready::Units;
 pub(crate) use ready::{Done, Ready, Submitted};
 
-use crate::encoder::{Encoder, Engine, Picture};
+use std::ops::RangeInclusive;
+
+use crate::encoder::{Encoder, Engine, Picture, Recovery};
 use crate::error::Error;
 use crate::event::Event;
 use crate::frame::Frame;
-use crate::units::{Bitrate, FrameRate, FrameSize, QpRange};
+use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange};
 
 /// An encoder that keeps a frame in flight: while the hardware encodes it, the caller's thread brings the next one to
 /// memory that the GPU reads, and its upload begins.
@@ -47,8 +49,8 @@ use crate::units::{Bitrate, FrameRate, FrameSize, QpRange};
 /// openh264, which has nothing to overlap, encodes inside `submit` and gives the access unit at once.
 ///
 /// A change between two frames ([`set_bitrate`](Pipeline::set_bitrate) and its like) holds from the next frame on, and
-/// a requested IDR is the very frame. A change of size waits for the frame in flight first, as does a change of rate
-/// on a GPU that needs a new session for it.
+/// a requested IDR is the very frame. A change of size and the news of a loss wait for the frame in flight first, as does
+/// a change of rate on a GPU that needs a new session for it.
 ///
 /// # Times
 /// [`StageTimes::total`](crate::StageTimes::total), and with it the failover encoder's
@@ -137,6 +139,15 @@ impl<E: Pipelined> Pipeline<E> {
         self.ready.begin();
         self.encoder.drain(&mut self.ready)?;
         Ok(self.ready.hand_out())
+    }
+
+    /// As [`Encoder::invalidate`]. It waits for the frame in flight, which depends on what is lost as all others do, and
+    /// whose access unit comes with the next call of [`submit`](Pipeline::submit) or [`flush`](Pipeline::flush).
+    ///
+    /// # Errors
+    /// As [`Encoder::invalidate`].
+    pub fn invalidate(&mut self, lost: RangeInclusive<FrameId>) -> Result<Recovery, Error> {
+        self.encoder.invalidate(lost)
     }
 
     /// As [`Encoder::set_bitrate`], from the next frame on.

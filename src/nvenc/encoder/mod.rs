@@ -404,6 +404,8 @@ impl Encoder for NvencEncoder {
 
     fn invalidate(&mut self, lost: RangeInclusive<FrameId>) -> Result<Recovery, Error> {
         self.alive()?;
+        // A picture in flight is predicted from what may be lost.
+        self.settle()?;
         self.recover(&lost)
     }
 

@@ -222,6 +222,7 @@ impl Encoder for FailoverEncoder {
     }
 
     fn invalidate(&mut self, lost: RangeInclusive<FrameId>) -> Result<Recovery, Error> {
+        self.settle()?;
         let Some(of_active) = self.ids.of_active(&lost) else { return Ok(Recovery::NotNeeded) };
         let recovery = match self.active.invalidate(of_active) {
             Err(error @ (Error::Driver(_) | Error::Unavailable(_))) => {
