@@ -1,5 +1,10 @@
 //! Every fuzz target, with the inputs that are kept and with random ones.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails, in its helpers too")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails, in its helpers too"
+)]
 
 mod common;
 
@@ -32,7 +37,7 @@ fn kept_inputs_break_nothing() {
     kept("raw", bodies::raw);
     kept("nals", bodies::nals);
     kept("frames", bodies::frames);
-    kept("values", bodies::values);
+    kept("values", values);
     kept("access_units", bodies::access_units);
     kept("config", bodies::config);
     kept("failover", bodies::failover);
@@ -118,7 +123,7 @@ proptest! {
 
     #[test]
     fn no_text_breaks_the_values_of_the_command_line(text in bytes_of(VALUE_WORDS)) {
-        bodies::values(&text);
+        values(&text);
     }
 
     #[test]

@@ -95,7 +95,7 @@ pub(crate) fn values(bytes: &[u8]) {
         assert_eq!(values::pixel_format_name(format), text);
     }
     if let Ok(at) = at::At::parse(&text) {
-        assert!(at::Schedule::new(&[at.clone()]).is_ok(), "{at:?}");
+        assert!(at::Schedule::new(std::slice::from_ref(&at)).is_ok(), "{at:?}");
         assert_eq!(at::Schedule::new(&[at.clone(), at.clone()]).unwrap_err().code, 2);
     }
     let _ = (values::idr_period(&text), values::count(&text), values::backend(&text));
