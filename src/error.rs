@@ -426,7 +426,8 @@ impl StdError for FrameError {}
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unavailable {
-    /// The backend asked for; the last one tried when every backend of a list failed.
+    /// The backend asked for; when every backend of a list failed, the one that tells most, as
+    /// [`open`](crate::open) says.
     pub backend: Backend,
     /// The word for it, of a closed set.
     pub reason: Reason,

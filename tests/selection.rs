@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::num::NonZeroU8;
+
 use common::{config, encode_run, size};
 use direct264::{Backend, ConfigError, Encoder, Error, EventKind, Order, Reason, open};
 
@@ -54,6 +56,30 @@ fn an_order_is_a_word_or_a_list() {
 fn settings_that_cannot_work_are_no_reason_to_try_the_next_backend() {
     let config = config(size(320, 240), 30, 500).max_size(size(160, 120));
     assert!(matches!(open(&config, &Order::auto()).unwrap_err(), Error::Config(ConfigError::MaxSize { .. })));
+}
+
+#[test]
+fn a_limit_of_the_backend_that_is_there_says_more_than_the_absence_of_another() {
+    match open(&config(size(320, 240), 30, 500), &Order::only(Backend::Nvenc)) {
+        Err(Error::Unavailable(why)) if why.reason.is_absence() => {}
+        other => return eprintln!("SKIPPED: this machine has something of NVENC: {other:?}"),
+    }
+    let of = |config: &direct264::EncoderConfig| match open(config, &Order::auto()).unwrap_err() {
+        Error::Config(error) => error,
+        error => panic!("{error:?}"),
+    };
+    assert!(matches!(of(&config(size(8, 8), 30, 500)), ConfigError::Size { min_side: 16, .. }));
+    assert!(matches!(of(&config(size(7680, 4320), 30, 9_000)), ConfigError::Area { .. }));
+    let threads = config(size(320, 240), 30, 500).threads(NonZeroU8::new(200));
+    assert!(matches!(of(&threads), ConfigError::Threads { .. }), "{:?}", of(&threads));
+}
+
+#[test]
+fn the_order_is_the_callers() {
+    let order = Order::of([Backend::OpenH264, Backend::Nvenc]).unwrap();
+    let opened = open(&config(size(320, 240), 30, 500), &order).unwrap();
+    assert_eq!(opened.encoder.backend(), Backend::OpenH264);
+    assert!(opened.passed_over.is_empty());
 }
 
 #[test]

@@ -34,8 +34,9 @@ pub struct Opened {
 /// backend encodes: see [`FailoverEncoder`].
 ///
 /// # Errors
-/// [`Error::Config`] when the settings cannot work, whatever the backend. [`Error::Unavailable`] or
-/// [`Error::Driver`] of the last backend when none opens.
+/// [`Error::Config`] when the settings cannot work, whatever the backend. When none opens, the error of the last one that
+/// is there and fails; else [`Error::Config`] with the limit of a backend that does not take the settings; else
+/// [`Error::Unavailable`] of the last one.
 pub fn open(config: &EncoderConfig, order: &Order) -> Result<Opened, Error> {
     let (encoder, passed_over) = FailoverEncoder::open(config, order)?;
     Ok(Opened { encoder, passed_over })

@@ -1,6 +1,6 @@
 //! Headers that are wrong, or say what is not taken: exit 2, one line, nothing written.
 
-use crate::support::{Ffmpeg, Scratch, direct264, run, run_with, y4m_frame};
+use crate::support::{Ffmpeg, Scratch, by_default, direct264, run, run_with, y4m_frame};
 
 /// A header with these tags is refused with these words, from a file and from a pipe.
 #[track_caller]
@@ -10,7 +10,10 @@ fn is_refused(scratch: &Scratch, header: &str, words: &[&str]) {
     let input = scratch.file("clip.y4m", &clip);
     run(&["encode", &input]).failed(2, &[&[input.as_str()], words].concat());
     assert_eq!(scratch.names(), ["clip.y4m"]);
-    run_with(&mut direct264(&["encode", "-"]), &clip).failed(2, &[&["stdin"], words].concat());
+    for mut command in [Some(direct264(&["encode", "-"])), by_default(&["encode", "-"])].into_iter().flatten()
+    {
+        run_with(&mut command, &clip).failed(2, &[&["stdin"], words].concat());
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Options with values that cannot be: exit 2, one line with the value and what is taken, nothing written.
 
-use crate::support::{Scratch, moving_y4m, run};
+use crate::support::{Scratch, by_default, moving_y4m, run, run_with};
 
 #[test]
 fn every_value_that_cannot_be_is_refused_with_value_and_limit() {
@@ -35,6 +35,8 @@ fn every_value_that_cannot_be_is_refused_with_value_and_limit() {
         (&["--at", "1:bitrate=0"], &["--at", "bitrate 0", "1000"]),
         (&["--at", "1:fps=0"], &["--at", "frame rate 0 is"]),
         (&["--at", "1:size=99999x2"], &["--at", "99999x2", "16384"]),
+        (&["--at", "1:size=8x8"], &["--at 1:size=8x8", "size 8x8", "16 to 8688"]),
+        (&["--at", "1:size=7680x4320"], &["--at 1:size=7680x4320", "129600", "36864"]),
         (&["--at", "1:fps=15", "--at", "1:fps=20"], &["1:fps=15", "1:fps=20", "same frame"]),
         (&["--at", "3:idr"], &["--at 3:idr", "3 frames (0 to 2)"]),
         (&["--nonsense"], &["--nonsense", "see direct264 encode --help"]),
@@ -43,9 +45,11 @@ fn every_value_that_cannot_be_is_refused_with_value_and_limit() {
     ] {
         let mut all = vec!["encode", &clip];
         all.extend(args);
-        let outcome = run(&all);
-        assert!(outcome.code == Some(2), "{args:?}: {:?}", outcome);
-        outcome.failed(2, words);
+        for outcome in [Some(run(&all)), by_default(&all).map(|mut command| run_with(&mut command, &[]))] {
+            let Some(outcome) = outcome else { continue };
+            assert!(outcome.code == Some(2), "{args:?}: {:?}", outcome);
+            outcome.failed(2, words);
+        }
     }
     assert_eq!(scratch.names(), ["clip.y4m"], "nothing was written");
 }

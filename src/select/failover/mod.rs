@@ -69,6 +69,16 @@ pub struct FailoverEncoder {
     pipe: Pipe,
 }
 
+/// Which of the errors of several backends is told: what is there and fails may work another time, a setting beyond the
+/// limits can be mended by the caller, and what is not there is often not meant to be.
+fn weight(error: &Error) -> u8 {
+    match error {
+        Error::Unavailable(why) if why.reason.is_absence() => 0,
+        Error::Config(_) => 1,
+        _ => 2,
+    }
+}
+
 impl FailoverEncoder {
     /// Opens the first backend of the order that can be had, and tells which ones were passed over.
     pub(super) fn open(config: &EncoderConfig, order: &Order) -> Result<(Self, Vec<Unavailable>), Error> {
@@ -77,7 +87,7 @@ impl FailoverEncoder {
         let start = Instant::now();
         let mut record = Record::new(settings);
         let mut passed_over: Vec<Unavailable> = Vec::new();
-        let mut last = Error::Config(ConfigError::NoBackend);
+        let mut telling = Error::Config(ConfigError::NoBackend);
         for (place, &backend) in order.backends().iter().enumerate() {
             match Held::open(backend, config, settings) {
                 Ok(active) => {
@@ -109,14 +119,13 @@ impl FailoverEncoder {
                     let why = why(backend, &error);
                     record.passed_over(&why);
                     passed_over.push(why);
-                    // A backend that is not there says more than the limits of the next one.
-                    if !matches!(error, Error::Config(_)) || matches!(last, Error::Config(_)) {
-                        last = error;
+                    if passed_over.len() == 1 || weight(&error) >= weight(&telling) {
+                        telling = error;
                     }
                 }
             }
         }
-        Err(last)
+        Err(telling)
     }
 
     /// How many frames came from which backend, and how often that changed.

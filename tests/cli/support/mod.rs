@@ -25,6 +25,25 @@ pub(crate) fn direct264(args: &[&str]) -> Command {
     command
 }
 
+/// The command with these arguments, encoding in software by itself: nobody says so, and there is no NVENC. `None` where
+/// something of NVENC is there.
+pub(crate) fn by_default(args: &[&str]) -> Option<Command> {
+    let mut command = direct264(args);
+    command.env_remove("DIRECT264_BACKEND");
+    has_no_nvenc().then_some(command)
+}
+
+fn has_no_nvenc() -> bool {
+    let mut probe = Command::new(env!("CARGO_BIN_EXE_direct264"));
+    let outcome = run_with(probe.args(["probe", "--json"]), &[]);
+    let told: serde_json::Value = serde_json::from_slice(&outcome.stdout).expect("JSON");
+    let is_absent = told["nvenc"]["reason"] == "no_driver";
+    if !is_absent {
+        eprintln!("SKIPPED in part: this machine has something of NVENC");
+    }
+    is_absent
+}
+
 /// How a run ended.
 #[derive(Debug)]
 pub(crate) struct Outcome {
