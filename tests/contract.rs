@@ -83,6 +83,10 @@ fn a_requested_idr_is_the_very_next_access_unit_with_its_parameter_sets() {
                 assert_eq!(kinds(unit)[..2], [NalKind::Sps, NalKind::Pps]);
             }
         }
+        // The sets keep their ids and all else from IDR to IDR, so that a receiver which missed some can go on.
+        let sets =
+            |unit: &OwnedAccessUnit| unit.nals().take(2).map(|nal| nal.bytes().to_vec()).collect::<Vec<_>>();
+        assert!(units.iter().filter(|unit| unit.is_idr).all(|unit| sets(unit) == sets(&units[0])));
         // Who joins at the last IDR sees everything from there on.
         let joined = decode::openh264(units[20..].iter().map(|unit| &unit.bytes[..]));
         assert_eq!(joined.len(), 10);

@@ -80,6 +80,15 @@ fn a_picture_has_as_many_slices_as_were_asked_for() {
 }
 
 #[test]
+fn without_a_word_pictures_from_720p_on_have_two_slices() {
+    for (width, height, slices) in [(640, 360, 1), (1278, 720, 1), (1280, 720, 2), (1920, 1080, 2)] {
+        let mut encoder = OpenH264Encoder::new(&config(size(width, height), 30, 2_000)).unwrap();
+        let units = encode_run(&mut encoder, 0, 2);
+        assert_eq!(units[1].nals().count(), slices, "{width}x{height}");
+    }
+}
+
+#[test]
 fn an_error_says_one_clause_and_leaves_the_rest_to_its_source() {
     let error = Error::from(FrameSize::new(0, 7).unwrap_err());
     assert_eq!(error.to_string(), "the settings cannot work");
