@@ -2,8 +2,10 @@
 #![cfg(all(feature = "cli", feature = "openh264"))]
 #![expect(clippy::unwrap_used, reason = "the lint knows test functions, and not what they share")]
 
+use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use d264_double::Double;
 use serde_json::Value;
@@ -61,9 +63,16 @@ fn a_short_run_tells_every_frame_as_json_and_draws_a_page_that_needs_nothing_els
     assert_eq!(backend["steady"]["frames"], 20);
     assert!(backend["psnr_y_db"].as_f64().unwrap() > 25.0, "{}", backend["psnr_y_db"]);
     assert!(backend["rate"]["reached_bps"].as_f64().unwrap() > 0.0);
+    for apart in ["open_us", "first_frame_us"] {
+        assert!(backend[apart].as_f64().unwrap() > 0.0, "{apart}");
+    }
 
     let page = std::fs::read_to_string(&page).unwrap();
     assert!(page.contains("<svg") && page.contains("prefers-color-scheme: dark"));
+    for picture in ["Latency over time", "Distribution of latency"] {
+        assert!(page.contains(picture), "{picture} is missing");
+    }
+    assert!(!page.contains("late frames"), "nothing is late back to back");
     for outside in ["http", "src=", "href=", "url(", "@import", "<script", "<link"] {
         assert!(!page.contains(outside), "{outside} in the page");
     }
@@ -105,6 +114,78 @@ fn an_input_is_measured_as_far_as_it_goes_and_a_broken_one_refused() {
         "{}",
         stderr(&output)
     );
+}
+
+#[test]
+fn an_input_comes_on_stdin_too_and_a_rate_that_cannot_be_is_refused() {
+    let clip = |rate: &str| {
+        let mut bytes = format!("YUV4MPEG2 W32 H32 {rate} Ip C420jpeg\n").into_bytes();
+        (0..3).for_each(|_| bytes.extend([&b"FRAME\n"[..], &[90; 32 * 48]].concat()));
+        bytes
+    };
+    let piped = |bytes: &[u8], args: &[&str]| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_direct264"))
+            .args(["bench", "--backend", "openh264", "--input", "-"])
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(bytes).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let output = piped(&clip("F25:1"), &[]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("at 25 fps, 3 frames"));
+    let output = piped(&clip("F90000:1"), &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("stdin says in its y4m header: frame rate"), "{}", stderr(&output));
+    assert!(piped(&clip("F90000:1"), &["--fps", "30"]).status.success());
+}
+
+#[test]
+fn at_a_pace_frames_are_handed_over_when_they_are_due_and_late_ones_are_told() {
+    let (json, page) = (scratch("paced.json"), scratch("paced.html"));
+    let args = ["--backend", "openh264", "--size", "64x64", "--frames", "12", "--pace", "60"];
+    let files = ["--json", json.to_str().unwrap(), "--report", page.to_str().unwrap()];
+    let start = Instant::now();
+    let output = bench(&[&args[..], &files].concat());
+    // Eleven of the twelve wait for their turn.
+    assert!(start.elapsed() >= Duration::from_secs(1) * 11 / 60);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("late "));
+    let run: Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    assert_eq!(run["settings"]["pace_fps"], 60.0);
+    assert!(run["backends"][0]["late_frames"].as_u64().unwrap() <= 12);
+    assert!(std::fs::read_to_string(&page).unwrap().contains("late frames"));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_was_measured_before_an_interrupt_is_told() {
+    let (json, page) = (scratch("interrupted.json"), scratch("interrupted.html"));
+    for file in [&json, &page] {
+        let _ = std::fs::remove_file(file);
+    }
+    let mut child = Command::new(env!("CARGO_BIN_EXE_direct264"))
+        .args(["bench", "--backend", "openh264", "--size", "64x64", "--frames", "2000", "--pace", "30"])
+        .args(["--json", json.to_str().unwrap(), "--report", page.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It listens before it begins, and this is longer than it takes to begin on a slow machine.
+    std::thread::sleep(Duration::from_secs(2));
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success() && child.try_wait().unwrap().is_none());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    let run: Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    assert_eq!(run["whole"], false);
+    let page = std::fs::read_to_string(&page).unwrap();
+    // More than a second's worth of frames.
+    assert!(page.contains("Interrupted") && page.contains("Bitrate over one second"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The pictures to encode, all in memory before the first is timed.
 
-use direct264::{FrameRate, FrameSize, PixelFormat};
+use direct264::{FrameSize, PixelFormat};
 
 use super::interrupt;
 use super::source::BuiltIn;
@@ -13,9 +13,6 @@ const MAX_BYTES: usize = 512 << 20;
 pub(crate) trait FrameSource {
     /// The size of every picture.
     fn size(&self) -> FrameSize;
-
-    /// The rate they were taken at, where that is known.
-    fn frame_rate(&self) -> Option<FrameRate>;
 
     /// The next picture as I420 without padding; `None` after the last.
     fn next_picture(&mut self) -> Option<Result<Vec<u8>, Failure>>;
@@ -39,10 +36,6 @@ impl BuiltInSource {
 impl FrameSource for BuiltInSource {
     fn size(&self) -> FrameSize {
         self.size
-    }
-
-    fn frame_rate(&self) -> Option<FrameRate> {
-        None
     }
 
     fn next_picture(&mut self) -> Option<Result<Vec<u8>, Failure>> {

@@ -89,10 +89,12 @@ impl Pictures {
             (None, Some(size)) => size,
             (None, None) => FrameSize::new(1920, 1080).map_err(refused)?,
         };
-        let frame_rate = match args.fps.or_else(|| input.as_ref().and_then(FrameSource::frame_rate)) {
-            Some(frame_rate) => frame_rate,
-            None => FrameRate::hz(30).map_err(refused)?,
+        let frame_rate = match (args.fps, &input) {
+            (Some(frame_rate), _) => Some(frame_rate),
+            (None, Some(source)) => source.frame_rate()?,
+            (None, None) => None,
         };
+        let frame_rate = frame_rate.map_or_else(|| FrameRate::hz(30).map_err(refused), Ok)?;
         Ok(Self { input, config: EncoderConfig::new(size, frame_rate, args.bitrate) })
     }
 

@@ -38,7 +38,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FPS", value_parser = values::frame_rate)]
     pub(super) fps: Option<FrameRate>,
 
-    /// Measure with the pictures of this .y4m file, as far as memory goes, instead of the built-in ones
+    /// Measure with the pictures of this .y4m file (- for stdin), as far as memory goes, instead of the built-in ones
     #[arg(long, value_name = "FILE")]
     pub(super) input: Option<PathBuf>,
 

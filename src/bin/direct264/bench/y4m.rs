@@ -1,8 +1,8 @@
 //! A y4m file as a source of pictures to measure.
 
 use std::fs::File;
-use std::io::BufReader;
-use std::path::{Path, PathBuf};
+use std::io::{self, BufReader, Read};
+use std::path::Path;
 
 use direct264::{FrameRate, FrameSize};
 
@@ -10,24 +10,40 @@ use super::clip::FrameSource;
 use crate::failure::Failure;
 use crate::y4m::Reader;
 
-/// A y4m file, read picture by picture.
+/// A y4m file or stdin, read picture by picture.
 pub(crate) struct Y4mSource {
-    path: PathBuf,
-    reader: Reader<BufReader<File>>,
+    name: String,
+    reader: Reader<BufReader<Box<dyn Read + Send>>>,
 }
 
 impl Y4mSource {
-    /// Opens a file and reads its header.
+    /// Opens a file, or stdin for `-`, and reads its header.
     ///
     /// # Errors
     /// Code 2, naming the file, for what cannot be read or is no y4m that can be measured.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
-        let name = path.display();
-        let file =
-            File::open(path).map_err(|error| Failure::before(format!("{name} cannot be read: {error}")))?;
-        let reader = Reader::new(BufReader::with_capacity(1 << 20, file))
+        let is_stdin = path == Path::new("-");
+        let name = if is_stdin { "stdin".to_owned() } else { path.display().to_string() };
+        let input: Box<dyn Read + Send> = if is_stdin {
+            Box::new(io::stdin())
+        } else {
+            let opened = File::open(path);
+            Box::new(opened.map_err(|error| Failure::before(format!("{name} cannot be read: {error}")))?)
+        };
+        let reader = Reader::new(BufReader::with_capacity(1 << 20, input))
             .map_err(|error| Failure::before(format!("{name} {error}")))?;
-        Ok(Self { path: path.to_owned(), reader })
+        Ok(Self { name, reader })
+    }
+
+    /// The rate that its pictures were taken at, where that is known.
+    ///
+    /// # Errors
+    /// Code 2 for one that no encoder takes.
+    pub(crate) fn frame_rate(&self) -> Result<Option<FrameRate>, Failure> {
+        let Some((numerator, denominator)) = self.reader.header().frame_rate else { return Ok(None) };
+        FrameRate::new(numerator, denominator).map(Some).map_err(|error| {
+            Failure::before(format!("{} says in its y4m header: {error}; give --fps", self.name))
+        })
     }
 }
 
@@ -36,17 +52,12 @@ impl FrameSource for Y4mSource {
         self.reader.header().size
     }
 
-    fn frame_rate(&self) -> Option<FrameRate> {
-        let (numerator, denominator) = self.reader.header().frame_rate?;
-        FrameRate::new(numerator, denominator).ok()
-    }
-
     fn next_picture(&mut self) -> Option<Result<Vec<u8>, Failure>> {
         let mut pixels = Vec::new();
         match self.reader.read(&mut pixels) {
             Ok(true) => Some(Ok(pixels)),
             Ok(false) => None,
-            Err(error) => Some(Err(Failure::before(format!("{}: {error}", self.path.display())))),
+            Err(error) => Some(Err(Failure::before(format!("{}: {error}", self.name)))),
         }
     }
 }

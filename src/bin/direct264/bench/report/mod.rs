@@ -22,7 +22,7 @@ const COLOURS: usize = 6;
 pub(crate) fn render(results: &Results) -> String {
     let mut page = head(&results.run, "Encode time per frame", results.is_whole);
     for (series, backend) in results.backends.iter().enumerate() {
-        tiles(&mut page, series, backend);
+        tiles(&mut page, series, backend, results.run.settings.pace.is_some());
     }
     pictures::all(&mut page, results);
     stages(&mut page, &results.backends);
@@ -67,7 +67,7 @@ fn key<'a>(names: impl Iterator<Item = &'a str>) -> String {
     key + "</div>"
 }
 
-fn tiles(page: &mut String, series: usize, result: &BackendResult) {
+fn tiles(page: &mut String, series: usize, result: &BackendResult, is_paced: bool) {
     let _ = write!(
         page,
         "<section><h2>{}</h2><div class=\"key\"><i class=\"s{}\"></i></div>",
@@ -90,6 +90,9 @@ fn tiles(page: &mut String, series: usize, result: &BackendResult) {
     tile(&format!("{:.2}", result.rate.reached_bps / 1e6), "Mbit/s", "bitrate reached");
     if let Some(psnr_db) = result.psnr_db {
         tile(&format!("{psnr_db:.2}"), "dB", "PSNR-Y");
+    }
+    if is_paced {
+        tile(&result.late.to_string(), &format!("of {}", result.records.len()), "late frames");
     }
     page.push_str("</div></section>\n");
 }
