@@ -45,7 +45,7 @@ struct Times {
 }
 
 fn main() {
-    // Without this `cargo test` is what runs it, to see that it runs.
+    // Without this it is `.ci/deep benches`, which sees that it runs.
     let in_earnest = std::env::args().any(|argument| argument == "--bench");
     let (back_to_back, paced) = if in_earnest { (1_000, 120) } else { (20, 3) };
     let stage = Double::get().load();

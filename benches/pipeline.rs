@@ -26,7 +26,7 @@ const SOURCES: [(&str, Option<PixelFormat>); 3] = [
 ];
 
 fn main() {
-    // Without this `cargo test` is what runs it, to see that it runs.
+    // Without this it is `.ci/deep benches`, which sees that it runs.
     let in_earnest = std::env::args().any(|argument| argument == "--bench");
     let frames = if in_earnest { 150 } else { 5 };
     let stage = Double::get().load();

@@ -27,7 +27,7 @@ impl Wake for Unpark {
 }
 
 fn main() {
-    // Without this `cargo test` is what runs it, to see that it runs.
+    // Without this it is `.ci/deep benches`, which sees that it runs.
     let in_earnest = std::env::args().any(|argument| argument == "--bench");
     let (at_once, paced) = if in_earnest { (20_000, 1_200) } else { (50, 3) };
     println!(

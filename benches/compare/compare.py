@@ -1,6 +1,7 @@
 """direct264 and its rivals on the same clips in one run: see run.sh."""
 
 import argparse
+import copy
 import json
 import statistics
 import subprocess
@@ -27,8 +28,10 @@ def main():
     # A folder of its own: whatever else lies in the work folder may be the user's, by any name.
     with tempfile.TemporaryDirectory(prefix="run-", dir=args.work) as made:
         args.made = Path(made)
-        found = [compare(args, clip, bitrate) for clip in chosen for bitrate in args.bitrates]
-        print("\nCPU ms is that of all threads. Where two threads have a p50 near it, the second core was not free.")
+        found = [compare(args, clip, bitrate) for clip in chosen for bitrate in args.bitrates or usual(clip)]
+        print("\nseconds: the leanest and the fattest after the first, as shares of the target. sizes: the 5th and the 95th "
+              "percentile of\nthe pictures' sizes, as shares of their mean.")
+        print("CPU ms is that of all threads. Where two threads have a p50 near it, the second core was not free.")
         start = args.made / "cold720.y4m"
         clips.Clip("cold", [first_picture(chosen[0])]).write(start)
         starts = cold.tell(args.bin, start)
@@ -41,11 +44,15 @@ def arguments():
     parser.add_argument("clips", nargs="*", type=Path)
     parser.add_argument("--bin", type=Path, required=True, help="folder of the release build")
     parser.add_argument("--work", type=Path, required=True, help="folder for clips and streams")
-    parser.add_argument("--bitrates", type=rates, default=[3_000_000, 6_000_000], help="such as 3M,6M")
+    parser.add_argument("--bitrates", type=rates, help="such as 3M,6M [default: these, or 2M for less than 1080 rows]")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--frames", type=int, default=132)
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
+
+
+def usual(clip):
+    return [3_000_000, 6_000_000] if clip.height >= 1080 else [2_000_000]
 
 
 def rates(text):
@@ -72,7 +79,8 @@ def compare(args, clip, bitrate):
         stale.unlink()
     field = contenders.everyone(args.bin / "examples/timed_encode")
     reference = field[0].name
-    results = {contender.name: {"p50": [], "p99": [], "cpu": [], "kbps": [], "psnr": None} for contender in field}
+    nothing = {"p50": [], "p99": [], "cpu": [], "kbps": [], "psnr": None, "seconds": None, "sizes": None}
+    results = {contender.name: copy.deepcopy(nothing) for contender in field}
     for turn in range(args.rounds):
         shift = turn % len(field)
         for contender in field[shift:] + field[:shift]:
@@ -89,27 +97,40 @@ def compare(args, clip, bitrate):
 
 
 def run(contender, clip, bitrate, work, result):
-    times, stream = contender.encode(clip, bitrate, work)
-    steady = sorted(wall for wall, _ in times[WARM_UP:])
+    frames, stream = contender.encode(clip, bitrate, work)
+    steady = sorted(wall for wall, _, _ in frames[WARM_UP:])
     result["p50"].append(statistics.median(steady))
     result["p99"].append(steady[min(len(steady) - 1, len(steady) * 99 // 100)])
-    result["cpu"].append(statistics.median(cpu for _, cpu in times[WARM_UP:]))
+    result["cpu"].append(statistics.median(cpu for _, cpu, _ in frames[WARM_UP:]))
     bits = 8 * sum(len(part) for part in stream)
     result["kbps"].append(bits * clips.FPS / len(clip.pictures) / 1e3)
     if result["psnr"] is None:
         result["psnr"] = quality.psnr_y(clip, stream)
+        result["seconds"], result["sizes"] = steadiness([size for _, _, size in frames], bitrate)
+
+
+def steadiness(sizes, bitrate):
+    """After the first second: the leanest and the fattest second as shares of the target, and of the pictures' sizes the
+    5th and the 95th percentile as shares of their mean."""
+    later = sizes[clips.FPS :]
+    if len(later) < 2 * clips.FPS:
+        return None, None
+    seconds = [8 * sum(later[at : at + clips.FPS]) / bitrate for at in range(len(later) - clips.FPS + 1)]
+    ranked, mean = sorted(later), statistics.mean(later)
+    return (min(seconds), max(seconds)), tuple(ranked[len(ranked) * part // 100] / mean for part in (5, 95))
 
 
 def tell(clip, bitrate, rounds, results, reference):
     print(f"\n{clip.name}, {clip.width}x{clip.height}, {len(clip.pictures)} frames, {bitrate / 1e6:g} Mbit/s at "
           f"{clips.FPS} fps, median of {rounds} rounds")
     print(f"  {'':<40} {'p50 ms':>8} {'p99 ms':>8} {'CPU ms':>8} {'PSNR-Y':>7} {'kbit/s':>7}  "
-          f"{'p50 / first':<21} {'CPU / first':<21}")
+          f"{'p50 / first':<21} {'CPU / first':<21} {'seconds':>12} {'sizes':>12}")
     for name, result in results.items():
         ratios = [spread(result[key], results.get(reference, {}).get(key, [])) for key in ("p50", "cpu")]
         p50, p99, cpu, kbps = (statistics.median(result[key]) for key in ("p50", "p99", "cpu", "kbps"))
+        ranges = [f"{two[0]:.2f} to {two[1]:.2f}" if two else "-" for two in (result["seconds"], result["sizes"])]
         print(f"  {name:<40} {p50:>8.2f} {p99:>8.2f} {cpu:>8.2f} {result['psnr']:>7.2f} {kbps:>7.0f}  "
-              f"{ratios[0]:<21} {ratios[1]:<21}", flush=True)
+              f"{ratios[0]:<21} {ratios[1]:<21} {ranges[0]:>12} {ranges[1]:>12}", flush=True)
 
 
 def spread(theirs, ours):

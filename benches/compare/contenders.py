@@ -1,4 +1,4 @@
-"""Who takes part. Each encodes a whole clip and gives milliseconds and CPU milliseconds of each frame, and the stream."""
+"""Who takes part. Each encodes a clip and gives milliseconds, CPU milliseconds and bytes of each frame, and the stream."""
 
 import fractions
 import subprocess
@@ -15,7 +15,7 @@ class Direct264:
 
     def __init__(self, tool, slices):
         self.tool = tool
-        self.slices = slices
+        self.how = str(slices)
         plural = "s" if slices > 1 else ""
         self.name = f"direct264 openh264, {slices} slice{plural} / thread{plural}"
 
@@ -23,10 +23,23 @@ class Direct264:
         source, stream = work / f"clip-{clip.name}.y4m", work / "direct264.h264"
         if not source.exists():
             clip.write(source)
-        command = [self.tool, source, stream, str(bitrate), str(self.slices)]
+        command = [self.tool, source, stream, str(bitrate), self.how]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        times = [tuple(float(us) / 1e3 for us in line.split()) for line in output.splitlines()]
-        return times, [stream.read_bytes()]
+        frames = []
+        for line in output.splitlines():
+            wall, cpu, size = line.split()
+            frames.append((float(wall) / 1e3, float(cpu) / 1e3, int(size)))
+        return frames, [stream.read_bytes()]
+
+
+class Library(Direct264):
+    """openh264 through the crate of that name, with its own rate control: what our backend is built on."""
+
+    name = "openh264 by itself, 1 thread"
+
+    def __init__(self, tool):
+        self.tool = tool
+        self.how = "library"
 
 
 class X264:
@@ -60,24 +73,25 @@ class Aiortc:
         h264.MAX_BITRATE = max(h264.MAX_BITRATE, bitrate)
         encoder = h264.H264Encoder()
         encoder.target_bitrate = bitrate
-        times, payloads = timed(clip, lambda frame: encoder.encode(frame)[0])
-        return times, [h264.h264_depayload(payload) for payload in payloads]
+        frames, payloads = timed(clip, lambda frame: encoder.encode(frame)[0])
+        return frames, [h264.h264_depayload(payload) for payload in payloads]
 
 
 def timed(clip, encode):
     """One frame in, its bytes out, with a clock round the call; every frame is there before the first is timed."""
     frames = [av.VideoFrame.from_ndarray(picture, format="yuv420p") for picture in clip.pictures]
-    times, stream = [], []
+    told, stream = [], []
     for index, frame in enumerate(frames):
         frame.pts, frame.time_base, frame.pict_type = index, fractions.Fraction(1, FPS), PictureType.NONE
         start, cpu = time.perf_counter(), time.process_time()
         coded = encode(frame)
-        times.append(((time.perf_counter() - start) * 1e3, (time.process_time() - cpu) * 1e3))
+        took = ((time.perf_counter() - start) * 1e3, (time.process_time() - cpu) * 1e3)
+        told.append((*took, sum(len(part) for part in coded)))
         stream.extend(coded)
-    return times, stream
+    return told, stream
 
 
 def everyone(tool):
     """The whole field; the first is the one that the others are compared with."""
     rivals = [X264(preset, threads) for preset in ("ultrafast", "superfast", "veryfast") for threads in (1, 2)]
-    return [Direct264(tool, 2), Direct264(tool, 1), *rivals, Aiortc()]
+    return [Direct264(tool, 2), Direct264(tool, 1), Library(tool), *rivals, Aiortc()]

