@@ -10,7 +10,7 @@ use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
     Bitrate, CallForm, CallLimits, CudaImage, Encoder, EncoderConfig, Frame, FrameRate, FrameSize,
-    NvencConfig, Order, Picture, PixelFormat, RgbOrder, Timestamp, open,
+    NvencConfig, Order, Picture, Pipeline, PixelFormat, RgbOrder, Timestamp, open,
 };
 
 /// A hot path.
@@ -26,12 +26,14 @@ const fn path(name: &'static str, frames: usize, run: fn(usize)) -> HotPath {
 }
 
 /// Every path that is watched. Software runs fewer frames: valgrind takes 50 times as long for what is not counted too.
-pub(crate) const PATHS: [HotPath; 9] = [
+pub(crate) const PATHS: [HotPath; 11] = [
     path("openh264_i420", 20, |frames| in_software(PixelFormat::I420, frames)),
     path("openh264_nv12", 20, |frames| in_software(PixelFormat::Nv12, frames)),
     path("openh264_rgba", 20, |frames| in_software(PixelFormat::Rgb(RgbOrder::Rgba), frames)),
     path("nvenc_nv12", 100, |frames| from_host(PixelFormat::Nv12, CallForm::Direct, frames)),
     path("nvenc_nv12_bounded", 100, |frames| from_host(PixelFormat::Nv12, bounded(), frames)),
+    path("nvenc_nv12_pipelined", 100, pipelined),
+    path("nvenc_rgba", 100, |frames| from_host(PixelFormat::Rgb(RgbOrder::Rgba), CallForm::Direct, frames)),
     path("nvenc_nv12_lent", 100, lent),
     path("nvenc_nv12_cuda", 100, from_device),
     path("nvenc_nv12_failover", 100, behind_failover),
@@ -123,6 +125,23 @@ fn behind_failover(frames: usize) {
         let config = config().nvenc(NvencConfig::new().form(CallForm::Direct));
         let mut encoder = open(&config, &order).expect("the double has an encoder").encoder;
         encode(&mut encoder, PixelFormat::Nv12, frames);
+    });
+}
+
+fn pipelined(frames: usize) {
+    on_the_double(|| {
+        let mut pipeline = Pipeline::new(nvenc(CallForm::Direct));
+        let size = pipeline.encoder().size();
+        let pictures = pictures(PixelFormat::Nv12, size);
+        for number in 0..frames {
+            let picture = &pictures[number % pictures.len()];
+            let frame = Frame::contiguous(size, PixelFormat::Nv12, picture, Timestamp(0)).expect("it fits");
+            let picture = if number < 6 { Picture::Idr } else { Picture::Auto };
+            pipeline.submit(&frame, picture).expect("encodes").for_each(|unit| {
+                black_box(unit.expect("none is lost"));
+            });
+            black_box(pipeline.take_events());
+        }
     });
 }
 
