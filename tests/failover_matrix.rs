@@ -165,6 +165,8 @@ fn check_phase(phase: Phase, least_calls: usize) {
         "{left} of {}",
         lives.len()
     );
+    let frames: usize = lives.iter().map(|ended| ended.units.len()).sum();
+    println!("{phase:?}: {} lives with a fault each, {left} left the hardware, {frames} frames", lives.len());
     assert_decodable(&lives, 28.0, &format!("{phase:?}"));
 }
 
