@@ -24,6 +24,10 @@ impl Limits {
     const BPS: std::ops::RangeInclusive<u64> = 100_000..=20_000_000;
     /// What the encoder gets however bad the network is.
     const FLOOR_BPS: u64 = 100_000;
+    /// The first step down of an estimate already, which for a while is above what is left of the network.
+    const DEEP_CUT_PERCENT: u32 = 45;
+    /// After a pause, for which nothing was sent, the network is estimated too low.
+    const NO_CUT_AFTER_PAUSE: Duration = Duration::from_secs(1);
 
     pub(crate) fn size(width: u32, height: u32) -> Result<FrameSize, String> {
         let ((least_width, least_height), (most_width, most_height)) = (Self::SMALLEST, Self::LARGEST);
@@ -57,6 +61,8 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 pub(crate) struct Coded {
     pub(crate) bytes: Arc<[u8]>,
+    pub(crate) captured: Instant,
+    pub(crate) is_idr: bool,
     pub(crate) timestamp: Timestamp,
 }
 
@@ -69,6 +75,8 @@ pub(crate) struct Stream {
     clock: RtpClock,
     keyframes: KeyframeGate,
     rate: RateGlue,
+    /// Nothing is encoded before, so that what waits in a link that was cut drains, and the IDR after it is not lost too.
+    paused_until: Option<Instant>,
     /// Frames captured, those that were skipped included.
     number: u32,
     sabotage: Option<Sabotage>,
@@ -98,7 +106,8 @@ impl Stream {
             _ => plan.order.clone(),
         };
         let opened = direct264::open(&config, &order)?;
-        let mut rate = RateGlue::new(plan.bitrate, floor, plan.bitrate);
+        let mut rate =
+            RateGlue::new(plan.bitrate, floor, plan.bitrate).deep_cut_percent(Limits::DEEP_CUT_PERCENT);
         // Nothing changes by it: it is there for when the limits do.
         rate.estimate(estimate_bps);
         figures.with(|figures| {
@@ -115,6 +124,7 @@ impl Stream {
             clock: RtpClock::new(Instant::now()),
             keyframes: KeyframeGate::default(),
             rate,
+            paused_until: None,
             number: 0,
             sabotage: plan.sabotage,
             figures,
@@ -131,21 +141,30 @@ impl Stream {
 
     /// Whether a viewer waits for an IDR that need not wait for the next frame's turn.
     pub(crate) fn is_keyframe_due(&self, now: Instant) -> bool {
-        self.keyframes.due_in(now) == Some(Duration::ZERO)
+        !self.is_paused(now) && self.keyframes.due_in(now) == Some(Duration::ZERO)
+    }
+
+    fn is_paused(&self, now: Instant) -> bool {
+        self.paused_until.is_some_and(|until| now < until)
     }
 
     pub(crate) const fn set_round_trip(&mut self, round_trip: Duration) {
         self.keyframes.set_round_trip(round_trip);
     }
 
-    /// Congestion control has measured the network.
-    pub(crate) fn estimate(&mut self, bps: u64, now: Instant) -> Result<(), Error> {
+    /// Congestion control has measured the network. Whether it was cut so deeply that an IDR follows after a pause.
+    pub(crate) fn estimate(&mut self, bps: u64, now: Instant) -> Result<bool, Error> {
         self.figures.with(|figures| figures.estimate_bps = bps);
-        let Some(change) = self.rate.estimate(bps) else { return Ok(()) };
-        if change.is_deep_cut {
-            self.keyframes.require(now + RateGlue::IDR_AFTER_CUT);
+        let Some(change) = self.rate.estimate(bps) else { return Ok(false) };
+        let has_paused = self.paused_until.is_some_and(|until| now < until + Limits::NO_CUT_AFTER_PAUSE);
+        let is_deep_cut = change.is_deep_cut && !has_paused;
+        if is_deep_cut {
+            let then = now + RateGlue::IDR_AFTER_CUT;
+            self.keyframes.require(then);
+            self.paused_until = Some(then);
         }
-        self.set_target(change.bitrate)
+        self.set_target(change.bitrate)?;
+        Ok(is_deep_cut)
     }
 
     /// The viewer wants no more than this.
@@ -183,7 +202,7 @@ impl Stream {
     pub(crate) fn frame(&mut self, queue_age: Option<Duration>) -> Result<Option<Coded>, Error> {
         let captured = Instant::now();
         self.number = self.number.wrapping_add(1);
-        if !may_encode(queue_age, MAX_QUEUE_AGE) {
+        if self.is_paused(captured) || !may_encode(queue_age, MAX_QUEUE_AGE) {
             self.figures.with(|figures| figures.skipped += 1);
             return Ok(None);
         }
@@ -201,7 +220,8 @@ impl Stream {
             }
         };
         self.keyframes.coded(unit.is_idr, Instant::now());
-        let coded = Coded { bytes: unit.bytes.into(), timestamp: unit.timestamp };
+        let coded =
+            Coded { bytes: unit.bytes.into(), captured, is_idr: unit.is_idr, timestamp: unit.timestamp };
         let profile = unit.is_idr.then(|| ProfileLevelId::from_stream(unit.bytes)).flatten();
         self.figures.with(|figures| {
             figures.coded(&unit, self.number, drawn, self.size);

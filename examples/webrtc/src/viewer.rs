@@ -10,9 +10,9 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use direct264::rtc::{ProfileLevelId, RtpClock};
+use direct264::rtc::{MAX_QUEUE_AGE, ProfileLevelId, RtpClock, may_encode};
 use direct264::{Bitrate, FrameRate, FrameSize};
-use str0m::bwe::{Bitrate as Bandwidth, BweKind};
+use str0m::bwe::Bitrate as Bandwidth;
 use str0m::change::SdpOffer;
 use str0m::config::DtlsCert;
 use str0m::format::Codec;
@@ -24,7 +24,7 @@ use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig}
 use crate::figures::{Figures, Lock};
 use crate::picture::Source;
 use crate::socket::Socket;
-use crate::stream::{Plan, Stream};
+use crate::stream::{Coded, Plan, Stream};
 
 /// What the network is taken to carry until it was measured, which takes a quarter of a second.
 const FIRST_ESTIMATE_BPS: u64 = 4_000_000;
@@ -33,9 +33,13 @@ const FIRST_ESTIMATE_BPS: u64 = 4_000_000;
 const HEADROOM: u64 = 3;
 /// Commands, and the end of the server, are looked for at least so often.
 const LONGEST_WAIT: Duration = Duration::from_millis(10);
+/// How many packets are kept for how long to be sent again, as str0m has it.
+const RESENDS: (usize, Duration) = (1024, Duration::from_secs(3));
 /// A browser that asked for a stream and never connected is given up after this.
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
-const STATISTICS_EVERY: Duration = Duration::from_secs(1);
+/// The estimate of what the network carries is looked at so often. str0m's event for it tells the average over its last
+/// changes, and so of a cut a second too late.
+const STATISTICS_EVERY: Duration = Duration::from_millis(50);
 
 /// What the page's buttons ask for.
 #[derive(Debug, Clone, Copy)]
@@ -96,26 +100,52 @@ pub(crate) fn start(
         return Err("the browser offers no H.264".to_owned());
     }
     let figures = Arc::new(Lock::new(Figures::default()));
-    let stream = Stream::open(plan, source, FIRST_ESTIMATE_BPS, Arc::clone(&figures))
-        .map_err(|error| format!("no encoder: {error}"))?;
     let (commands, receiver) = mpsc::channel();
-    let viewer = Viewer {
-        rtc,
-        socket,
-        stream,
-        figures: Arc::clone(&figures),
-        commands: receiver,
-        is_stopping: Arc::clone(&host.is_stopping),
-        frame_every: interval(plan.frame_rate),
-        video: None,
-        is_connected: false,
-        next_frame: Instant::now(),
-        started: Instant::now(),
-        round_trip: Duration::MAX,
+    let (plan, is_stopping, told) = (plan.clone(), Arc::clone(&host.is_stopping), Arc::clone(&figures));
+    // The encoder is opened, and has its first picture, while the answer travels and the browser connects.
+    let run = move || {
+        let why = match first_picture(&plan, source, &told) {
+            Ok((stream, first)) => Viewer {
+                rtc,
+                socket,
+                stream,
+                figures: Arc::clone(&told),
+                commands: receiver,
+                is_stopping,
+                frame_every: interval(plan.frame_rate),
+                video: None,
+                is_connected: false,
+                first: Some(first),
+                next_frame: Instant::now(),
+                started: Instant::now(),
+                round_trip: Duration::MAX,
+            }
+            .run(),
+            Err(why) => why,
+        };
+        told.with(|figures| {
+            eprintln!("viewer {name} left: {why}; {}", figures.summary());
+            figures.ended = Some(why);
+        });
     };
-    let thread = thread::Builder::new().name(format!("viewer-{name}")).spawn(move || viewer.run(name));
+    let thread = thread::Builder::new().name(format!("viewer-{name}")).spawn(run);
     let thread = thread.map_err(|error| format!("no thread: {error}"))?;
     Ok((answer, Handle { commands, figures, thread }))
+}
+
+fn first_picture(
+    plan: &Plan,
+    source: Source,
+    figures: &Arc<Lock<Figures>>,
+) -> Result<(Stream, Coded), Ending> {
+    let mut stream = Stream::open(plan, source, FIRST_ESTIMATE_BPS, Arc::clone(figures))
+        .map_err(|error| format!("no encoder: {error}"))?;
+    let first = stream.frame(None).map_err(failed)?.ok_or("there is no first picture")?;
+    Ok((stream, first))
+}
+
+fn failed(error: direct264::Error) -> Ending {
+    format!("encoding failed: {error}")
 }
 
 /// A certificate for all viewers. Making one takes longer than all else that an answer needs, so it is made beforehand.
@@ -167,32 +197,30 @@ struct Viewer {
     frame_every: Duration,
     video: Option<Video>,
     is_connected: bool,
+    /// Ready before the connection is.
+    first: Option<Coded>,
     next_frame: Instant,
     started: Instant,
     round_trip: Duration,
 }
 
 impl Viewer {
-    fn run(mut self, name: u64) {
+    fn run(mut self) -> Ending {
         let why = match self.serve() {
             Ok(never) => match never {},
             Err(why) => why,
         };
         self.say_goodbye();
-        self.figures.with(|figures| {
-            eprintln!("viewer {name} left: {why}; {}", figures.summary());
-            figures.ended = Some(why);
-        });
+        why
     }
 
     fn serve(&mut self) -> Result<std::convert::Infallible, Ending> {
-        self.look_for_bandwidth();
         loop {
             let wake = self.send_and_listen()?;
             self.obey()?;
             let now = Instant::now();
             if let Some(video) = self.video.filter(|_| self.is_connected) {
-                if now >= self.next_frame || self.stream.is_keyframe_due(now) {
+                if now >= self.next_frame || self.is_keyframe_due(video.mid, now) {
                     self.frame(video, now)?;
                     // Everything that was written is sent before anything else is waited for.
                     continue;
@@ -232,8 +260,13 @@ impl Viewer {
                 self.video = Some(Video { mid: media.mid, payload });
             }
             Event::KeyframeRequest(_) => self.stream.request_keyframe(now),
-            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. } | BweKind::Remb { estimate, .. }) => {
-                self.stream.estimate(estimate.as_u64(), now).map_err(|error| error.to_string())?;
+            Event::PeerStats(statistics) => {
+                if let Some(estimate) = statistics.bwe_tx {
+                    let is_deep_cut = self.stream.estimate(estimate.as_u64(), now);
+                    if is_deep_cut.map_err(|error| error.to_string())? {
+                        self.forget_sent();
+                    }
+                }
             }
             Event::MediaEgressStats(statistics) => {
                 if let Some(round_trip) = statistics.rtt {
@@ -262,7 +295,6 @@ impl Viewer {
                 Command::Size(size) => self.stream.set_size(size),
                 Command::Bitrate(wish) => {
                     self.stream.set_wish(wish).map_err(|error| error.to_string())?;
-                    self.look_for_bandwidth();
                 }
                 Command::Leave => return Err("it closed the page".to_owned()),
             }
@@ -270,6 +302,7 @@ impl Viewer {
         Ok(())
     }
 
+    /// Has the network probed for what the viewer wants.
     fn look_for_bandwidth(&mut self) {
         let desired = Bandwidth::bps(HEADROOM * u64::from(self.stream.wish().bps()));
         self.rtc.bwe().set_bitrate(Bandwidth::ZERO, desired);
@@ -282,17 +315,41 @@ impl Viewer {
         if self.next_frame < now || self.next_frame > now + self.frame_every {
             self.next_frame = now + self.frame_every;
         }
-        let queue_age = self.queue_age(video.mid, now);
-        let coded = self.stream.frame(queue_age).map_err(|error| format!("encoding failed: {error}"))?;
+        let coded = match self.first.take() {
+            Some(first) => Some(first),
+            None => {
+                // Not before the first picture is out: a probe has packets wait for their turn.
+                self.look_for_bandwidth();
+                let queue_age = self.queue_age(video.mid, now);
+                self.stream.frame(queue_age).map_err(failed)?
+            }
+        };
         self.figures.with(|figures| figures.was_late(due.elapsed()));
         let Some(coded) = coded else { return Ok(()) };
+        if coded.is_idr {
+            self.forget_sent();
+        }
         let writer = self.rtc.writer(video.mid).ok_or("there is nothing to write to")?;
         let time = MediaTime::new(coded.timestamp.0.unsigned_abs(), Frequency::NINETY_KHZ);
         // Shown as soon as it is decoded: the receiver keeps no buffer against jitter.
         writer
             .playout_delay(MediaTime::ZERO, MediaTime::ZERO)
-            .write(video.payload, now, time, coded.bytes)
+            .write(video.payload, coded.captured, time, coded.bytes)
             .map_err(|error| error.to_string())
+    }
+
+    /// What an IDR makes needless, the one that comes now or after a cut, is not sent again, though the receiver asks for it.
+    /// What comes after may be: a resend that is refused freezes Chromium for the three seconds until it sends a PLI.
+    fn forget_sent(&mut self) {
+        let Some(video) = self.video else { return };
+        if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(video.mid, None) {
+            stream.set_rtx_cache(RESENDS.0, RESENDS.1, None);
+        }
+    }
+
+    /// Whether an IDR is wanted that need not wait for the next frame's turn. It waits while packets do: it would be skipped.
+    fn is_keyframe_due(&mut self, mid: Mid, now: Instant) -> bool {
+        self.stream.is_keyframe_due(now) && may_encode(self.queue_age(mid, now), MAX_QUEUE_AGE)
     }
 
     /// How long the oldest packet that was not sent yet has waited.

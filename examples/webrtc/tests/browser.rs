@@ -11,8 +11,8 @@ use common::{Browser, Report, Server, one_at_a_time};
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Five times what was measured: see README.md.
 const KEYFRAME_DEADLINE_MS: f64 = 5.0 * 40.0;
-const LATENCY_DEADLINE_MS: f64 = 5.0 * 12.0;
-const FIRST_FRAME_DEADLINE_MS: f64 = 5.0 * 400.0;
+const LATENCY_DEADLINE_MS: f64 = 5.0 * 15.0;
+const FIRST_FRAME_DEADLINE_MS: f64 = 5.0 * 200.0;
 /// A machine that kept server or page from their work for so long freezes pictures by itself.
 const STALL_MS: f64 = 100.0;
 
@@ -124,7 +124,8 @@ fn keyframes(seen: &Report, wrong: &mut Wrong) {
         format!("keyframes: {idrs} IDRs for {asked} requests")
     });
     let idrs = number(&burst["idrs"]);
-    wrong.unless((1.0..=2.0).contains(&idrs), || format!("keyframes: {idrs} IDRs for a burst of requests"));
+    // Of six: the first, one for those that came after it, and one where the browser, which waited for that, asks again.
+    wrong.unless((1.0..=3.0).contains(&idrs), || format!("keyframes: {idrs} IDRs for a burst of requests"));
 }
 
 fn rate(seen: &Report, wrong: &mut Wrong) {
@@ -226,22 +227,30 @@ fn a_server_that_does_wrong_is_found_out() {
 #[ignore = "measures, and asserts nothing"]
 fn figures() {
     let _turn = one_at_a_time();
-    for _ in 0..5 {
-        let server = Server::start(&["--backend", "openh264", "--drive", common::DRIVE]);
-        let report = Browser::open(&server, "play,keyframes&times=20").report(PATIENCE);
-        let mut answers: Vec<f64> =
-            report["keyframes"]["answers"].as_array().unwrap().iter().map(number).collect();
-        answers.sort_unstable_by(f64::total_cmp);
-        println!(
-            "first frame {:.0} ms ({}), error {}, round trip {}, capture to shown p50 {:.1} p95 {:.1} ms, keyframe p50 {:.0} max {:.0} ms",
-            number(&report["first_frame_ms"]),
-            report["times_ms"],
-            report["error"],
-            report["end"]["server"]["round_trip_us"],
-            number(&report["play"]["latency_p50_ms"]),
-            number(&report["play"]["latency_p95_ms"]),
-            answers[answers.len() / 2],
-            answers[answers.len() - 1],
-        );
+    let server = Server::start(&["--backend", "openh264", "--drive", common::DRIVE]);
+    let report = Browser::open(&server, "play,keyframes&times=100&reloads=20").report(3 * PATIENCE);
+    assert!(report["error"].is_null(), "{report:#}");
+    let starts = report["starts"].as_array().unwrap();
+    println!("ms from createOffer, a browser that has just started: {}", starts[0]);
+    for moment in ["offered", "answered", "connected", "received", "shown"] {
+        spread(moment, starts[1..].iter().map(|start| &start[moment]));
     }
+    let play = &report["play"];
+    println!("capture to shown: p50 {} p95 {} ms", play["latency_p50_ms"], play["latency_p95_ms"]);
+    let keyframes = &report["keyframes"];
+    spread("keyframe request to its IDR shown", keyframes["answers"].as_array().unwrap());
+    spread("of which after its receipt", keyframes["after_receipt"].as_array().unwrap());
+}
+
+fn spread<'a>(what: &str, values: impl IntoIterator<Item = &'a Report>) {
+    let mut values: Vec<f64> = values.into_iter().map(number).collect();
+    values.sort_unstable_by(f64::total_cmp);
+    let last = values.len() - 1;
+    let [p50, p95] = [50, 95].map(|percent| values[last * percent / 100]);
+    println!(
+        "{what}: of {} p50 {p50:.0}, p95 {p95:.0}, {:.0} to {:.0} ms",
+        values.len(),
+        values[0],
+        values[last]
+    );
 }

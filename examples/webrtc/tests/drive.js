@@ -3,8 +3,8 @@
   const options = new URLSearchParams(location.hash.slice(1));
   const report = {agent: navigator.userAgent, error: null};
   const sleep = ms => new Promise(done => setTimeout(done, ms));
-  const until = async (what, ms) => {
-    for (const end = now() + ms; now() < end; await sleep(4)) if (await what()) return true;
+  const until = async (what, ms, step = 4) => {
+    for (const end = now() + ms; now() < end; await sleep(step)) if (await what()) return true;
     return false;
   };
   const last = () => live.shown.at(-1);
@@ -70,27 +70,30 @@
     // Each request is followed by an IDR on the screen.
     async keyframes() {
       if (!worker) await attachWorker();
-      const answers = [], times = Number(options.get('times') ?? 8);
+      const answers = [], after_receipt = [], times = Number(options.get('times') ?? 8);
       const all = await during(async () => {
         for (let i = 0; i < times; i++) {
           const before = (await server()).idrs, asked = now();
           requestKeyframe();
           let idr = null;
-          await until(async () => { const {idrs, last_idr} = await server(); if (idrs > before) idr = last_idr; return idr !== null; }, 4000);
+          // Seldom: asking keeps this page and the server from what is measured.
+          await sleep(150);
+          await until(async () => { const {idrs, last_idr} = await server(); if (idrs > before) idr = last_idr; return idr !== null; }, 4000, 50);
           // Shown is the first picture that is not older than the IDR.
           const shown = () => live.shown.find(({at, number}) => at > asked && (number - idr + 65536) % 65536 < 32768);
           const came = idr !== null && await until(shown, 8000);
           answers.push(came ? shown().at - asked : null);
           if (!came) break;
-          // Longer than the least time between two IDRs, and no multiple of a frame's.
-          await sleep(400 + 7 * i);
+          after_receipt.push(shown().at - shown().received);
+          // With what has passed, longer than the least time between two IDRs, and no multiple of a frame's.
+          await sleep(300 + 7 * i);
         }
       });
       const burst = await during(async () => {
         for (let i = 0; i < 6; i++) { requestKeyframe(); await sleep(15); }
         await sleep(800);
       });
-      return {answers, all, burst};
+      return {answers, after_receipt, all, burst};
     },
 
     // The bitrate that was asked for is the one that comes.
@@ -154,7 +157,13 @@
   try {
     if (!await until(() => live.shown.length, 20000)) throw new Error(`nothing is shown: ${live.error}`);
     report.first_frame_ms = live.firstFrame;
-    report.times_ms = live.times;
+    // Every start of this page, from loading it anew: the first one has a browser that has only just started itself.
+    report.starts = [...JSON.parse(sessionStorage.starts ?? '[]'), {...live.times, shown: live.firstFrame}];
+    if (report.starts.length <= Number(options.get('reloads') ?? 0)) {
+      sessionStorage.starts = JSON.stringify(report.starts);
+      await sleep(1000);
+      return location.reload();
+    }
     for (const name of options.get('phases').split(',')) report[name] = await phases[name]();
     report.end = await look();
     delete report.end.shown;
