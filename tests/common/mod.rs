@@ -9,6 +9,7 @@ pub mod device;
 pub mod form;
 pub mod live;
 pub mod picture;
+pub mod pixels;
 pub mod soak;
 pub mod sps;
 pub mod watched;
