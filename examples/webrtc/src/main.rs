@@ -54,8 +54,9 @@ fn serve(args: &Args) -> Result<(), String> {
         Some(path) => Some(fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?),
         None => None,
     };
-    let server =
-        Server::http(args.bind).map_err(|error| format!("cannot listen on {}: {error}", args.bind))?;
+    let server = Server::http(args.bind).map_err(|error| {
+        format!("cannot listen on {}: {error}; name another address or port with --bind", args.bind)
+    })?;
     let server = Arc::new(server);
     let address = server.server_addr().to_ip().unwrap_or(args.bind);
 

@@ -71,8 +71,14 @@ impl Service {
             return Reply::refused(403, "another site's page has no business here");
         }
         let mut body = String::new();
-        if request.as_reader().take(LONGEST_BODY).read_to_string(&mut body).is_err() {
+        if request.as_reader().take(LONGEST_BODY + 1).read_to_string(&mut body).is_err() {
             return Reply::refused(400, "the body is not text");
+        }
+        if body.len() as u64 > LONGEST_BODY {
+            return Reply::refused(
+                413,
+                "the body has more than 64 KiB, send an offer or a button's values alone",
+            );
         }
         let body: Value = serde_json::from_str(&body).unwrap_or(Value::Null);
         let url = request.url().to_owned();

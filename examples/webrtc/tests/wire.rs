@@ -215,6 +215,7 @@ fn what_is_asked_wrongly_is_refused_in_words() {
     refused("/offer", json!({ "sdp": "v=0" }), 400, "no offer");
     refused("/offer", json!(7), 400, "no sdp");
     refused("/viewer/1/keyframe", json!({}), 404, "no such viewer");
+    refused("/offer", json!({ "sdp": "x".repeat(70_000) }), 413, "64 KiB");
     refused("/hardware", json!({ "broken": true }), 409, "real");
     refused("/nothing", json!({}), 404, "nothing here");
     let mut receiver = Receiver::join(&server);
