@@ -24,18 +24,6 @@ pub enum Error {
     Driver(DriverError),
 }
 
-impl Error {
-    /// Whether CUDA has given up the context that the call was in.
-    pub(crate) fn is_context_lost(&self) -> bool {
-        match self {
-            Self::Driver(why) => why.is_context_lost,
-            Self::Unavailable(why) => why.is_context_lost,
-            Self::Frame(FrameError::Unreadable { status, .. }) => is_sticky(*status),
-            Self::Frame(_) | Self::Config(_) => false,
-        }
-    }
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -461,13 +449,11 @@ pub struct Unavailable {
     pub reason: Reason,
     /// What was seen: a library's name, two versions, a call and its status. May be empty.
     pub detail: String,
-    /// See [`DriverError::is_context_lost`].
-    pub is_context_lost: bool,
 }
 
 impl Unavailable {
     pub(crate) fn new(backend: Backend, reason: Reason, detail: impl Into<String>) -> Self {
-        Self { backend, reason, detail: detail.into(), is_context_lost: false }
+        Self { backend, reason, detail: detail.into() }
     }
 }
 
@@ -483,12 +469,6 @@ impl fmt::Display for Unavailable {
 
 impl StdError for Unavailable {}
 
-/// Whether a status of CUDA's is one that it gives for good in a context.
-fn is_sticky(status: i64) -> bool {
-    const STICKY: [i64; 12] = [214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719, 721];
-    STICKY.contains(&status)
-}
-
 /// A call that the driver or library refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -503,9 +483,6 @@ pub struct DriverError {
     pub status: i64,
     /// What the library said of it, where it said anything.
     pub detail: String,
-    /// CUDA has given up the context for good: bad memory or bad code on the GPU, whoever's it was, or a GPU that fell off
-    /// the bus. Every call in it fails from now on, and frames in its memory are lost.
-    pub is_context_lost: bool,
 }
 
 impl DriverError {
@@ -515,9 +492,7 @@ impl DriverError {
         status: impl Into<i64>,
         detail: impl Into<String>,
     ) -> Self {
-        let (status, detail) = (status.into(), detail.into());
-        let is_context_lost = call.starts_with("cu") && is_sticky(status);
-        Self { backend, reason: Reason::DriverError, call, status, detail, is_context_lost }
+        Self { backend, reason: Reason::DriverError, call, status: status.into(), detail: detail.into() }
     }
 
     /// The same error for a reason that is known more closely.

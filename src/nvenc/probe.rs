@@ -40,12 +40,8 @@ impl Probe {
 }
 
 /// A probe without GPUs and without a reason: `probe` makes none.
-static NO_GPU: Unavailable = Unavailable {
-    backend: crate::Backend::Nvenc,
-    reason: crate::Reason::NoGpu,
-    detail: String::new(),
-    is_context_lost: false,
-};
+static NO_GPU: Unavailable =
+    Unavailable { backend: crate::Backend::Nvenc, reason: crate::Reason::NoGpu, detail: String::new() };
 
 /// A version as two numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -149,7 +149,6 @@ impl Session {
                 Err(error) => reply.result = Err(error),
             },
         }
-        reply.result = reply.result.map_err(|error| self.explain(error));
         reply
     }
 }

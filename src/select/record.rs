@@ -126,7 +126,7 @@ impl Record {
     }
 
     fn is_not_had(&mut self, why: &Unavailable, message: &'static str) {
-        let Unavailable { backend, reason, detail, .. } = why;
+        let Unavailable { backend, reason, detail } = why;
         let word = backend.word();
         if reason.is_absence() {
             tracing::info!(backend = word, reason = reason.word(), detail, "{message}");
@@ -149,7 +149,7 @@ impl Record {
     }
 
     pub(super) fn fell_back(&mut self, why: Unavailable, to: Backend) {
-        let Unavailable { backend, reason, detail, .. } = why;
+        let Unavailable { backend, reason, detail } = why;
         tracing::warn!(
             frame = self.frames,
             backend = backend.word(),
