@@ -12,17 +12,15 @@ mod raw;
 mod session;
 
 use std::ops::{Range, RangeInclusive};
-use std::sync::Weak;
 use std::time::{Duration, Instant};
 
 use crate::annexb::is_droppable;
 use crate::config::{EncoderConfig, TemporalLayers};
 use crate::encoder::{AccessUnit, Backend, Encoder, Engine, Picture, Recovery, Remains, StageTimes};
-use crate::error::{ConfigError, DriverError, Error, FrameError};
+use crate::error::{ConfigError, Error, FrameError};
 use crate::event::{Event, EventKind, EventLog};
 use crate::frame::Frame;
 use crate::pipeline::Pipelined;
-use crate::reason::Reason;
 use crate::references::{Answer, References};
 use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange};
 use device::DeviceReader;
@@ -73,7 +71,7 @@ impl OpenH264Encoder {
             session: Session::open(config, config.size, rate.qp())?,
             config: config.clone(),
             size: config.size,
-            device: DeviceReader::new(config.nvenc.form),
+            device: DeviceReader::default(),
             planar: Planar::new(config.colour),
             rate,
             bytes: Vec::new(),
@@ -279,14 +277,9 @@ impl Encoder for OpenH264Encoder {
         Ok(bytes)
     }
 
-    /// Nothing is kept of a frame, unless a call that was to fetch it hangs.
+    /// Nothing is ever kept of a frame.
     fn forget_cuda(&mut self, _address: Option<u64>) -> Result<(), Error> {
-        if self.device.remains().strong_count() == 0 {
-            return Ok(());
-        }
-        let what = "a call that was given up has not come back";
-        let error = DriverError::new(Backend::OpenH264, "cuMemcpy2DAsync", 0, what);
-        Err(error.because(Reason::TimedOut).into())
+        Ok(())
     }
 
     fn take_events(&mut self) -> Vec<Event> {
@@ -315,8 +308,7 @@ impl Engine for OpenH264Encoder {
         Ok(())
     }
 
-    /// Behind what was left comes what is in use, of which nothing outlives its call.
     fn remains(&self) -> Vec<Remains> {
-        vec![self.device.remains(), Weak::<()>::new()]
+        Vec::new()
     }
 }
