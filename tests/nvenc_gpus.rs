@@ -13,7 +13,7 @@ use direct264::nvenc::{NvencEncoder, probe, probe_within};
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
     BackOff, Backend, CallForm, CallLimits, Encoder, EncoderConfig, Error, FailoverConfig, FrameError,
-    GpuChoice, NvencConfig, Order, Picture, PixelFormat, Reason, Unavailable,
+    GpuChoice, NvencConfig, Order, Picture, PixelFormat, Reason,
 };
 
 /// Runs the rest of a test in a process with this part of a driver and these GPUs.
@@ -39,12 +39,8 @@ fn on_gpu(gpu: GpuChoice) -> EncoderConfig {
 }
 
 fn refusal(config: &EncoderConfig) -> Reason {
-    why_not(config).reason
-}
-
-fn why_not(config: &EncoderConfig) -> Unavailable {
     match NvencEncoder::new(config).unwrap_err() {
-        Error::Unavailable(why) => why,
+        Error::Unavailable(why) => why.reason,
         other => panic!("{other:?}"),
     }
 }
@@ -52,9 +48,7 @@ fn why_not(config: &EncoderConfig) -> Unavailable {
 #[test]
 fn a_gpu_without_an_encoder_is_named_and_refused() {
     on(Part::All, "none:NVIDIA H200", "a_gpu_without_an_encoder_is_named_and_refused", || {
-        let why = why_not(&on_gpu(GpuChoice::Any));
-        assert_eq!(why.reason, Reason::NoEncoderOnGpu);
-        assert!(why.detail.ends_with(" on GPU 0 (NVIDIA H200)"), "{why}");
+        assert_eq!(refusal(&on_gpu(GpuChoice::Any)), Reason::NoEncoderOnGpu);
         let found = probe();
         assert_eq!((found.gpus.len(), found.gpus[0].name.as_str()), (1, "NVIDIA H200"));
         assert_eq!(found.encoder().unwrap_err().reason, Reason::NoEncoderOnGpu);
@@ -140,15 +134,11 @@ fn a_gpu_whose_sessions_are_all_taken_is_passed_over_for_the_next() {
                 GpuChoice::Spread => assert_eq!(gpus, [1, 3, 4, 1, 3, 4]),
                 _ => assert_eq!(gpus, [1, 1, 3, 3, 4, 4]),
             }
-            let why = why_not(&on_gpu(choice));
-            assert_eq!(why.reason, Reason::SessionLimit);
-            assert!(why.detail.ends_with(" on GPU 1 (NVIDIA L4), where this process has 2"), "{why}");
+            assert_eq!(refusal(&on_gpu(choice)), Reason::SessionLimit);
             // Another process may have sessions there that this one knows nothing of.
             drop(encoders.remove(1));
             stage.set("GPU_SESSIONS=1");
             assert_eq!(refusal(&on_gpu(choice)), Reason::SessionLimit);
-            let why = why_not(&on_gpu(GpuChoice::Index(gpus[1])));
-            assert!(why.detail.ends_with(", where this process has 1"), "{why}");
             stage.set("GPU_SESSIONS=2");
             assert_eq!(NvencEncoder::new(&on_gpu(choice)).unwrap().gpu_index(), gpus[1]);
         }
@@ -236,116 +226,6 @@ fn a_frame_on_another_gpu_than_the_encoder_is_refused_in_words_and_software_read
         }
         drop((software, pictures, devices));
         stage.report().assert_clean("frames on several GPUs");
-    });
-}
-
-/// Any GPU is as good, so one that hangs is not the one to wait for.
-#[test]
-fn where_a_gpu_hangs_the_next_attempt_is_made_on_another_one() {
-    let test = "where_a_gpu_hangs_the_next_attempt_is_made_on_another_one";
-    on(Part::All, "nvenc:NVIDIA L4,nvenc:NVIDIA T4", test, || {
-        let stage = Double::get().load();
-        let long = Duration::from_secs(20);
-        let form =
-            CallForm::Bounded(CallLimits::DEFAULT.open(Duration::from_millis(500)).first(long).rest(long));
-        let soon = BackOff::new(Duration::from_millis(5), Duration::from_millis(20)).unwrap();
-        let any = on_gpu(GpuChoice::Any).nvenc(NvencConfig::new().form(form));
-        stage.set("FAULT=nvEncInitializeEncoder:1=hang");
-        let opened =
-            direct264::open(&any.clone().failover(FailoverConfig::new().retry(Some(soon))), &Order::auto())
-                .unwrap();
-        let why = &opened.passed_over[0];
-        assert_eq!(why.reason, Reason::TimedOut);
-        assert!(why.detail.contains("nvEncInitializeEncoder") && why.detail.ends_with(" on GPU 0"), "{why}");
-
-        let mut encoder = opened.encoder;
-        let deadline = Instant::now() + Duration::from_secs(20);
-        let mut number = 0;
-        while encoder.backend() != Backend::Nvenc {
-            assert!(Instant::now() < deadline, "never came to a GPU");
-            encode_run(&mut encoder, number, 1);
-            number += 1;
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        // Only an encoder on the other GPU reads from there.
-        let device = Device::on(1);
-        let elsewhere = DevicePicture::new(&device, encoder.size(), PixelFormat::Nv12, 512);
-        elsewhere
-            .write(&device, &device::nv12(encoder.size(), &picture::Camera::new(encoder.size()).i420(0)));
-        device.stream.synchronize().unwrap();
-        assert_eq!(
-            encoder.encode(&elsewhere.frame(9), Picture::Auto).unwrap().backend,
-            Backend::Nvenc,
-            "the stream came to GPU 1"
-        );
-        encoder.forget_cuda(None).unwrap();
-        drop((elsewhere, device));
-
-        let gpu = || NvencEncoder::new(&any).unwrap().gpu_index();
-        assert_eq!(gpu(), 1);
-        // It answers again, and is the first again.
-        stage.set("FAULT=");
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while gpu() != 0 {
-            assert!(Instant::now() < deadline, "GPU 0 is never tried again");
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        drop(encoder);
-        stage.report().assert_clean("a GPU that hung");
-    });
-}
-
-/// The encoder that is ready is kept for the next frame that it can read.
-#[test]
-fn a_frame_of_another_gpu_does_not_keep_a_stream_in_software() {
-    let test = "a_frame_of_another_gpu_does_not_keep_a_stream_in_software";
-    on(Part::All, "nvenc:NVIDIA L4,none:NVIDIA H100", test, || {
-        let stage = Double::get().load();
-        stage.set("CAPS=WIDTH_MAX=320,HEIGHT_MAX=240");
-        let soon = BackOff::new(Duration::from_millis(5), Duration::from_millis(20)).unwrap();
-        let small = size(160, 96);
-        let device = Device::on(1);
-        let elsewhere = DevicePicture::new(&device, small, PixelFormat::Nv12, 256);
-        elsewhere.write(&device, &device::nv12(small, &picture::Camera::new(small).i420(0)));
-        device.stream.synchronize().unwrap();
-        // Left for a size that it does not take, and for a failure.
-        for is_for_size in [true, false] {
-            let config = config(small, 30, 300).failover(FailoverConfig::new().retry(Some(soon)));
-            let mut encoder = direct264::open(&config, &Order::auto()).unwrap().encoder;
-            encode_run(&mut encoder, 0, 2);
-            let encoded = || stage.report().calls("nvEncUnlockBitstream");
-            let before = encoded();
-            if is_for_size {
-                encoder.set_size(size(400, 96)).unwrap();
-                encode_run(&mut encoder, 2, 1);
-                encoder.set_size(small).unwrap();
-            } else {
-                stage.set("FAULT=nvEncEncodePicture:1=20");
-                encode_run(&mut encoder, 2, 1);
-            }
-            assert_eq!(encoder.backend(), Backend::OpenH264);
-            // The hardware is ready as soon as it has encoded a picture of its own.
-            let deadline = Instant::now() + Duration::from_secs(20);
-            while encoded() == before {
-                assert!(Instant::now() < deadline, "was not tried again");
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            let opened = stage.report().calls("nvEncOpenEncodeSessionEx");
-            for number in 3..23 {
-                let unit = encoder.encode(&elsewhere.frame(number), Picture::Auto).unwrap();
-                assert_eq!(unit.backend, Backend::OpenH264);
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            let unit = encode_run(&mut encoder, 23, 1).remove(0);
-            assert_eq!((unit.backend, unit.is_idr), (Backend::Nvenc, true));
-            assert_eq!(stage.report().calls("nvEncOpenEncodeSessionEx"), opened, "what was found is kept");
-        }
-        drop((elsewhere, device));
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !stage.report().leaks().is_empty() && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        stage.report().assert_clean("frames of another GPU at a return");
     });
 }
 

@@ -1,6 +1,7 @@
 //! Who makes the driver calls of a session: the caller's thread, or a thread of the session's own for which the
 //! caller waits with a limit.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,7 +10,6 @@ use super::opening::{self, Setup};
 use super::params::Params;
 use super::pixels::{Staging, SurfaceFormat};
 use super::progress::Progress;
-use super::seat;
 use super::session::{Next, Output, Session};
 use crate::config::{CallForm, CallLimits, EncoderConfig};
 use crate::cuda::PinnedMemory;
@@ -18,6 +18,14 @@ use crate::error::{DriverError, Error, FrameError, Unavailable};
 use crate::frame::CudaImage;
 use crate::reason::Reason;
 use crate::units::FrameSize;
+
+/// Threads of this process that nobody waits for any more and that have not come back.
+static HANGING: AtomicUsize = AtomicUsize::new(0);
+
+/// How many sessions of this process hang in a call. Each holds a thread, so who tries again and again asks first.
+pub(crate) fn hanging() -> usize {
+    HANGING.load(Ordering::Relaxed)
+}
 
 /// Something to do with a session. What the work needs travels with it and comes back with the [`Reply`], so that
 /// nothing is shared between two threads while a call is under way.
@@ -248,8 +256,6 @@ struct Mail {
     answer: Option<Answer>,
     /// The caller has stopped waiting and takes no answer any more.
     is_abandoned: bool,
-    /// Where the thread was then, if it has not come back since.
-    hangs_on: Option<Option<i32>>,
     /// The thread has nothing more to do with the driver.
     has_ended: bool,
     /// What is freed by whichever side is the last: by the thread, if a call of it hangs still.
@@ -291,8 +297,7 @@ impl Worker {
             Ok(Answer::Opened(opened)) => Ok((worker, opened?)),
             Ok(_) => Err(worker.lost(limits.open).into()),
             Err(error) => {
-                let gpu = worker.progress.gpu().map(|gpu| format!(" on GPU {gpu}")).unwrap_or_default();
-                let detail = format!("{}: {}{gpu}", error.call, error.detail);
+                let detail = format!("{}: {}", error.call, error.detail);
                 Err(Unavailable::new(Backend::Nvenc, error.reason, detail).into())
             }
         }
@@ -344,9 +349,7 @@ impl Worker {
             mail = match left {
                 Some(Duration::ZERO) => {
                     if !mail.is_abandoned && !mail.has_ended {
-                        let gpu = self.progress.gpu();
-                        mail.hangs_on = Some(gpu);
-                        seat::hangs_on(gpu);
+                        HANGING.fetch_add(1, Ordering::Relaxed);
                     }
                     mail.is_abandoned = true;
                     drop(mail);
@@ -391,8 +394,8 @@ impl Shared {
     fn end(&self) {
         let mut mail = self.lock();
         mail.has_ended = true;
-        if let Some(gpu) = mail.hangs_on.take() {
-            seat::came_back_from(gpu);
+        if mail.is_abandoned {
+            HANGING.fetch_sub(1, Ordering::Relaxed);
         }
     }
 

@@ -5,7 +5,6 @@ use crate::config::EncoderConfig;
 use crate::encoder::Backend;
 use crate::error::{ConfigError, DriverError, Error};
 use crate::event::EventKind;
-use crate::nvenc::ended::Exchange;
 use crate::nvenc::lent::Pool;
 use crate::nvenc::opening;
 use crate::nvenc::params::Attempt;
@@ -26,8 +25,6 @@ impl NvencEncoder {
             return Err(out_of_range(coded, can).into());
         }
         let config = EncoderConfig { size, ..self.config.clone() };
-        // Settings that do not go with the size are found before the session that it leaves is gone.
-        self.setup.params(&config, size, None)?;
         let most = self.config.max_size.padded_to_even();
         let fits = coded.width() <= most.width() && coded.height() <= most.height();
         if fits && can.dynamic_size {
@@ -86,13 +83,9 @@ impl NvencEncoder {
     /// Ends the session and opens another.
     fn reopen(&mut self, config: EncoderConfig) -> Result<(), Error> {
         self.settle()?;
-        let exchange = Exchange::begin();
         self.close();
         match Runner::open(&config) {
-            Ok((runner, setup)) => {
-                exchange.done();
-                (self.runner, self.setup) = (runner, setup);
-            }
+            Ok((runner, setup)) => (self.runner, self.setup) = (runner, setup),
             Err(error) => {
                 self.spent = Some(match &error {
                     Error::Driver(why) => why.clone(),

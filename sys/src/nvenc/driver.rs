@@ -54,6 +54,8 @@ impl EntryPoints {
 #[derive(Debug)]
 pub struct Driver {
     entry_points: EntryPoints,
+    /// Never closed: the driver keeps threads that run its code.
+    _library: Option<libloading::Library>,
 }
 
 /// The encode library of this process, opened on the first call and kept, as is a failure to open it.
@@ -71,7 +73,7 @@ fn open() -> Result<Driver, LoadError> {
     let library = load::open(Library::NvEncode)?;
     let entry_points = EntryPoints::find(|symbol| load::find(&library, symbol))
         .map_err(|(symbol, said)| LoadError::Symbol { library: Library::NvEncode, symbol, said })?;
-    Ok(Driver { entry_points })
+    Ok(Driver { entry_points, _library: Some(library) })
 }
 
 /// Held while the API version of the process matters: from making an instance to having a session.
@@ -104,7 +106,7 @@ impl Driver {
     /// into the list.
     #[must_use]
     pub const unsafe fn from_entry_points(entry_points: EntryPoints) -> Self {
-        Self { entry_points }
+        Self { entry_points, _library: None }
     }
 
     /// The newest API version that the driver speaks.
