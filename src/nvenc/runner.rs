@@ -298,7 +298,9 @@ impl Worker {
             Ok(_) => Err(worker.lost(limits.open).into()),
             Err(error) => {
                 let detail = format!("{}: {}", error.call, error.detail);
-                Err(Unavailable::new(Backend::Nvenc, error.reason, detail).into())
+                Err(Unavailable::new(Backend::Nvenc, error.reason, detail)
+                    .advising(error.closer_advice)
+                    .into())
             }
         }
     }
