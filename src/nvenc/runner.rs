@@ -297,7 +297,7 @@ impl Worker {
             Ok(Answer::Opened(opened)) => Ok((worker, opened?)),
             Ok(_) => Err(worker.lost(limits.open).into()),
             Err(error) => {
-                let detail = format!("{}: {}", error.call, error.detail);
+                let detail = format!("{}, or a call on the way to it: {}", error.call, error.detail);
                 Err(Unavailable::new(Backend::Nvenc, error.reason, detail)
                     .advising(error.closer_advice)
                     .into())
