@@ -33,7 +33,7 @@ fn kept_inputs_break_nothing() {
     kept("nals", bodies::nals);
     kept("sps", bodies::sps);
     kept("frames", bodies::frames);
-    kept("values", bodies::values);
+    kept("values", values);
     kept("access_units", bodies::access_units);
     kept("config", bodies::config);
     kept("failover", bodies::failover);
@@ -125,7 +125,7 @@ proptest! {
 
     #[test]
     fn no_text_breaks_the_values_of_the_command_line(text in bytes_of(VALUE_WORDS)) {
-        bodies::values(&text);
+        values(&text);
     }
 
     #[test]

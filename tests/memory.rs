@@ -3,7 +3,7 @@
 //!
 //! 20,000 frames unless `DIRECT264_SOAK_FRAMES` says otherwise. A test binary of its own, since it measures the memory of
 //! the process, and one test, since nobody else may take any meanwhile.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
 #![expect(unsafe_code, reason = "has the C library give back what is free")]
 
 mod common;
