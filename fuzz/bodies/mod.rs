@@ -1,6 +1,11 @@
 //! What each fuzz target does with its bytes. `tests/fuzzed.rs` does the same with the kept inputs and with random ones,
 //! so that every build compiles these and every run runs them.
-#![allow(dead_code, reason = "modules of the command and of the tests, of which a fuzz target uses a part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "modules of the command and of the tests, of which this uses a part"
+)]
+#![allow(clippy::expect_used, reason = "what is not as it should be ends the run, here as in a test")]
 
 mod access_units;
 mod config;
@@ -99,7 +104,7 @@ pub(crate) fn values(bytes: &[u8]) {
         assert_eq!(values::pixel_format_name(format), text);
     }
     if let Ok(at) = at::At::parse(&text) {
-        assert!(at::Schedule::new(&[at.clone()]).is_ok(), "{at:?}");
+        assert!(at::Schedule::new(std::slice::from_ref(&at)).is_ok(), "{at:?}");
         assert_eq!(at::Schedule::new(&[at.clone(), at.clone()]).unwrap_err().code, 2);
     }
     if let Ok(id) = text.parse::<direct264::rtc::ProfileLevelId>() {
