@@ -95,6 +95,11 @@ impl Restorer {
         }
         self.0.place().found.take()
     }
+
+    /// Has what was found taken another time.
+    pub(super) fn put_back(&self, found: Found) {
+        self.0.place().found = Some(found);
+    }
 }
 
 impl Drop for Restorer {

@@ -50,7 +50,7 @@ impl FailoverEncoder {
 
     fn encode_restored<T>(&mut self, encode: impl FnOnce(&mut Held) -> Result<T, Error>) -> Option<T> {
         let Found { mut held, waits } = self.restorer.as_ref()?.take()?;
-        self.restorer = None;
+        let restorer = self.restorer.take();
         self.waits = Some(waits);
         let brought = held.bring_to(self.wanted);
         // What changed meanwhile was told when it did.
@@ -62,9 +62,8 @@ impl FailoverEncoder {
                 Some(coded)
             }
             Err(Error::Frame(_)) => {
-                // It is the frame that is wrong, which the active encoder is about to say.
-                self.left.extend(held.discard());
-                self.retry(self.left_for.unwrap_or(Reason::DriverError));
+                // It is the frame that is wrong, or that lies on another GPU: the next one may do.
+                self.restorer = restorer.inspect(|restorer| restorer.put_back(Found { held, waits }));
                 None
             }
             Err(error) => {
