@@ -58,6 +58,10 @@ fn a_gpu_that_is_named_and_cannot_is_passed_over_with_the_reason() {
         assert_eq!(opened.encoder.backend(), Backend::OpenH264);
         assert_eq!(opened.passed_over[0].reason, reason, "{gpu}: {}", opened.passed_over[0]);
         assert!(!reason.advice().is_empty());
+        if reason == Reason::NoEncoderOnGpu {
+            let detail = &opened.passed_over[0].detail;
+            assert!(detail.ends_with(" on GPU 0 (NVIDIA H100)"), "{detail}");
+        }
         match open(&on(gpu), &Order::only(Backend::Nvenc)).unwrap_err() {
             Error::Unavailable(why) => assert_eq!(why.reason, reason),
             other => panic!("{other:?}"),

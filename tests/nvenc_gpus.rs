@@ -13,7 +13,7 @@ use direct264::nvenc::{NvencEncoder, probe, probe_within};
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
     BackOff, Backend, CallForm, CallLimits, Encoder, EncoderConfig, Error, FailoverConfig, FrameError,
-    GpuChoice, NvencConfig, Order, Picture, PixelFormat, Reason,
+    GpuChoice, NvencConfig, Order, Picture, PixelFormat, Reason, Unavailable,
 };
 
 /// Runs the rest of a test in a process with this part of a driver and these GPUs.
@@ -39,8 +39,12 @@ fn on_gpu(gpu: GpuChoice) -> EncoderConfig {
 }
 
 fn refusal(config: &EncoderConfig) -> Reason {
+    why_not(config).reason
+}
+
+fn why_not(config: &EncoderConfig) -> Unavailable {
     match NvencEncoder::new(config).unwrap_err() {
-        Error::Unavailable(why) => why.reason,
+        Error::Unavailable(why) => why,
         other => panic!("{other:?}"),
     }
 }
@@ -48,7 +52,9 @@ fn refusal(config: &EncoderConfig) -> Reason {
 #[test]
 fn a_gpu_without_an_encoder_is_named_and_refused() {
     on(Part::All, "none:NVIDIA H200", "a_gpu_without_an_encoder_is_named_and_refused", || {
-        assert_eq!(refusal(&on_gpu(GpuChoice::Any)), Reason::NoEncoderOnGpu);
+        let why = why_not(&on_gpu(GpuChoice::Any));
+        assert_eq!(why.reason, Reason::NoEncoderOnGpu);
+        assert!(why.detail.ends_with(" on GPU 0 (NVIDIA H200)"), "{why}");
         let found = probe();
         assert_eq!((found.gpus.len(), found.gpus[0].name.as_str()), (1, "NVIDIA H200"));
         assert_eq!(found.encoder().unwrap_err().reason, Reason::NoEncoderOnGpu);
@@ -134,11 +140,15 @@ fn a_gpu_whose_sessions_are_all_taken_is_passed_over_for_the_next() {
                 GpuChoice::Spread => assert_eq!(gpus, [1, 3, 4, 1, 3, 4]),
                 _ => assert_eq!(gpus, [1, 1, 3, 3, 4, 4]),
             }
-            assert_eq!(refusal(&on_gpu(choice)), Reason::SessionLimit);
+            let why = why_not(&on_gpu(choice));
+            assert_eq!(why.reason, Reason::SessionLimit);
+            assert!(why.detail.ends_with(" on GPU 1 (NVIDIA L4), where this process has 2"), "{why}");
             // Another process may have sessions there that this one knows nothing of.
             drop(encoders.remove(1));
             stage.set("GPU_SESSIONS=1");
             assert_eq!(refusal(&on_gpu(choice)), Reason::SessionLimit);
+            let why = why_not(&on_gpu(GpuChoice::Index(gpus[1])));
+            assert!(why.detail.ends_with(", where this process has 1"), "{why}");
             stage.set("GPU_SESSIONS=2");
             assert_eq!(NvencEncoder::new(&on_gpu(choice)).unwrap().gpu_index(), gpus[1]);
         }
@@ -226,6 +236,60 @@ fn a_frame_on_another_gpu_than_the_encoder_is_refused_in_words_and_software_read
         }
         drop((software, pictures, devices));
         stage.report().assert_clean("frames on several GPUs");
+    });
+}
+
+/// The encoder that is ready is kept for the next frame that it can read.
+#[test]
+fn a_frame_of_another_gpu_does_not_keep_a_stream_in_software() {
+    let test = "a_frame_of_another_gpu_does_not_keep_a_stream_in_software";
+    on(Part::All, "nvenc:NVIDIA L4,none:NVIDIA H100", test, || {
+        let stage = Double::get().load();
+        stage.set("CAPS=WIDTH_MAX=320,HEIGHT_MAX=240");
+        let soon = BackOff::new(Duration::from_millis(5), Duration::from_millis(20)).unwrap();
+        let small = size(160, 96);
+        let device = Device::on(1);
+        let elsewhere = DevicePicture::new(&device, small, PixelFormat::Nv12, 256);
+        elsewhere.write(&device, &device::nv12(small, &picture::Camera::new(small).i420(0)));
+        device.stream.synchronize().unwrap();
+        // Left for a size that it does not take, and for a failure.
+        for is_for_size in [true, false] {
+            let config = config(small, 30, 300).failover(FailoverConfig::new().retry(Some(soon)));
+            let mut encoder = direct264::open(&config, &Order::auto()).unwrap().encoder;
+            encode_run(&mut encoder, 0, 2);
+            let encoded = || stage.report().calls("nvEncUnlockBitstream");
+            let before = encoded();
+            if is_for_size {
+                encoder.set_size(size(400, 96)).unwrap();
+                encode_run(&mut encoder, 2, 1);
+                encoder.set_size(small).unwrap();
+            } else {
+                stage.set("FAULT=nvEncEncodePicture:1=20");
+                encode_run(&mut encoder, 2, 1);
+            }
+            assert_eq!(encoder.backend(), Backend::OpenH264);
+            // The hardware is ready as soon as it has encoded a picture of its own.
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while encoded() == before {
+                assert!(Instant::now() < deadline, "was not tried again");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let opened = stage.report().calls("nvEncOpenEncodeSessionEx");
+            for number in 3..23 {
+                let unit = encoder.encode(&elsewhere.frame(number), Picture::Auto).unwrap();
+                assert_eq!(unit.backend, Backend::OpenH264);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            let unit = encode_run(&mut encoder, 23, 1).remove(0);
+            assert_eq!((unit.backend, unit.is_idr), (Backend::Nvenc, true));
+            assert_eq!(stage.report().calls("nvEncOpenEncodeSessionEx"), opened, "what was found is kept");
+        }
+        drop((elsewhere, device));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !stage.report().leaks().is_empty() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        stage.report().assert_clean("frames of another GPU at a return");
     });
 }
 

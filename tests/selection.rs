@@ -92,6 +92,15 @@ fn every_reason_has_a_word_of_its_own_and_a_sentence() {
 }
 
 #[test]
+fn every_reason_that_nobody_chose_says_what_to_do() {
+    for reason in Reason::ALL {
+        assert_eq!(reason.advice().is_empty(), reason == Reason::ByRequest, "{reason}");
+    }
+    assert!(Reason::NoVideoCapability.advice().contains("NVIDIA_DRIVER_CAPABILITIES=compute,utility,video"));
+    assert!(Reason::NoEncoderOnGpu.advice().contains("H100"));
+}
+
+#[test]
 fn what_is_absent_does_not_come_by_waiting() {
     let both = |reason: &&Reason| reason.is_absence() && reason.may_pass();
     assert_eq!(Reason::ALL.iter().filter(both).count(), 0);

@@ -89,13 +89,29 @@ pub(super) fn open(config: &EncoderConfig, progress: &Progress) -> Result<(Sessi
             Err(error) => {
                 tracing::debug!(gpu = device.index, name = device.name, %error, "GPU passed over");
                 if failure.as_ref().is_none_or(has_no_encoder) {
-                    failure = Some(error);
+                    failure = Some(on_gpu(error, &device, &seat));
                 }
             }
         }
     }
     let nothing_tried = || Unavailable::new(Backend::Nvenc, Reason::NoGpu, "CUDA lists no device").into();
     Err(failure.unwrap_or_else(nothing_tried))
+}
+
+/// The same with the GPU that it is about; where no more sessions are to be had, with how many of them are ours.
+fn on_gpu(mut error: Error, device: &Device, seat: &Seat) -> Error {
+    let mut place = format!(" on GPU {} ({})", device.index, device.name);
+    match &mut error {
+        Error::Unavailable(why) => {
+            if why.reason == Reason::SessionLimit {
+                place += &format!(", where this process has {}", seat.others());
+            }
+            why.detail += &place;
+        }
+        Error::Driver(why) => why.detail += &place,
+        Error::Config(_) | Error::Frame(_) => {}
+    }
+    error
 }
 
 fn has_no_encoder(error: &Error) -> bool {

@@ -23,6 +23,11 @@ impl Seat {
         taken.push(gpu);
         Some((at, Self { gpu }))
     }
+
+    /// How many others there are on its GPU.
+    pub(super) fn others(&self) -> usize {
+        taken().iter().filter(|&&gpu| gpu == self.gpu).count().saturating_sub(1)
+    }
 }
 
 impl Drop for Seat {
@@ -55,6 +60,7 @@ mod tests {
         let mut seats: Vec<_> = (0..5).map(|_| take(gpus, true)).collect();
         let order: Vec<i32> = seats.iter().map(|(gpu, _)| *gpu).collect();
         assert_eq!(order, [901, 902, 903, 901, 902]);
+        assert_eq!(seats[0].1.others(), 1);
         // The second session ends.
         drop(seats.remove(1));
         for next in [902, 903, 901] {
