@@ -33,15 +33,23 @@ fn a_frame_on_which_nvenc_fails_comes_out_of_software_as_an_idr_and_the_stream_r
     let mut live = Live::open(&hasty());
     live.frames(5);
     stage.set("FAULT=nvEncEncodePicture:1=20");
+    assert_eq!(live.encoder.counters().time_in_software, ms(0));
+    let start = Instant::now();
     let unit = live.frame(Picture::Auto);
     assert_eq!((unit.backend, unit.is_idr), (Backend::OpenH264, true));
     live.frames_until(Backend::Nvenc);
+    let most = start.elapsed();
     live.frames(5);
 
     let counters = live.encoder.counters();
     assert_eq!((counters.fallbacks, counters.restorations), (1, 1));
     assert_eq!(counters.nvenc_frames + counters.openh264_frames, live.units.len() as u64);
-    assert!(counters.openh264_frames >= 1 && counters.time_in_software > ms(0));
+    assert!(counters.openh264_frames >= 1);
+    // It was tried again after 5 ms at the earliest, and the time stands still since it is back.
+    let in_software = counters.time_in_software;
+    assert!(in_software >= ms(4) && in_software <= most, "{in_software:?} of {most:?}");
+    std::thread::sleep(ms(20));
+    assert_eq!(live.encoder.counters().time_in_software, in_software);
     let latency = live.encoder.latency();
     assert_eq!(latency.frames, live.units.len() as u64);
     assert!(latency.p50 <= latency.p99 && latency.p99 <= latency.max);
@@ -59,6 +67,46 @@ fn a_frame_on_which_nvenc_fails_comes_out_of_software_as_an_idr_and_the_stream_r
     }
     ended.assert_whole("a failure and a return");
     assert_decodable(&[ended], 30.0, "a failure and a return");
+}
+
+#[test]
+fn the_time_in_software_runs_while_software_has_the_stream() {
+    let stage = Double::get().load();
+    let mut live = Live::open(&hasty().failover(patient()));
+    live.frames(1);
+    stage.set("FAULT=nvEncEncodePicture:1=20");
+    live.frames(1);
+    let before = live.encoder.counters().time_in_software;
+    std::thread::sleep(ms(20));
+    let since = live.encoder.counters().time_in_software - before;
+    assert!(since >= ms(20), "{since:?}");
+    drop(live);
+    assert_clean_soon(&stage, "time in software");
+}
+
+#[test]
+fn the_backend_that_the_caller_puts_first_is_taken_and_the_other_one_is_not_asked() {
+    let stage = Double::get().load();
+    let order = Order::of([Backend::OpenH264, Backend::Nvenc]).unwrap();
+    let mut opened = open(&hasty(), &order).unwrap();
+    assert_eq!(opened.encoder.backend(), Backend::OpenH264);
+    assert!(opened.passed_over.is_empty(), "{:?}", opened.passed_over);
+    let units = common::encode_run(&mut opened.encoder, 0, 3);
+    assert!(units.iter().all(|unit| unit.backend == Backend::OpenH264));
+    assert_eq!(words(&opened.encoder.take_events()), ["selected"]);
+    assert_eq!(stage.report().calls("nvEncOpenEncodeSessionEx"), 0);
+    drop(opened);
+
+    // Eight threads are more than openh264 takes.
+    let mut opened = open(&hasty().threads(NonZeroU8::new(8)), &order).unwrap();
+    assert_eq!(opened.encoder.backend(), Backend::Nvenc);
+    let why = &opened.passed_over[0];
+    assert_eq!((why.backend, why.reason), (Backend::OpenH264, Reason::UnsupportedSetting));
+    assert_eq!(opened.passed_over.len(), 1);
+    common::encode_run(&mut opened.encoder, 0, 3);
+    assert_eq!(words(&opened.encoder.take_events()), ["passed_over", "selected"]);
+    drop(opened);
+    assert_clean_soon(&stage, "an order of the caller's");
 }
 
 #[test]
