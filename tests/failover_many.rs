@@ -7,8 +7,11 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use common::live::{Live, PATIENCE, assert_clean_soon, hasty, ms, patient, words};
-use d264_double::Double;
-use direct264::{BackOff, Backend, Encoder, FailoverConfig, Reason};
+use common::size;
+use d264_double::{Double, as_child};
+use direct264::{
+    BackOff, Backend, CallForm, CallLimits, Encoder, FailoverConfig, GpuChoice, NvencConfig, Reason,
+};
 
 const STREAMS: usize = 32;
 const SESSIONS: usize = 3;
@@ -72,6 +75,64 @@ fn a_session_that_fails_makes_room_for_the_first_who_waits() {
     assert_eq!(settle(&mut streams, 1), [1]);
     drop(streams);
     assert_clean_soon(&stage, "room made by a failure");
+}
+
+/// A size beyond the largest takes another session. The slot is the stream's own meanwhile.
+#[test]
+fn who_changes_its_session_for_another_one_does_not_lose_the_slot_to_who_waits() {
+    let stage = Double::get().load();
+    stage.set("SESSIONS=1");
+    let config = hasty().failover(patient());
+    let mut streams: Vec<Option<Live>> = (0..3).map(|_| Some(Live::open(&config))).collect();
+    assert_eq!(settle(&mut streams, 1), [0]);
+    for (width, height) in [(192, 112), (320, 192), (336, 208), (352, 288)] {
+        let opened = stage.report().calls("nvEncOpenEncodeSessionEx");
+        let live = streams[0].as_mut().unwrap();
+        live.encoder.set_size(size(width, height)).unwrap();
+        assert_eq!(live.encoder.backend(), Backend::Nvenc, "{width}x{height}");
+        // Nobody else was told to try.
+        std::thread::sleep(ms(20));
+        assert_eq!(stage.report().calls("nvEncOpenEncodeSessionEx"), opened + 1);
+    }
+    // Nor is it kept when there is no other session to be had.
+    stage.set("FAULT=nvEncInitializeEncoder:1=20");
+    let live = streams[0].as_mut().unwrap();
+    live.encoder.set_size(size(400, 300)).unwrap();
+    assert_eq!(live.encoder.backend(), Backend::OpenH264);
+    streams[0] = None;
+    assert_eq!(settle(&mut streams, 1), [1]);
+    drop(streams);
+    assert_clean_soon(&stage, "a session changed for another one");
+}
+
+#[test]
+fn thirty_two_streams_share_what_three_gpus_have() {
+    let test = "thirty_two_streams_share_what_three_gpus_have";
+    let gpus = "nvenc:NVIDIA L4,nvenc:NVIDIA T4,nvenc:NVIDIA L40S";
+    if let Some(output) = as_child(test, &[("GPUS", gpus)]) {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    let stage = Double::get().load();
+    stage.set("GPU_SESSIONS=2");
+    for gpu in [GpuChoice::Any, GpuChoice::Spread] {
+        let limits = CallLimits::DEFAULT.open(PATIENCE).first(PATIENCE).rest(PATIENCE);
+        let nvenc = NvencConfig::new().form(CallForm::Bounded(limits)).gpu(gpu);
+        let config = hasty().nvenc(nvenc).failover(patient());
+        let mut streams: Vec<Option<Live>> = (0..STREAMS).map(|_| Some(Live::open(&config))).collect();
+        assert_eq!(settle(&mut streams, 6), [0, 1, 2, 3, 4, 5]);
+        let mut on_hardware: VecDeque<usize> = (0..6).collect();
+        // Not the oldest, so that the slot is by turns on each of the GPUs.
+        for (next, place) in (6..STREAMS).zip([0, 2, 4, 1, 3, 5].into_iter().cycle()) {
+            let gone = on_hardware.remove(place).unwrap();
+            streams[gone] = None;
+            on_hardware.push_back(next);
+            assert_eq!(settle(&mut streams, 6), Vec::from(on_hardware.clone()), "{gpu}: after {gone} ended");
+        }
+        assert_eq!(stage.report().json()["sessions_at_once"], 6);
+        drop(streams);
+        assert_clean_soon(&stage, "many streams on several GPUs");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::config::EncoderConfig;
 use crate::encoder::Backend;
 use crate::error::{ConfigError, DriverError, Error};
 use crate::event::EventKind;
+use crate::nvenc::ended::Exchange;
 use crate::nvenc::lent::Pool;
 use crate::nvenc::opening;
 use crate::nvenc::params::Attempt;
@@ -83,9 +84,13 @@ impl NvencEncoder {
     /// Ends the session and opens another.
     fn reopen(&mut self, config: EncoderConfig) -> Result<(), Error> {
         self.settle()?;
+        let exchange = Exchange::begin();
         self.close();
         match Runner::open(&config) {
-            Ok((runner, setup)) => (self.runner, self.setup) = (runner, setup),
+            Ok((runner, setup)) => {
+                exchange.done();
+                (self.runner, self.setup) = (runner, setup);
+            }
             Err(error) => {
                 self.spent = Some(match &error {
                     Error::Driver(why) => why.clone(),

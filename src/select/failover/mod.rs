@@ -36,7 +36,8 @@ const LONGEST_END: Duration = Duration::from_secs(2);
 ///   meanwhile (bitrate, frame rate, quantisers, size) holds there too.
 /// - The better backend is tried again after a [`BackOff`](crate::BackOff), on a thread that is not the caller's; the
 ///   stream returns to it with an IDR. Streams of this process that wait for an encode session take turns, and the first
-///   of them tries at once when a session has ended.
+///   of them tries at once when a session has ended. They wait behind whoever finds a free one: a stream that is being
+///   opened asks the driver before it waits in line, as any other process does.
 /// - A frame of another size is followed: it becomes an IDR.
 ///
 /// All of it is told by [`take_events`](Encoder::take_events) and through `tracing`. An order of one backend is strict:
