@@ -239,6 +239,62 @@ fn a_frame_on_another_gpu_than_the_encoder_is_refused_in_words_and_software_read
     });
 }
 
+/// Any GPU is as good, so one that hangs is not the one to wait for.
+#[test]
+fn where_a_gpu_hangs_the_next_attempt_is_made_on_another_one() {
+    let test = "where_a_gpu_hangs_the_next_attempt_is_made_on_another_one";
+    on(Part::All, "nvenc:NVIDIA L4,nvenc:NVIDIA T4", test, || {
+        let stage = Double::get().load();
+        let long = Duration::from_secs(20);
+        let form =
+            CallForm::Bounded(CallLimits::DEFAULT.open(Duration::from_millis(500)).first(long).rest(long));
+        let soon = BackOff::new(Duration::from_millis(5), Duration::from_millis(20)).unwrap();
+        let any = on_gpu(GpuChoice::Any).nvenc(NvencConfig::new().form(form));
+        stage.set("FAULT=nvEncInitializeEncoder:1=hang");
+        let opened =
+            direct264::open(&any.clone().failover(FailoverConfig::new().retry(Some(soon))), &Order::auto())
+                .unwrap();
+        let why = &opened.passed_over[0];
+        assert_eq!(why.reason, Reason::TimedOut);
+        assert!(why.detail.contains("nvEncInitializeEncoder") && why.detail.ends_with(" on GPU 0"), "{why}");
+
+        let mut encoder = opened.encoder;
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let mut number = 0;
+        while encoder.backend() != Backend::Nvenc {
+            assert!(Instant::now() < deadline, "never came to a GPU");
+            encode_run(&mut encoder, number, 1);
+            number += 1;
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        // Only an encoder on the other GPU reads from there.
+        let device = Device::on(1);
+        let elsewhere = DevicePicture::new(&device, encoder.size(), PixelFormat::Nv12, 512);
+        elsewhere
+            .write(&device, &device::nv12(encoder.size(), &picture::Camera::new(encoder.size()).i420(0)));
+        device.stream.synchronize().unwrap();
+        assert_eq!(
+            encoder.encode(&elsewhere.frame(9), Picture::Auto).unwrap().backend,
+            Backend::Nvenc,
+            "the stream came to GPU 1"
+        );
+        encoder.forget_cuda(None).unwrap();
+        drop((elsewhere, device));
+
+        let gpu = || NvencEncoder::new(&any).unwrap().gpu_index();
+        assert_eq!(gpu(), 1);
+        // It answers again, and is the first again.
+        stage.set("FAULT=");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while gpu() != 0 {
+            assert!(Instant::now() < deadline, "GPU 0 is never tried again");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        drop(encoder);
+        stage.report().assert_clean("a GPU that hung");
+    });
+}
+
 /// The encoder that is ready is kept for the next frame that it can read.
 #[test]
 fn a_frame_of_another_gpu_does_not_keep_a_stream_in_software() {

@@ -58,7 +58,7 @@ pub(crate) use ended::when_a_session_ends;
 pub use lent::{LentFrame, PixelsMut, PlaneMut};
 pub use probe::{Capabilities, Gpu, Probe, Version};
 #[cfg(nvenc)]
-pub(crate) use runner::hanging;
+pub(crate) use seat::hanging;
 
 /// Looks for NVENC: loads the driver, lists the GPUs, and opens and closes a session on each, which is the only way
 /// to know. What it finds can change: a session limit is reached and left again. What does

@@ -80,6 +80,7 @@ pub(super) fn open(config: &EncoderConfig, progress: &Progress) -> Result<(Sessi
     let indices = |devices: &[Device]| devices.iter().map(|device| device.index).collect::<Vec<_>>();
     while let Some((at, seat)) = Seat::take(&indices(&devices), spread) {
         let device = devices.remove(at);
+        progress.on(device.index);
         match open_on(&drivers, &device, config, progress) {
             Ok((mut session, setup)) => {
                 session.sit(seat);

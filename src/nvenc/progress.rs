@@ -1,6 +1,6 @@
 //! Which call a session is in, told to who waits for it.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
 use std::sync::{Arc, Weak};
 
 use crate::encoder::Remains;
@@ -57,21 +57,44 @@ impl Step {
 
 /// Where the work is. Written by who works, read by who waits; both hold one.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Progress(Arc<AtomicU8>);
+pub(super) struct Progress(Arc<Place>);
+
+#[derive(Debug)]
+struct Place {
+    step: AtomicU8,
+    /// In CUDA's order; below 0 before there is one.
+    gpu: AtomicI32,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self { step: AtomicU8::new(Step::Open as u8), gpu: AtomicI32::new(-1) }
+    }
+}
 
 impl Progress {
     pub(super) fn at(&self, step: Step) {
-        self.0.store(step as u8, Ordering::Relaxed);
+        self.0.step.store(step as u8, Ordering::Relaxed);
     }
 
     pub(super) fn step(&self) -> Step {
-        let number = self.0.load(Ordering::Relaxed);
+        let number = self.0.step.load(Ordering::Relaxed);
         Step::ALL.into_iter().find(|&step| step as u8 == number).unwrap_or(Step::Open)
+    }
+
+    /// From here on it is about this GPU.
+    pub(super) fn on(&self, gpu: i32) {
+        self.0.gpu.store(gpu, Ordering::Relaxed);
+    }
+
+    /// The GPU that it is about, by its place in CUDA's order.
+    pub(super) fn gpu(&self) -> Option<i32> {
+        Some(self.0.gpu.load(Ordering::Relaxed)).filter(|&gpu| gpu >= 0)
     }
 
     /// Gone when neither the work nor who waits for it is there any more.
     pub(super) fn remains(&self) -> Remains {
-        let place: Weak<AtomicU8> = Arc::downgrade(&self.0);
+        let place: Weak<Place> = Arc::downgrade(&self.0);
         place
     }
 }

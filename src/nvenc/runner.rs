@@ -1,7 +1,6 @@
 //! Who makes the driver calls of a session: the caller's thread, or a thread of the session's own for which the
 //! caller waits with a limit.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,6 +9,7 @@ use super::opening::{self, Setup};
 use super::params::Params;
 use super::pixels::{Staging, SurfaceFormat};
 use super::progress::Progress;
+use super::seat;
 use super::session::{Next, Output, Session};
 use crate::config::{CallForm, CallLimits, EncoderConfig};
 use crate::cuda::PinnedMemory;
@@ -18,14 +18,6 @@ use crate::error::{DriverError, Error, FrameError, Unavailable};
 use crate::frame::CudaImage;
 use crate::reason::Reason;
 use crate::units::FrameSize;
-
-/// Threads of this process that nobody waits for any more and that have not come back.
-static HANGING: AtomicUsize = AtomicUsize::new(0);
-
-/// How many sessions of this process hang in a call. Each holds a thread, so who tries again and again asks first.
-pub(crate) fn hanging() -> usize {
-    HANGING.load(Ordering::Relaxed)
-}
 
 /// Something to do with a session. What the work needs travels with it and comes back with the [`Reply`], so that
 /// nothing is shared between two threads while a call is under way.
@@ -256,6 +248,8 @@ struct Mail {
     answer: Option<Answer>,
     /// The caller has stopped waiting and takes no answer any more.
     is_abandoned: bool,
+    /// Where the thread was then, if it has not come back since.
+    hangs_on: Option<Option<i32>>,
     /// The thread has nothing more to do with the driver.
     has_ended: bool,
     /// What is freed by whichever side is the last: by the thread, if a call of it hangs still.
@@ -297,7 +291,8 @@ impl Worker {
             Ok(Answer::Opened(opened)) => Ok((worker, opened?)),
             Ok(_) => Err(worker.lost(limits.open).into()),
             Err(error) => {
-                let detail = format!("{}: {}", error.call, error.detail);
+                let gpu = worker.progress.gpu().map(|gpu| format!(" on GPU {gpu}")).unwrap_or_default();
+                let detail = format!("{}: {}{gpu}", error.call, error.detail);
                 Err(Unavailable::new(Backend::Nvenc, error.reason, detail).into())
             }
         }
@@ -349,7 +344,9 @@ impl Worker {
             mail = match left {
                 Some(Duration::ZERO) => {
                     if !mail.is_abandoned && !mail.has_ended {
-                        HANGING.fetch_add(1, Ordering::Relaxed);
+                        let gpu = self.progress.gpu();
+                        mail.hangs_on = Some(gpu);
+                        seat::hangs_on(gpu);
                     }
                     mail.is_abandoned = true;
                     drop(mail);
@@ -394,8 +391,8 @@ impl Shared {
     fn end(&self) {
         let mut mail = self.lock();
         mail.has_ended = true;
-        if mail.is_abandoned {
-            HANGING.fetch_sub(1, Ordering::Relaxed);
+        if let Some(gpu) = mail.hangs_on.take() {
+            seat::came_back_from(gpu);
         }
     }
 

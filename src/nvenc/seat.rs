@@ -1,10 +1,31 @@
-//! How many sessions this process has on each GPU, so that encoders can spread over them.
+//! How many sessions this process has on each GPU, so that encoders can spread over them, and where some of them hang.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The GPUs of the sessions that there are, or that are about to be opened: each by its place in CUDA's order, once for
 /// each session.
 static TAKEN: Mutex<Vec<i32>> = Mutex::new(Vec::new());
+
+/// Where threads of this process hang that nobody waits for any more: each by its GPU, if it had come to one.
+static HANGING: Mutex<Vec<Option<i32>>> = Mutex::new(Vec::new());
+
+/// How many sessions of this process hang in a call. Each holds a thread, so who tries again and again asks first.
+pub(crate) fn hanging() -> usize {
+    lock(&HANGING).len()
+}
+
+/// A session that was on its way to a GPU, or on it, hangs there.
+pub(super) fn hangs_on(gpu: Option<i32>) {
+    lock(&HANGING).push(gpu);
+}
+
+/// It hangs no more.
+pub(super) fn came_back_from(gpu: Option<i32>) {
+    let mut hanging = lock(&HANGING);
+    if let Some(at) = hanging.iter().position(|&other| other == gpu) {
+        hanging.swap_remove(at);
+    }
+}
 
 /// What a session has on a GPU, from before it is opened until it has ended; one that hangs has it for good.
 #[derive(Debug)]
@@ -13,34 +34,36 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    /// Takes one on the first of `gpus`, or on the one with the fewest of them, and tells which of them that is. Two
-    /// threads that open at the same time see each other's.
+    /// Takes one on the first of `gpus`, or on the one with the fewest of them, and tells which of them that is. A GPU on
+    /// which a session hangs comes behind those on which none does. Two threads that open at the same time see each
+    /// other's.
     pub(super) fn take(gpus: &[i32], spread: bool) -> Option<(usize, Self)> {
-        let mut taken = taken();
+        let hanging = lock(&HANGING).clone();
+        let mut taken = lock(&TAKEN);
         let on = |gpu: i32| taken.iter().filter(|&&other| other == gpu).count();
-        let at = if spread { (0..gpus.len()).min_by_key(|&at| on(gpus[at]))? } else { 0 };
-        let gpu = *gpus.get(at)?;
+        let rank = |gpu: i32| (hanging.contains(&Some(gpu)), if spread { on(gpu) } else { 0 });
+        let (at, &gpu) = gpus.iter().enumerate().min_by_key(|&(_, &gpu)| rank(gpu))?;
         taken.push(gpu);
         Some((at, Self { gpu }))
     }
 
     /// How many others there are on its GPU.
     pub(super) fn others(&self) -> usize {
-        taken().iter().filter(|&&gpu| gpu == self.gpu).count().saturating_sub(1)
+        lock(&TAKEN).iter().filter(|&&gpu| gpu == self.gpu).count().saturating_sub(1)
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut taken = taken();
+        let mut taken = lock(&TAKEN);
         if let Some(at) = taken.iter().position(|&gpu| gpu == self.gpu) {
             taken.swap_remove(at);
         }
     }
 }
 
-fn taken() -> MutexGuard<'static, Vec<i32>> {
-    TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(list: &'static Mutex<T>) -> MutexGuard<'static, T> {
+    list.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -76,5 +99,20 @@ mod tests {
         assert!(seats.iter().all(|(gpu, _)| *gpu == 911));
         assert_eq!(take(gpus, true).0, 912);
         assert!(Seat::take(&[], true).is_none() && Seat::take(&[], false).is_none());
+    }
+
+    #[test]
+    fn where_a_session_hangs_another_one_is_tried_last() {
+        let gpus = [921, 922, 923];
+        hangs_on(Some(921));
+        hangs_on(Some(921));
+        for spread in [false, true] {
+            assert_eq!(take(gpus, spread).0, 922);
+            assert_eq!(Seat::take(&[921], spread).map(|(at, _)| at), Some(0));
+        }
+        came_back_from(Some(921));
+        assert_eq!(take(gpus, false).0, 922);
+        came_back_from(Some(921));
+        assert_eq!(take(gpus, false).0, 921);
     }
 }
