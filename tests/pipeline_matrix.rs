@@ -9,11 +9,13 @@ mod common;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use common::device::{self, Device, DevicePicture};
+use common::device;
 use common::live::{
-    Ended, PATIENCE, assert_clean_soon, assert_decodable, fallbacks, hasty, ms, small, words,
+    Ended, PATIENCE, assert_clean_soon, assert_decodable, fallbacks, hasty, ms, small, wait_for_the_ends,
+    words,
 };
 use common::picture::Camera;
+use common::pixels::{Places, Where, is_ours};
 use d264_double::{Double, Stage, as_child};
 use direct264::{
     Backend, Bitrate, Encoder, Error, Event, FailoverEncoder, Frame, FrameError, FrameSize, Order,
@@ -43,22 +45,10 @@ enum Phase {
 const LIFE: [Phase; 6] =
     [Phase::FirstFrame, Phase::SecondFrame, Phase::MidStream, Phase::Flush, Phase::Rate, Phase::Size];
 
-/// Where the pixels of the frames lie.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Where {
-    Host,
-    Device,
-    /// By turns, and those on the GPU are copied there.
-    Both,
-}
-
 struct Piped {
     pipeline: Pipeline<FailoverEncoder>,
     camera: Camera,
-    pixels: Where,
-    /// Each frame has its own place, so that none is written while it may be read.
-    places: Vec<DevicePicture>,
-    device: Option<Device>,
+    places: Places,
     units: Vec<OwnedAccessUnit>,
     sources: Vec<Vec<u8>>,
     events: Vec<Event>,
@@ -78,9 +68,7 @@ impl Piped {
         Self {
             pipeline: Pipeline::new(open(&hasty().max_size(larger()), &Order::auto()).unwrap().encoder),
             camera: Camera::new(small()),
-            pixels,
-            places: Vec::new(),
-            device: (pixels != Where::Host).then(Device::new),
+            places: Places::new(pixels),
             units: Vec::new(),
             sources: Vec::new(),
             events: Vec::new(),
@@ -90,23 +78,10 @@ impl Piped {
     fn frame(&mut self, picture: Picture) {
         let number = self.sources.len();
         let i420 = self.camera.i420(number as u32);
-        let is_on_device = self.pixels == Where::Device || (self.pixels == Where::Both && number % 2 == 1);
-        let units = match self.device.as_ref().filter(|_| is_on_device) {
-            Some(device) => {
-                let place = DevicePicture::new(device, small(), PixelFormat::Nv12, 512);
-                place.write(device, &device::nv12(small(), &i420));
-                let image = if self.pixels == Where::Both { place.image.freed_soon() } else { place.image };
-                let units = self.pipeline.submit(&device::frame(small(), image, number as i64), picture);
-                device.stream.synchronize().unwrap();
-                self.places.push(place);
-                units
-            }
-            None => {
-                let frame = Frame::contiguous(small(), PixelFormat::I420, &i420, timestamp(number)).unwrap();
-                self.pipeline.submit(&frame, picture)
-            }
-        };
-        self.units.extend(units.unwrap().map(|unit| unit.unwrap().to_owned()));
+        let Self { pipeline, places, units, .. } = self;
+        places.with_frame((small(), &i420), number, timestamp(number), |frame| {
+            units.extend(pipeline.submit(frame, picture).unwrap().map(|unit| unit.unwrap().to_owned()));
+        });
         self.sources.push(i420);
         self.look();
     }
@@ -139,14 +114,13 @@ impl Piped {
     }
 
     /// Drops the pipeline. The memory that it read is freed by who knows that its sessions have ended.
-    fn end(self) -> (Ended, impl Sized) {
-        let Self { pipeline, units, mut sources, mut events, places, device, .. } = self;
-        let mut pipeline = pipeline;
+    fn end(self) -> (Ended, Places) {
+        let Self { mut pipeline, units, mut sources, mut events, places, .. } = self;
         events.extend(pipeline.take_events());
         // What was in flight is thrown away with it.
         sources.truncate(units.len());
         drop(pipeline);
-        (Ended { units, sources, events }, (places, device))
+        (Ended { units, sources, events }, places)
     }
 }
 
@@ -201,15 +175,7 @@ fn calls(stage: &Stage, phase: Phase, pixels: Where) -> BTreeSet<String> {
     if phase == Phase::End {
         calls = stage.report().trace().into_iter().skip(before).map(|(name, _)| name).collect();
     }
-    // Others are the test's own, which makes and writes pictures.
-    let ours = [
-        "cuEventRecord",
-        "cuStreamWaitEvent",
-        "cuPointerGetAttributes",
-        "cuMemcpyHtoDAsync",
-        "cuCtxPopCurrent",
-    ];
-    calls.retain(|name| pixels == Where::Host || name.starts_with("nvEnc") || ours.contains(&name.as_str()));
+    calls.retain(|name| is_ours(name, pixels));
     calls
 }
 
@@ -260,13 +226,7 @@ fn check(stage: &Stage, phase: Phase, pixels: Where, function: &str, which: usiz
     let (ended, memory) = live.end();
     assert!(had_happened || happened(stage) || which > 1, "{what} did not happen");
     stage.set("FAULT=");
-    let deadline = Instant::now() + PATIENCE;
-    while stage.report().calls("nvEncDestroyEncoder") < stage.report().calls("nvEncOpenEncodeSessionEx") {
-        if Instant::now() > deadline {
-            break;
-        }
-        std::thread::sleep(ms(1));
-    }
+    wait_for_the_ends(stage);
     drop(memory);
     assert_clean_soon(stage, &what);
     ended.assert_whole(&what);
@@ -381,7 +341,7 @@ fn a_context_that_dies_costs_the_frames_in_it_and_not_their_order() {
     live.frames(3);
     // Frame 2 is in flight; frame 3 comes.
     stage.set("FAULT=nvEncLockBitstream:1=20;cuStreamSynchronize:1=700");
-    let frame = device::frame(small(), live.places[0].image, 3);
+    let frame = device::frame(small(), live.places.on_device[0].image, 3);
     match live.pipeline.submit(&frame, Picture::Auto).unwrap_err() {
         Error::Frame(FrameError::Unreadable { status: 700, .. }) => {}
         other => panic!("{other:?}"),
@@ -398,5 +358,5 @@ fn a_context_that_dies_costs_the_frames_in_it_and_not_their_order() {
     assert!(items.next().is_none());
     drop(live.pipeline);
     // Nothing that lives in a dead context can be given back.
-    std::mem::forget((live.places, live.device));
+    std::mem::forget(live.places);
 }

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use d264_double::Stage;
 use direct264::{
     BackOff, Backend, CallForm, CallLimits, Encoder, EncoderConfig, Event, EventKind, FailoverConfig,
-    FailoverEncoder, Frame, FrameSize, NvencConfig, Order, OwnedAccessUnit, Picture, PixelFormat, Reason,
-    Timestamp, Unavailable, open,
+    FailoverEncoder, FrameSize, NvencConfig, Order, OwnedAccessUnit, Picture, Reason, Timestamp, Unavailable,
+    open,
 };
 
 use super::picture::{Camera, psnr};
+use super::pixels::{Places, Where};
 use super::{config, decode, size, stream};
 
 /// Every wait of a test ends here; nothing is as slow as that.
@@ -45,10 +46,17 @@ pub struct Live {
     pub sources: Vec<Vec<u8>>,
     pub events: Vec<Event>,
     camera: Camera,
+    /// Behind the encoder, which reads from there.
+    places: Places,
 }
 
 impl Live {
     pub fn open(config: &EncoderConfig) -> Self {
+        Self::open_from(Where::Host, config)
+    }
+
+    /// With the pixels of its frames in that memory.
+    pub fn open_from(pixels: Where, config: &EncoderConfig) -> Self {
         let opened = open(config, &Order::auto()).unwrap();
         let camera = Camera::new(opened.encoder.size());
         Self {
@@ -58,6 +66,7 @@ impl Live {
             sources: Vec::new(),
             events: Vec::new(),
             camera,
+            places: Places::new(pixels),
         }
     }
 
@@ -66,8 +75,10 @@ impl Live {
         let pixels = self.camera.i420(number);
         let size = self.encoder.size();
         let timestamp = Timestamp(i64::from(number) * 3_000 - 7);
-        let frame = Frame::contiguous(size, PixelFormat::I420, &pixels, timestamp).unwrap();
-        let unit = self.encoder.encode(&frame, picture).unwrap().to_owned();
+        let Self { encoder, places, .. } = self;
+        let unit = places.with_frame((size, &pixels), number as usize, timestamp, |frame| {
+            encoder.encode(frame, picture).unwrap().to_owned()
+        });
         assert_eq!(unit.timestamp, timestamp);
         self.units.push(unit);
         self.sources.push(pixels);
@@ -91,9 +102,14 @@ impl Live {
     }
 
     /// Drops the encoder and keeps what came out of it.
-    pub fn end(mut self) -> Ended {
+    pub fn end(self) -> Ended {
+        self.end_before_its_memory().0
+    }
+
+    /// The same, with the memory of the pixels, which is freed by who knows that all sessions have ended.
+    pub fn end_before_its_memory(mut self) -> (Ended, Places) {
         self.events.extend(self.encoder.take_events());
-        Ended { units: self.units, sources: self.sources, events: self.events }
+        (Ended { units: self.units, sources: self.sources, events: self.events }, self.places)
     }
 
     pub fn words(&self) -> Vec<&'static str> {
@@ -158,6 +174,14 @@ pub fn fallbacks(events: &[Event]) -> Vec<Reason> {
         _ => None,
     };
     events.iter().filter_map(reason).collect()
+}
+
+/// Waits until every session of the driver has ended.
+pub fn wait_for_the_ends(stage: &Stage) {
+    let deadline = Instant::now() + PATIENCE;
+    while stage.report().leaks().iter().any(|(what, _)| what == "sessions") && Instant::now() < deadline {
+        std::thread::sleep(ms(1));
+    }
 }
 
 /// Sessions may end on threads of their own: waits for them. Nothing is left then, and no rule was broken.

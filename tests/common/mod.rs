@@ -8,6 +8,7 @@ pub mod decode;
 pub mod device;
 pub mod live;
 pub mod picture;
+pub mod pixels;
 pub mod soak;
 pub mod sps;
 pub mod watched;
