@@ -36,6 +36,7 @@ fn kept_inputs_break_nothing() {
     kept("y4m", bodies::y4m);
     kept("raw", bodies::raw);
     kept("nals", bodies::nals);
+    kept("sps", bodies::sps);
     kept("frames", bodies::frames);
     kept("values", values);
     kept("access_units", bodies::access_units);
@@ -78,9 +79,10 @@ const Y4M_WORDS: &[&[u8]] = &[
 ];
 const VALUE_WORDS: &[&[u8]] = &[
     b"6", b"0", b"M", b"k", b".", b"/", b"x", b"..", b"-", b"+", b"29.97", b"1001", b"GPU-", b"never",
-    b"rgb24", b":", b"=", b"idr", b"bitrate", b"fps", b"size",
+    b"rgb24", b":", b"=", b"idr", b"bitrate", b"fps", b"size", b"42e0", b"1f",
 ];
-const NAL_WORDS: &[&[u8]] = &[&[0, 0, 0, 1], &[0, 0, 1], &[0], &[0, 0, 3], &[0x67], &[0x65, 1]];
+const NAL_WORDS: &[&[u8]] =
+    &[&[0, 0, 0, 1], &[0, 0, 1], &[0], &[0, 0, 3], &[0x67], &[0x42, 0xe0, 0x1f], &[0x65, 1]];
 
 proptest! {
     #![proptest_config(cases(400))]
@@ -101,6 +103,11 @@ proptest! {
     #[test]
     fn no_bytes_break_the_search_for_nal_units(bytes in bytes_of(NAL_WORDS)) {
         bodies::nals(&bytes);
+    }
+
+    #[test]
+    fn no_bytes_break_the_reading_of_an_sps(bytes in bytes_of(NAL_WORDS)) {
+        bodies::sps(&bytes);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! How much memory an encoder takes: no more than is stated, however long it runs, and nothing for a size that is
-//! beyond the limit.
+//! How much memory an encoder takes: no more than is stated, pipelined too, however long it runs, and nothing for a size
+//! that is beyond the limit.
 //!
 //! 20,000 frames unless `DIRECT264_SOAK_FRAMES` says otherwise. A test binary of its own, since it measures the memory of
 //! the process, and one test, since nobody else may take any meanwhile.
@@ -13,13 +13,14 @@ use std::num::{NonZeroU8, NonZeroU64};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use common::form::Form;
 use common::{config, size};
 use d264_double::{Double, Stage};
 use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
-    Backend, ConfigError, Encoder, EncoderConfig, Error, Frame, FrameSize, Order, Picture, PixelFormat,
-    RgbOrder, Timestamp, open,
+    Backend, ConfigError, Encoder, EncoderConfig, Error, Frame, FrameSize, Order, Picture, Pipeline,
+    Pipelined, PixelFormat, RgbOrder, Timestamp, open,
 };
 
 struct Counting;
@@ -86,6 +87,17 @@ fn exert(encoder: &mut dyn Encoder) {
     }
 }
 
+/// The same with a frame in flight, and a second one inside each call.
+fn exert_pipeline<E: Pipelined>(pipeline: &mut Pipeline<E>) {
+    let format = PixelFormat::Rgb(RgbOrder::Rgb24);
+    let size = pipeline.encoder().size();
+    for number in 1..5 {
+        let pixels = noise(format, size, number);
+        let frame = Frame::contiguous(size, format, &pixels, Timestamp(0)).unwrap();
+        pipeline.submit(&frame, Picture::Idr).unwrap();
+    }
+}
+
 #[test]
 fn an_encoder_keeps_to_its_memory() {
     let stage = Double::get().load();
@@ -105,10 +117,13 @@ fn software_takes_no_more_than_is_stated() {
         for slices in [1, 4] {
             let config = config(size, 30, 40_000).slices(NonZeroU8::new(slices)).threads(NonZeroU8::new(4));
             let before = resident_bytes();
-            let encoders = [(); 2].map(|()| {
-                let mut encoder = OpenH264Encoder::new(&config).unwrap();
-                exert(&mut encoder);
-                encoder
+            let encoders = [false, true].map(|is_pipelined| {
+                let mut form = Form::new(OpenH264Encoder::new(&config).unwrap(), is_pipelined);
+                match &mut form {
+                    Form::OneCall(encoder) => exert(encoder),
+                    Form::Pipelined(pipeline) => exert_pipeline(pipeline),
+                }
+                form
             });
             let each = resident_bytes().saturating_sub(before) / 2;
             let stated = EncoderConfig::memory_bytes(size);
@@ -124,29 +139,51 @@ fn software_takes_no_more_than_is_stated() {
 /// What this library holds, page-locked memory included. A driver has more of its own.
 fn hardware_takes_no_more_than_is_stated(stage: &Stage) {
     for (width, height) in [(64, 64), (640, 360), (1920, 1080)] {
-        let size = size(width, height);
-        let before = held_bytes();
-        let mut encoder = NvencEncoder::new(&config(size, 30, 40_000)).unwrap();
-        exert(&mut encoder);
-        let lent = [encoder.lend(PixelFormat::I420).unwrap(), encoder.lend(PixelFormat::I420).unwrap()];
-        let alive = stage.report().leaks();
-        let bytes = |what: &str| alive.iter().find(|(name, _)| name == what).map_or(0, |(_, bytes)| *bytes);
-        let (page_locked, on_gpu) = (bytes("page_locked_bytes"), bytes("device_bytes"));
-        let own = held_bytes() - before;
-        let stated = EncoderConfig::memory_bytes(size);
-        println!(
-            "nvenc {size}: {} kB and {} kB page-locked of {} kB, {} kB on the GPU",
-            own / 1024,
-            page_locked / 1024,
-            stated / 1024,
-            on_gpu / 1024
-        );
-        assert!(
-            page_locked > 0 && own + page_locked <= stated,
-            "{size}: {own} and {page_locked} of {stated}"
-        );
-        drop((lent, encoder));
+        let config = config(size(width, height), 30, 40_000);
+        let encoder = || NvencEncoder::new(&config).unwrap();
+        hardware_takes(stage, "nvenc", &config, || {
+            let mut encoder = encoder();
+            exert(&mut encoder);
+            let lent = [(); 2].map(|()| encoder.lend(PixelFormat::I420).unwrap());
+            (encoder, lent)
+        });
+        hardware_takes(stage, "nvenc, pipelined", &config, || {
+            let mut pipeline = Pipeline::new(encoder());
+            exert_pipeline(&mut pipeline);
+            pipeline
+        });
+        hardware_takes(stage, "failover, pipelined", &config, || {
+            let mut pipeline = Pipeline::new(open(&config, &Order::only(Backend::Nvenc)).unwrap().encoder);
+            exert_pipeline(&mut pipeline);
+            pipeline
+        });
     }
+}
+
+fn hardware_takes<T>(stage: &Stage, who: &str, config: &EncoderConfig, make: impl FnOnce() -> T) {
+    let size = config.size();
+    let before = held_bytes();
+    PEAK.store(HELD.load(Ordering::Relaxed), Ordering::Relaxed);
+    let made = make();
+    let alive = stage.report().leaks();
+    let bytes = |what: &str| alive.iter().find(|(name, _)| name == what).map_or(0, |(_, bytes)| *bytes);
+    let (page_locked, on_gpu) = (bytes("page_locked_bytes"), bytes("device_bytes"));
+    // The pictures that the test makes are in it too, where it is the most that was held at a time.
+    let (own, most) = (held_bytes() - before, PEAK.load(Ordering::Relaxed) as u64 - before);
+    let stated = EncoderConfig::memory_bytes(size);
+    println!(
+        "{who} {size}: {} kB, {} kB at the most, and {} kB page-locked of {} kB; {} kB on the GPU",
+        own / 1024,
+        most / 1024,
+        page_locked / 1024,
+        stated / 1024,
+        on_gpu / 1024
+    );
+    assert!(
+        page_locked > 0 && most + page_locked <= stated,
+        "{who} {size}: {most} and {page_locked} of {stated}"
+    );
+    drop(made);
 }
 
 fn what_would_take_more_than_the_limit_is_refused_first(stage: &Stage) {
@@ -200,19 +237,22 @@ fn many_frames_take_no_more_than_few(stage: &Stage) {
     let size = size(32, 32);
     let pictures: Vec<Vec<u8>> = (1..9).map(|seed| noise(PixelFormat::I420, size, seed)).collect();
     let config = config(size, 30, 300);
-    for backend in [Backend::OpenH264, Backend::Nvenc] {
+    for (backend, is_pipelined) in
+        [(Backend::OpenH264, false), (Backend::Nvenc, false), (Backend::Nvenc, true)]
+    {
         stage.reset();
         stage.set("CAPS=WIDTH_MIN=16,HEIGHT_MIN=16\nCHECKS=light");
-        let mut encoder = open(&config, &Order::only(backend)).unwrap().encoder;
+        let mut form = Form::new(open(&config, &Order::only(backend)).unwrap().encoder, is_pipelined);
+        let mut came = 0;
         let mut run = |frames: u64| {
             for number in 0..frames {
                 let pixels = &pictures[number as usize % pictures.len()];
                 let frame =
                     Frame::contiguous(size, PixelFormat::I420, pixels, Timestamp(number as i64)).unwrap();
                 let picture = if number % 300 == 0 { Picture::Idr } else { Picture::Auto };
-                assert!(!encoder.encode(&frame, picture).unwrap().bytes.is_empty());
+                form.frame(&frame, picture, |unit| came += u64::from(!unit.bytes.is_empty()));
                 if number % 64 == 0 {
-                    encoder.take_events();
+                    form.take_events();
                 }
             }
         };
@@ -222,13 +262,17 @@ fn many_frames_take_no_more_than_few(stage: &Stage) {
         run(frames - frames / 10);
         let (late, late_held) = (resident_bytes(), held_bytes());
         println!(
-            "{backend}: {frames} frames, {} to {} kB resident, {early_held} to {late_held} bytes held, {:.1} us a frame",
+            "{backend}{}: {frames} frames, {} to {} kB resident, {early_held} to {late_held} bytes held, {:.1} us a frame",
+            if is_pipelined { ", pipelined" } else { "" },
             early / 1024,
             late / 1024,
             start.elapsed().as_secs_f64() * 1e6 / (frames - frames / 10) as f64
         );
         assert!(late < early + (2 << 20), "{backend}: {early} to {late} bytes");
         assert!(late_held < early_held + 16_384, "{backend}: {early_held} to {late_held} bytes");
-        assert_eq!(encoder.counters().nvenc_frames + encoder.counters().openh264_frames, frames);
+        form.flush(|unit| came += u64::from(!unit.bytes.is_empty()));
+        assert_eq!(came, frames);
+        let counters = form.encoder().counters();
+        assert_eq!(counters.nvenc_frames + counters.openh264_frames, frames);
     }
 }

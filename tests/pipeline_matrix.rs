@@ -279,6 +279,11 @@ fn check_phase(phase: Phase, pixels: Where, least_calls: usize) {
         })
         .collect();
     assert!(phase == Phase::End || 3 * left > lives.len(), "{phase:?}: {left} of {}", lives.len());
+    let frames: usize = lives.iter().map(|ended| ended.units.len()).sum();
+    println!(
+        "{phase:?}, pixels: {pixels:?}: {} lives with a fault each, {left} left the hardware, {frames} frames",
+        lives.len()
+    );
     assert_decodable(&lives, 28.0, &format!("{phase:?}"));
 }
 

@@ -1,6 +1,6 @@
 //! Streams that nobody thought of: random sizes, formats, strides, settings and changes in flight. Whatever they are,
-//! each frame becomes one access unit that a decoder shows at once, of the right size, close to the source, and an IDR
-//! only where one was due.
+//! on either backend, each frame becomes one access unit that a decoder shows at once, of the right size, close to the
+//! source, and an IDR only where one was due; and pipelined the same bytes.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod common;
@@ -8,13 +8,14 @@ mod common;
 use std::num::NonZeroU8;
 
 use common::cases::cases;
+use common::form::Form;
 use common::picture::Camera;
-use common::{decode, size};
+use common::{decode, nvenc, size, unhurried};
 use direct264::annexb::NalKind;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
     Bitrate, ConfigError, Encoder, EncoderConfig, Error, EventKind, Frame, FrameRate, FrameSize,
-    OwnedAccessUnit, Picture, PixelFormat, Plane, Profile, QpRange, RgbOrder, Timestamp,
+    OwnedAccessUnit, Picture, Pipelined, PixelFormat, Plane, Profile, QpRange, RgbOrder, Timestamp,
 };
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
@@ -93,7 +94,7 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
     let counts = (1..=4u8, 1..=4u8, any::<bool>());
     let config = (sizes(), frame_rates(), bitrates(), profiles(), quantisers(), any::<bool>(), counts);
     let config = config.prop_map(|(size, rate, bitrate, profile, quantisers, has_range, counts)| {
-        let config = EncoderConfig::new(size, rate, bitrate).profile(profile);
+        let config = EncoderConfig::new(size, rate, bitrate).profile(profile).nvenc(unhurried());
         let config = if has_range { config.qp_range(quantisers) } else { config };
         let (slices, threads, has_counts) = counts;
         // No slice is shorter than a row of macroblocks.
@@ -191,46 +192,71 @@ struct Coded {
     luma: Vec<u8>,
 }
 
+/// What a frame should have become.
+struct Expected {
+    is_idr: bool,
+    timestamp: Timestamp,
+    size: FrameSize,
+    luma: Vec<u8>,
+}
+
 /// Encodes the whole scenario, and checks of each access unit what needs no decoder.
-fn encode(scenario: &Scenario) -> Vec<Coded> {
-    let mut encoder = OpenH264Encoder::new(&scenario.config).unwrap();
+fn encode<E: Pipelined>(scenario: &Scenario, encoder: E, is_pipelined: bool) -> Vec<Coded> {
     let mut camera = Camera::new(encoder.size());
-    let mut all = Vec::new();
+    let mut form = Form::new(encoder, is_pipelined);
+    let (mut units, mut expected) = (Vec::<OwnedAccessUnit>::new(), Vec::new());
     for (number, &step) in (0u32..).zip(&scenario.steps) {
-        let mut is_due = number == 0;
+        let mut is_idr = number == 0;
         match step {
             Step::Nothing => {}
-            Step::Idr => is_due = true,
-            Step::Bitrate(bitrate) => encoder.set_bitrate(bitrate).unwrap(),
-            Step::FrameRate(rate) => encoder.set_frame_rate(rate).unwrap(),
-            Step::Quantisers(range) => encoder.set_qp_range(range).unwrap(),
+            Step::Idr => is_idr = true,
+            Step::Bitrate(bitrate) => form.set_bitrate(bitrate),
+            Step::FrameRate(rate) => form.set_frame_rate(rate),
+            Step::Quantisers(range) => form.set_qp_range(range),
             Step::Size(size) => {
-                let has_changed = size != encoder.size();
-                match encoder.set_size(size) {
-                    Ok(()) => is_due |= has_changed,
+                let has_changed = size != form.encoder().size();
+                match form.set_size(size) {
+                    Ok(()) => is_idr |= has_changed,
                     // More slices than rows of macroblocks: refused, and the stream goes on as it was.
                     Err(Error::Config(ConfigError::Slices { .. })) => assert!(size.macroblocks().1 < 4),
                     Err(error) => panic!("{size}: {error:?}"),
                 }
-                camera = Camera::new(encoder.size());
+                camera = Camera::new(form.encoder().size());
             }
         }
-        let size = encoder.size();
+        let size = form.encoder().size();
         let source = Source::new(&camera, number, size, scenario.format).with_gaps(scenario.gap_bytes);
         let picture = if matches!(step, Step::Idr) { Picture::Idr } else { Picture::Auto };
         let timestamp = Timestamp(i64::from(number) * 3_003 - 7);
-        encoder.take_events();
-        let unit =
-            encoder.encode(&source.frame(size, scenario.format, timestamp), picture).unwrap().to_owned();
+        form.take_events();
+        let frame = source.frame(size, scenario.format, timestamp);
+        form.frame(&frame, picture, |unit| units.push(unit.to_owned()));
         // A picture that outgrows the library's buffer starts anew, and says so.
-        let outgrew =
-            encoder.take_events().iter().any(|event| matches!(event.kind, EventKind::Recreated { .. }));
-        assert_eq!(unit.is_idr, is_due || outgrew, "frame {number}");
-        assert_eq!(unit.timestamp, timestamp);
-        check_structure(&unit);
-        all.push(Coded { unit, size, luma: source.luma });
+        is_idr |= form.take_events().iter().any(|event| matches!(event.kind, EventKind::Recreated { .. }));
+        expected.push(Expected { is_idr, timestamp, size, luma: source.luma });
+        assert!(units.len() + 1 >= expected.len(), "one behind at most");
     }
-    all
+    form.flush(|unit| units.push(unit.to_owned()));
+    assert_eq!(units.len(), scenario.steps.len());
+    let check = |(number, (unit, expected)): (usize, (OwnedAccessUnit, Expected))| {
+        let Expected { is_idr, timestamp, size, luma } = expected;
+        assert_eq!((unit.is_idr, unit.timestamp), (is_idr, timestamp), "frame {number}");
+        check_structure(&unit);
+        Coded { unit, size, luma }
+    };
+    units.into_iter().zip(expected).enumerate().map(check).collect()
+}
+
+/// Encodes the scenario in both forms, which makes no difference, and looks at what came out.
+fn check<E: Pipelined>(scenario: &Scenario, open: impl Fn() -> E) {
+    let [coded, pipelined] = [false, true].map(|is_pipelined| encode(scenario, open(), is_pipelined));
+    for (number, (one, other)) in coded.iter().zip(&pipelined).enumerate() {
+        assert!(one.unit.bytes == other.unit.bytes, "frame {number} pipelined");
+    }
+    check_pictures(&coded);
+    if scenario.with_ffmpeg {
+        check_with_ffmpeg(&coded);
+    }
 }
 
 /// One picture, its NAL units end to end, parameter sets with an IDR and nowhere else.
@@ -288,12 +314,12 @@ proptest! {
     #![proptest_config(cases(48))]
 
     #[test]
-    fn every_stream_is_whole(scenario in scenarios()) {
-        let coded = encode(&scenario);
-        assert_eq!(coded.len(), scenario.steps.len());
-        check_pictures(&coded);
-        if scenario.with_ffmpeg {
-            check_with_ffmpeg(&coded);
-        }
+    fn every_stream_of_the_software_is_whole(scenario in scenarios()) {
+        check(&scenario, || OpenH264Encoder::new(&scenario.config).unwrap());
+    }
+
+    #[test]
+    fn every_stream_of_the_hardware_is_whole(scenario in scenarios()) {
+        check(&scenario, || nvenc(&scenario.config));
     }
 }

@@ -1,7 +1,9 @@
 //! Every size from the smallest to the largest, odd ones, and changes of size in the middle of a stream.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod common;
+
+use std::num::NonZeroU8;
 
 use common::{config, decode, encode, encode_run, encoders, picture, size, sps, stream};
 use direct264::openh264::OpenH264Encoder;
@@ -126,11 +128,20 @@ fn a_change_of_size_starts_with_an_idr_of_the_new_size_and_nothing_is_lost() {
 
 #[test]
 fn a_size_that_cannot_be_taken_leaves_the_encoder_as_it_was() {
-    let mut encoder = OpenH264Encoder::new(&config(size(320, 240), 30, 500)).unwrap();
-    encode_run(&mut encoder, 0, 3);
-    assert!(matches!(encoder.set_size(size(8, 8)).unwrap_err(), Error::Config(ConfigError::Size { .. })));
-    let units = encode_run(&mut encoder, 3, 3);
-    assert!(units.iter().all(|unit| !unit.is_idr));
+    // One row of macroblocks is too few for the slices, whether the session could hold the size or not.
+    let config = config(size(320, 240), 30, 500).slices(NonZeroU8::new(4));
+    for mut encoder in encoders(&config) {
+        encode_run(&mut *encoder, 0, 3);
+        for (wrong, is_side) in [(size(8, 8), true), (size(320, 16), false), (size(640, 16), false)] {
+            match encoder.set_size(wrong).unwrap_err() {
+                Error::Config(ConfigError::Size { .. }) => assert!(is_side),
+                Error::Config(ConfigError::Slices { slices: 4, max: 1 }) => assert!(!is_side),
+                other => panic!("{wrong}: {other:?}"),
+            }
+        }
+        let units = encode_run(&mut *encoder, 3, 3);
+        assert!(units.iter().all(|unit| !unit.is_idr));
+    }
 }
 
 fn to_nv12(size: FrameSize, i420: &[u8]) -> Vec<u8> {

@@ -1,12 +1,15 @@
 //! A stream on the driver double to which anything happens.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::form::Form;
 use super::numbers::Numbers;
 use d264_double::{Double, Stage};
 use direct264::{
-    BackOff, Backend, Bitrate, CallForm, CallLimits, Encoder, EncoderConfig, FailoverConfig, FailoverEncoder,
-    Frame, FrameRate, FrameSize, NvencConfig, Order, Picture, PixelFormat, QpRange, Timestamp, open,
+    AccessUnit, BackOff, Backend, Bitrate, CallForm, CallLimits, Encoder, EncoderConfig, Event,
+    FailoverConfig, FailoverEncoder, Frame, FrameRate, FrameSize, NvencConfig, Order, Picture, Pipeline,
+    PixelFormat, QpRange, Timestamp, open,
 };
 use openh264::decoder::Decoder;
 use openh264::formats::YUVSource;
@@ -44,17 +47,25 @@ const CALLS: [&str; 20] = [
 const ANSWERS: [&str; 10] = ["20", "10", "8", "2", "17", "18", "23", "1", "4000000000", "hang5"];
 const SIZES: [(u32, u32); 6] = [(32, 32), (48, 32), (33, 31), (16, 64), (64, 48), (80, 16)];
 
-/// The stream, and a decoder that sees each access unit as it comes.
+/// The stream, and what has come out of it.
 struct Stream {
-    encoder: FailoverEncoder,
-    decoder: Decoder,
+    form: Form<FailoverEncoder>,
     size: FrameSize,
+    out: Out,
+    /// What came in, with its size, and is not out yet.
+    inside: VecDeque<(Picture, FrameSize)>,
+}
+
+/// Looks at access units as they come, with a decoder.
+struct Out {
+    decoder: Decoder,
     backend: Backend,
     frames: i64,
 }
 
 /// Opens a stream with settings that the bytes choose, and does what they say: faults, sessions that run out, frames,
-/// sizes, rates, requests. Each frame comes out at once, whole and in order, and nothing is left at the end.
+/// sizes, rates, requests. Each frame comes out, at once or one call later, whole and in order, and nothing is left at
+/// the end.
 pub(crate) fn failover(bytes: &[u8]) {
     let mut numbers = Numbers(bytes);
     let stage = Double::get().load();
@@ -69,8 +80,9 @@ pub(crate) fn failover(bytes: &[u8]) {
     }
     stage.set("FAULT=\nSESSIONS=");
     stream.frame(Picture::Auto);
-    let counters = stream.encoder.counters();
-    assert_eq!(counters.nvenc_frames + counters.openh264_frames, stream.frames as u64);
+    stream.flush();
+    let counters = stream.form.encoder().counters();
+    assert_eq!(counters.nvenc_frames + counters.openh264_frames, stream.out.frames as u64);
     drop(stream);
     let deadline = Instant::now() + PATIENCE;
     while !stage.report().leaks().is_empty() && Instant::now() < deadline {
@@ -81,6 +93,10 @@ pub(crate) fn failover(bytes: &[u8]) {
 
 fn size((width, height): (u32, u32)) -> FrameSize {
     FrameSize::new(width, height).unwrap()
+}
+
+fn timestamp(number: i64) -> Timestamp {
+    Timestamp(3_003 * number - 7)
 }
 
 impl Stream {
@@ -99,8 +115,9 @@ impl Stream {
             .nvenc(NvencConfig::new().form(CallForm::Bounded(limits)))
             .failover(failover);
         let encoder = open(&config, &Order::auto()).unwrap().encoder;
-        let backend = encoder.backend();
-        Self { encoder, decoder: Decoder::new().unwrap(), size, backend, frames: 0 }
+        let out = Out { decoder: Decoder::new().unwrap(), backend: encoder.backend(), frames: 0 };
+        let form = Form::new(encoder, options & 32 != 0);
+        Self { form, size, out, inside: VecDeque::new() }
     }
 
     fn step(&mut self, numbers: &mut Numbers<'_>, stage: &Stage, hangs: &mut usize) {
@@ -124,41 +141,67 @@ impl Stream {
             11 => stage.set(&format!("SESSIONS={}", numbers.byte() % 3)),
             12 => self.size = size(numbers.pick(&SIZES)),
             13 => {
-                let kbps = 20 + 8 * u64::from(numbers.byte());
-                self.encoder.set_bitrate(Bitrate::from_kbps(kbps).unwrap()).unwrap();
+                let bitrate = Bitrate::from_kbps(20 + 8 * u64::from(numbers.byte())).unwrap();
+                self.form.set_bitrate(bitrate);
             }
-            14 => match numbers.byte() % 4 {
-                0 => self.encoder.set_frame_rate(FrameRate::hz(numbers.pick(&[1, 15, 60])).unwrap()).unwrap(),
-                1 => self.encoder.set_qp_range(QpRange::new(numbers.pick(&[10, 14]), 44).unwrap()).unwrap(),
-                2 => assert!(!self.encoder.parameter_sets().unwrap().is_empty()),
-                _ => {
-                    self.size = size(numbers.pick(&SIZES));
-                    self.encoder.set_size(self.size).unwrap();
-                }
-            },
+            14 => self.change(numbers),
             // Attempts at the hardware are made on another thread.
             _ => std::thread::sleep(Duration::from_millis(u64::from(numbers.byte() % 4))),
         }
     }
 
+    fn change(&mut self, numbers: &mut Numbers<'_>) {
+        match numbers.byte() % 5 {
+            0 => self.form.set_frame_rate(FrameRate::hz(numbers.pick(&[1, 15, 60])).unwrap()),
+            1 => self.form.set_qp_range(QpRange::new(numbers.pick(&[10, 14]), 44).unwrap()),
+            2 => assert!(!self.form.parameter_sets().is_empty()),
+            3 => {
+                self.size = size(numbers.pick(&SIZES));
+                self.form.set_size(self.size).unwrap();
+            }
+            _ => self.flush(),
+        }
+    }
+
     fn frame(&mut self, picture: Picture) {
+        let number = self.out.frames + self.inside.len() as i64;
         let pixels: Vec<u8> = (0..PixelFormat::I420.frame_bytes(self.size) as i64)
-            .map(|at| (at / 7 + 5 * self.frames) as u8)
+            .map(|at| (at / 7 + 5 * number) as u8)
             .collect();
-        let timestamp = Timestamp(3_003 * self.frames - 7);
-        let frame = Frame::contiguous(self.size, PixelFormat::I420, &pixels, timestamp).unwrap();
-        let unit = self.encoder.encode(&frame, picture).unwrap();
+        let frame = Frame::contiguous(self.size, PixelFormat::I420, &pixels, timestamp(number)).unwrap();
+        let Self { form, out, inside, .. } = self;
+        inside.push_back((picture, self.size));
+        form.frame(&frame, picture, |unit| out.look(inside.pop_front(), &unit));
+        assert!(inside.len() <= usize::from(matches!(form, Form::Pipelined(_))), "one behind at most");
+        self.look_at_events();
+    }
+
+    fn flush(&mut self) {
+        let Self { form, out, inside, .. } = self;
+        form.flush(|unit| out.look(inside.pop_front(), &unit));
+        assert!(inside.is_empty(), "all that went in is out");
+        self.look_at_events();
+    }
+
+    fn look_at_events(&mut self) {
+        let frames = self.out.frames as u64 + self.inside.len() as u64;
+        let told = self.form.take_events();
+        assert!(told.iter().all(|event| event.frame <= frames), "{told:?}");
+    }
+}
+
+impl Out {
+    fn look(&mut self, of: Option<(Picture, FrameSize)>, unit: &AccessUnit<'_>) {
+        let (picture, size) = of.expect("an access unit for each frame, and no more");
         let is_first = self.frames == 0;
-        assert_eq!(unit.timestamp, timestamp);
+        assert_eq!(unit.timestamp, timestamp(self.frames));
         assert!(unit.is_idr || (picture == Picture::Auto && !is_first && unit.backend == self.backend));
         assert_eq!(unit.nal_ranges.last().map(|range| range.end), Some(unit.bytes.len()));
         let decoded =
             self.decoder.decode(unit.bytes).unwrap().expect("a picture for each access unit, at once");
-        let padded = self.size.padded_to_even();
+        let padded = size.padded_to_even();
         assert_eq!(decoded.dimensions(), (padded.width() as usize, padded.height() as usize));
         self.backend = unit.backend;
         self.frames += 1;
-        let told = self.encoder.take_events();
-        assert!(told.iter().all(|event| event.frame <= self.frames as u64), "{told:?}");
     }
 }

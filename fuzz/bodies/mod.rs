@@ -1,6 +1,6 @@
 //! What each fuzz target does with its bytes. `tests/fuzzed.rs` does the same with the kept inputs and with random ones,
 //! so that every build compiles these and every run runs them.
-#![allow(dead_code, reason = "the command's own modules, of which a fuzz target uses a part")]
+#![allow(dead_code, reason = "modules of the command and of the tests, of which a fuzz target uses a part")]
 
 mod access_units;
 mod config;
@@ -8,6 +8,9 @@ mod failover;
 mod frames;
 mod nals;
 mod numbers;
+
+#[path = "../../tests/common/form.rs"]
+mod form;
 
 #[path = "../../src/bin/direct264/encode/at.rs"]
 mod at;
@@ -26,7 +29,7 @@ pub(crate) use access_units::access_units;
 pub(crate) use config::config;
 pub(crate) use failover::failover;
 pub(crate) use frames::frames;
-pub(crate) use nals::nals;
+pub(crate) use nals::{nals, sps};
 
 /// Frames read at most: an input of nothing but frame headers would take all day.
 const MOST_FRAMES: usize = 64;
@@ -97,6 +100,9 @@ pub(crate) fn values(bytes: &[u8]) {
     if let Ok(at) = at::At::parse(&text) {
         assert!(at::Schedule::new(std::slice::from_ref(&at)).is_ok(), "{at:?}");
         assert_eq!(at::Schedule::new(&[at.clone(), at.clone()]).unwrap_err().code, 2);
+    }
+    if let Ok(id) = text.parse::<direct264::rtc::ProfileLevelId>() {
+        assert_eq!(id.to_string(), text.to_lowercase());
     }
     let _ = (values::idr_period(&text), values::count(&text), values::backend(&text));
 }

@@ -1,5 +1,8 @@
 //! NAL units of any bytes.
 
+use direct264::annexb::NalKind;
+use direct264::rtc::ProfileLevelId;
+
 /// Splits a byte stream. What is found lies in the stream, in order, holds no start code and does not end in zeros.
 pub(crate) fn nals(stream: &[u8]) {
     let mut from = 0;
@@ -13,5 +16,22 @@ pub(crate) fn nals(stream: &[u8]) {
         assert!(nal.ref_idc() <= 3);
         let _ = nal.kind();
         from = at + bytes.len();
+    }
+}
+
+/// Reads profile and level out of a byte stream. They are the bytes behind the header of its first SPS; their text says
+/// the same; what is answered to them is an offer of the same profile, at a level that both have.
+pub(crate) fn sps(stream: &[u8]) {
+    let first = direct264::annexb::nals(stream).find(|nal| nal.kind() == NalKind::Sps);
+    let found = ProfileLevelId::from_stream(stream);
+    let bytes = first.filter(|nal| nal.bytes()[0] < 0x80).and_then(|nal| nal.bytes().get(1..4));
+    assert_eq!(found.map(|id| id.bytes().to_vec()), bytes.map(<[u8]>::to_vec));
+    let Some(id) = found else { return };
+    assert_eq!(id.to_string().parse::<ProfileLevelId>().unwrap(), id);
+    assert_eq!(id.to_string().to_uppercase().parse::<ProfileLevelId>().unwrap(), id);
+    for is_asymmetry_allowed in [false, true] {
+        let Some(answer) = id.answer(ProfileLevelId::BROWSER, is_asymmetry_allowed) else { continue };
+        assert!(answer.is_same_profile(id) && answer.profile() == ProfileLevelId::BROWSER.profile());
+        assert!(is_asymmetry_allowed || answer.level() <= id.level());
     }
 }

@@ -6,6 +6,7 @@ pub mod cases;
 pub mod counting;
 pub mod decode;
 pub mod device;
+pub mod form;
 pub mod live;
 pub mod picture;
 pub mod pixels;
@@ -28,13 +29,16 @@ pub fn size(width: u32, height: u32) -> FrameSize {
     FrameSize::new(width, height).unwrap()
 }
 
+pub fn config(size: FrameSize, hz: u32, kbps: u64) -> EncoderConfig {
+    let (frame_rate, bitrate) = (FrameRate::hz(hz).unwrap(), Bitrate::from_kbps(kbps).unwrap());
+    EncoderConfig::new(size, frame_rate, bitrate).nvenc(unhurried())
+}
+
 /// With time for the driver double, which encodes in software: on a busy machine that can take longer than the limits
 /// that are meant for hardware.
-pub fn config(size: FrameSize, hz: u32, kbps: u64) -> EncoderConfig {
+pub fn unhurried() -> NvencConfig {
     let long = Duration::from_secs(20);
-    let limits = CallLimits::DEFAULT.first(long).rest(long);
-    EncoderConfig::new(size, FrameRate::hz(hz).unwrap(), Bitrate::from_kbps(kbps).unwrap())
-        .nvenc(NvencConfig::new().form(CallForm::Bounded(limits)))
+    NvencConfig::new().form(CallForm::Bounded(CallLimits::DEFAULT.first(long).rest(long)))
 }
 
 /// Every backend that can run here, opened with `config`. The tests of the contract go through all of them.

@@ -108,6 +108,6 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 }
 
 #[cfg(not(unix))]
-fn identity(path: &Path) -> Option<path::PathBuf> {
+fn identity(path: &Path) -> Option<PathBuf> {
     fs::canonicalize(path).ok()
 }

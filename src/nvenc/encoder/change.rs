@@ -26,6 +26,8 @@ impl NvencEncoder {
             return Err(out_of_range(coded, can).into());
         }
         let config = EncoderConfig { size, ..self.config.clone() };
+        // Settings that do not go with the size are found before the session that it leaves is gone.
+        self.setup.params(&config, size, None)?;
         let most = self.config.max_size.padded_to_even();
         let fits = coded.width() <= most.width() && coded.height() <= most.height();
         if fits && can.dynamic_size {

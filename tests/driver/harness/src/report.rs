@@ -52,6 +52,13 @@ impl Report {
         self.0["faults"][function].as_u64().unwrap_or(0)
     }
 
+    /// How often a fault was injected into any function.
+    #[must_use]
+    pub fn faults_in_all(&self) -> u64 {
+        let faults = self.0["faults"].as_object();
+        faults.into_iter().flat_map(|faults| faults.values()).filter_map(Value::as_u64).sum()
+    }
+
     /// The calls in order, as far as the trace reaches: name and answer.
     #[must_use]
     pub fn trace(&self) -> Vec<(String, u64)> {
