@@ -102,8 +102,8 @@ impl EncoderConfig {
     }
 
     /// What one encoder for pictures of this size takes of the host's memory at the most, whichever backend, threads and
-    /// access units included: 8 MiB, and 32 bytes for each pixel of whole macroblocks. With one slice it is about half
-    /// of that, and less on NVENC, whose driver has memory of its own on the host and the GPU that is not counted here.
+    /// access units included, in a [`Pipeline`](crate::Pipeline) or not: 8 MiB, and 32 bytes for each pixel of whole
+    /// macroblocks. With one slice it is about half of that, and less on NVENC, whose driver has memory of its own on the host and the GPU that is not counted here.
     ///
     /// A [`FailoverEncoder`](crate::FailoverEncoder) can have two encoders at a time, and for a moment one more that
     /// ends.

@@ -23,7 +23,7 @@ use direct264::{
 };
 
 /// What goes wrong while a stream runs, each with everything that it can answer.
-const CALLS: [&str; 12] = [
+const CALLS: [&str; 15] = [
     "nvEncEncodePicture",
     "nvEncLockBitstream",
     "nvEncUnlockBitstream",
@@ -36,6 +36,9 @@ const CALLS: [&str; 12] = [
     "cuMemcpy2DAsync",
     "cuMemHostAlloc",
     "cuCtxPushCurrent",
+    "cuMemcpyHtoDAsync",
+    "cuEventRecord",
+    "cuStreamWaitEvent",
 ];
 const ANSWERS: [&str; 7] = ["20", "10", "8", "4000000000", "18", "hang30", "hang"];
 /// More input is needed: of a picture that was taken, or an end of stream that is one.

@@ -8,11 +8,11 @@
 
 mod common;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::num::{NonZeroU8, NonZeroU64};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use common::counting::{Counting, HELD, PEAK, held_bytes};
 use common::form::Form;
 use common::{config, size};
 use d264_double::{Double, Stage};
@@ -23,35 +23,8 @@ use direct264::{
     Pipelined, PixelFormat, RgbOrder, Timestamp, open,
 };
 
-struct Counting;
-
-/// Bytes that this program's own code holds: not the driver double's, and not openh264's.
-static HELD: AtomicUsize = AtomicUsize::new(0);
-/// The most that it held since this was last set.
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call is handed on to the system allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let before = HELD.fetch_add(layout.size(), Ordering::Relaxed);
-        PEAK.fetch_max(before + layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are handed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are handed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-fn held_bytes() -> u64 {
-    HELD.load(Ordering::Relaxed) as u64
-}
 
 /// Bytes of this process that are in memory, without what was freed and may be used again.
 fn resident_bytes() -> u64 {

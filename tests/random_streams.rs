@@ -14,8 +14,8 @@ use common::{decode, nvenc, size, unhurried};
 use direct264::annexb::NalKind;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
-    Bitrate, ConfigError, Encoder, EncoderConfig, Error, EventKind, Frame, FrameRate, FrameSize,
-    OwnedAccessUnit, Picture, Pipelined, PixelFormat, Plane, Profile, QpRange, RgbOrder, Timestamp,
+    Bitrate, ConfigError, EncoderConfig, Error, EventKind, Frame, FrameRate, FrameSize, OwnedAccessUnit,
+    Picture, Pipelined, PixelFormat, Plane, Profile, QpRange, RgbOrder, Timestamp,
 };
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};

@@ -21,7 +21,7 @@ const MOST_HANGS: usize = 2;
 /// A session that ends on a thread of its own is waited for so long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-const CALLS: [&str; 20] = [
+const CALLS: [&str; 23] = [
     "nvEncEncodePicture",
     "nvEncLockBitstream",
     "nvEncUnlockBitstream",
@@ -42,6 +42,9 @@ const CALLS: [&str; 20] = [
     "cuMemHostAlloc",
     "cuMemAllocPitch",
     "cuCtxPushCurrent",
+    "cuMemcpyHtoDAsync",
+    "cuEventRecord",
+    "cuStreamWaitEvent",
 ];
 /// Statuses of the driver, one that there is not, and a call that takes its time.
 const ANSWERS: [&str; 10] = ["20", "10", "8", "2", "17", "18", "23", "1", "4000000000", "hang5"];

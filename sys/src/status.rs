@@ -99,7 +99,8 @@ macro_rules! status_codes {
 
             #[test]
             fn a_code_without_a_name_is_a_value_like_any_other() {
-                for code in (0..2000).chain([0x7fff_ffff, 0x8000_0000, u32::MAX]) {
+                let most = if cfg!(miri) { 20 } else { 2000 };
+                for code in (0..most).chain([0x7fff_ffff, 0x8000_0000, u32::MAX]) {
                     let status = $status::from(code);
                     assert_eq!(status.is_success(), code == 0);
                     assert_eq!(status.ok().is_ok(), code == 0);

@@ -1,4 +1,4 @@
-//! An allocator that counts what is allocated: a test binary makes it its own with `#[global_allocator]`.
+//! An allocator that counts what is allocated, and what is held: a test binary makes it its own with `#[global_allocator]`.
 #![expect(unsafe_code, reason = "a counting allocator is the only way to count allocations")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -9,21 +9,39 @@ pub struct Counting;
 /// So many times memory was asked for, by whichever thread.
 pub static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
+/// Bytes that this program's own code holds: not the driver double's, and not openh264's.
+pub static HELD: AtomicUsize = AtomicUsize::new(0);
+/// The most that it held since this was last set.
+pub static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+pub fn held_bytes() -> u64 {
+    HELD.load(Ordering::Relaxed) as u64
+}
+
+fn hold(bytes: usize) {
+    let before = HELD.fetch_add(bytes, Ordering::Relaxed);
+    PEAK.fetch_max(before.wrapping_add(bytes), Ordering::Relaxed);
+}
+
 // SAFETY: every call is handed on to the system allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        hold(layout.size());
         // SAFETY: the caller's promises are handed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
         // SAFETY: the caller's promises are handed on.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
+        hold(new_size);
         // SAFETY: the caller's promises are handed on.
         unsafe { System.realloc(pointer, layout, new_size) }
     }

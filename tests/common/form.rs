@@ -1,7 +1,7 @@
 //! An encoder in either of its forms: a frame's access unit comes out of the call that brings it, or one call later.
 
 use direct264::{
-    AccessUnit, Bitrate, Encoder, Event, Frame, FrameRate, FrameSize, Picture, Pipeline, Pipelined, QpRange,
+    AccessUnit, Bitrate, Event, Frame, FrameRate, FrameSize, Picture, Pipeline, Pipelined, QpRange,
 };
 
 #[derive(Debug)]
