@@ -4,7 +4,7 @@
 //!
 //! 10 s in each form unless `DIRECT264_SOAK_SECONDS` says otherwise, and fewer when `DIRECT264_SOAK_FRAMES` frames are
 //! through; `DIRECT264_SOAK_SEED` repeats a run. A test binary of its own, since it measures the memory of the process.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 mod common;
 

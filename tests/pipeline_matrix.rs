@@ -2,7 +2,7 @@
 //! lost, the order is kept, nothing is left behind, no rule is broken, the caller is told, and ffmpeg decodes it.
 //!
 //! A fifth of the cases, which takes a minute or two; all of them with `DIRECT264_WHOLE_MATRIX=1`.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 mod common;
 

@@ -7,7 +7,7 @@ use std::num::NonZeroU8;
 
 use common::{config, decode, encode, encode_run, encoders, picture, size, sps, stream};
 use direct264::openh264::OpenH264Encoder;
-use direct264::{ConfigError, Encoder, Error, EventKind, Frame, FrameSize, Picture, PixelFormat, Timestamp};
+use direct264::{ConfigError, Error, EventKind, Frame, FrameSize, Picture, PixelFormat, Timestamp};
 
 #[test]
 fn sizes_from_one_macroblock_up_are_coded_and_cropped_to_what_they_are() {

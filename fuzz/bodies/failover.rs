@@ -7,9 +7,9 @@ use super::form::Form;
 use super::numbers::Numbers;
 use d264_double::{Double, Stage};
 use direct264::{
-    AccessUnit, BackOff, Backend, Bitrate, CallForm, CallLimits, Encoder, EncoderConfig, Event,
-    FailoverConfig, FailoverEncoder, Frame, FrameRate, FrameSize, NvencConfig, Order, Picture, Pipeline,
-    PixelFormat, QpRange, Timestamp, open,
+    AccessUnit, BackOff, Backend, Bitrate, CallForm, CallLimits, Encoder, EncoderConfig, FailoverConfig,
+    FailoverEncoder, Frame, FrameRate, FrameSize, NvencConfig, Order, Picture, PixelFormat, QpRange,
+    Timestamp, open,
 };
 use openh264::decoder::Decoder;
 use openh264::formats::YUVSource;
@@ -195,7 +195,8 @@ impl Stream {
 
 impl Out {
     fn look(&mut self, of: Option<(Picture, FrameSize)>, unit: &AccessUnit<'_>) {
-        let (picture, size) = of.expect("an access unit for each frame, and no more");
+        // There is an access unit for each frame, and no more.
+        let (picture, size) = of.unwrap();
         let is_first = self.frames == 0;
         assert_eq!(unit.timestamp, timestamp(self.frames));
         assert!(unit.is_idr || (picture == Picture::Auto && !is_first && unit.backend == self.backend));

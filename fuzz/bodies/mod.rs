@@ -10,6 +10,7 @@ mod nals;
 mod numbers;
 
 #[path = "../../tests/common/form.rs"]
+#[allow(clippy::duplicate_mod, reason = "`tests/fuzzed.rs` has it by way of its helpers too")]
 mod form;
 
 #[path = "../../src/bin/direct264/encode/at.rs"]
