@@ -1,6 +1,11 @@
 //! What each fuzz target does with its bytes. `tests/fuzzed.rs` does the same with the kept inputs and with random ones,
 //! so that every build compiles these and every run runs them.
-#![allow(dead_code, reason = "modules of the command and of the tests, of which a fuzz target uses a part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "modules of the command and of the tests, of which this uses a part"
+)]
+#![allow(clippy::expect_used, reason = "what is not as it should be ends the run, here as in a test")]
 
 mod access_units;
 mod config;
