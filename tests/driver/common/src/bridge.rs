@@ -9,7 +9,7 @@ use crate::fault::Action;
 pub const SYMBOL: &std::ffi::CStr = c"d264_double_bridge";
 
 /// Changes with every change of the table, so that halves of different builds refuse each other.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What to do with a call that was just counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,6 +151,8 @@ pub struct Bridge {
     pub allocation: extern "C" fn(address: u64) -> Allocation,
     /// Whether a stream handle means a stream of that context.
     pub stream_is_known: extern "C" fn(context: u64, stream: u64) -> bool,
+    /// A session does its work on a stream (+1) or no longer does (-1).
+    pub hold_stream: extern "C" fn(stream: u64, change: i32),
     /// The encoder reads a surface: waits for the input stream, checks the order of all else, copies `len` bytes to
     /// `to` (or nothing if that is 0), and answers when the output stream may go on.
     pub read_surface: extern "C" fn(surface: Surface, to: usize) -> Ticket,

@@ -26,6 +26,7 @@ static BRIDGE: Bridge = Bridge {
     hold_memory,
     allocation,
     stream_is_known,
+    hold_stream,
     read_surface,
     host_knows,
 };
@@ -137,6 +138,13 @@ extern "C" fn stream_is_known(handle: u64, stream: u64) -> bool {
     world
         .stream_in(handle, stream)
         .is_ok_and(|found| world.streams.get(&found).is_some_and(|stream| stream.context == handle))
+}
+
+/// The default streams have no handle of their own, and cannot be destroyed.
+extern "C" fn hold_stream(stream: u64, change: i32) {
+    if let Some(found) = world().streams.get_mut(&stream) {
+        found.sessions += change;
+    }
 }
 
 extern "C" fn read_surface(surface: Surface, to: usize) -> Ticket {

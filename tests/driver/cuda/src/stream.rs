@@ -24,6 +24,8 @@ pub(crate) struct Stream {
     /// The place of the newest work.
     pub(crate) place: u64,
     pub(crate) clock: Clock,
+    /// Encode sessions that do their work on it.
+    pub(crate) sessions: i32,
     pending: VecDeque<(u64, Op)>,
 }
 
@@ -62,6 +64,7 @@ impl World {
             priority,
             place: 0,
             clock: Clock::default(),
+            sessions: 0,
             pending: VecDeque::new(),
         };
         self.streams.insert(handle, stream);

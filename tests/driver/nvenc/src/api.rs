@@ -5,7 +5,7 @@ use d264_double_common::pointer::Out;
 
 use crate::bitstream::lock_output;
 use crate::driver::{broke, settings};
-use crate::gate::{call, session_call, shared_call};
+use crate::gate::{call, session_call, shared_call, text_call};
 use crate::guid::{self, Guid};
 use crate::layout::{Struct, api_of};
 use crate::session::{self, INSTANCE, Session, lock};
@@ -252,8 +252,10 @@ extern "C" fn destroy_encoder(encoder: u64) -> u32 {
 }
 
 extern "C" fn last_error(encoder: u64) -> usize {
-    session::find(encoder)
-        .map_or(c"EncodeAPI Internal Error.".as_ptr() as usize, |session| lock(&session).last_error())
+    text_call(Function::nvEncGetLastErrorString, || {
+        session::find(encoder)
+            .map_or(c"EncodeAPI Internal Error.".as_ptr() as usize, |session| lock(&session).last_error())
+    })
 }
 
 /// What no client of this project needs.

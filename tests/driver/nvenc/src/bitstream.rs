@@ -56,7 +56,6 @@ pub(crate) fn lock_output(
     const FUNCTION: Function = Function::nvEncLockBitstream;
     let (handle, ready, at_once) = {
         let session = lock(session);
-        session.require_context(FUNCTION)?;
         let view = session.view(parameters, Struct::LockBitstream, FUNCTION)?;
         let handle = view.u64(8);
         let Some(found) = session.bitstreams.get(&handle) else {
@@ -89,7 +88,6 @@ impl Session {
     pub(crate) fn create_bitstream(&mut self, parameters: Address) -> Result<(), u32> {
         const FUNCTION: Function = Function::nvEncCreateBitstreamBuffer;
         self.config()?;
-        self.require_context(FUNCTION)?;
         let view = self.view(parameters, Struct::CreateBitstream, FUNCTION)?;
         let handle = new_handle();
         self.bitstreams.insert(handle, Bitstream { state: State::Idle, bytes: Vec::new() });
@@ -99,7 +97,6 @@ impl Session {
 
     pub(crate) fn destroy_bitstream(&mut self, handle: u64) -> Result<(), u32> {
         const FUNCTION: Function = Function::nvEncDestroyBitstreamBuffer;
-        let _ = self.require_context(FUNCTION);
         if handle == 0 {
             return Err(INVALID_PTR);
         }

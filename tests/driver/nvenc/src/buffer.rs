@@ -42,7 +42,6 @@ impl InputBuffer {
 impl Session {
     pub(crate) fn create_input(&mut self, parameters: Address) -> Result<(), u32> {
         const FUNCTION: Function = Function::nvEncCreateInputBuffer;
-        self.require_context(FUNCTION)?;
         let config = self.config()?;
         let (max_width, max_height) = (config.max_width, config.max_height);
         let view = self.view(parameters, Struct::CreateInput, FUNCTION)?;
@@ -74,7 +73,6 @@ impl Session {
 
     pub(crate) fn destroy_input(&mut self, handle: u64) -> Result<(), u32> {
         const FUNCTION: Function = Function::nvEncDestroyInputBuffer;
-        let _ = self.require_context(FUNCTION);
         // FFmpeg gives back whole lists of buffers of which it made only some.
         if handle == 0 {
             return Err(INVALID_PTR);
@@ -95,7 +93,6 @@ impl Session {
 
     pub(crate) fn lock_input(&mut self, parameters: Address) -> Result<(), u32> {
         const FUNCTION: Function = Function::nvEncLockInputBuffer;
-        self.require_context(FUNCTION)?;
         let view = self.view(parameters, Struct::LockInput, FUNCTION)?;
         let Some(buffer) = self.inputs.get_mut(&view.u64(8)) else {
             return Err(broke(FUNCTION, INVALID_PARAM, "an input buffer is locked that does not exist"));

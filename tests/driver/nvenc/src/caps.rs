@@ -63,6 +63,9 @@ const CAPS: [(&str, i32); 55] = [
     ("OUTPUT_ROW_STATS", 0),
 ];
 
+pub(crate) const RATE_CONTROL_MODES: usize = 1;
+pub(crate) const CABAC: usize = 7;
+pub(crate) const TRANSFORM_8X8: usize = 8;
 pub(crate) const MAX_TEMPORAL_LAYERS: usize = 10;
 pub(crate) const WIDTH_MAX: usize = 16;
 pub(crate) const HEIGHT_MAX: usize = 17;
@@ -71,10 +74,14 @@ pub(crate) const DYNAMIC_SIZE: usize = 19;
 pub(crate) const DYNAMIC_BITRATE: usize = 20;
 pub(crate) const INTRA_REFRESH: usize = 25;
 pub(crate) const CUSTOM_VBV: usize = 26;
+pub(crate) const DYNAMIC_SLICES: usize = 27;
 pub(crate) const INVALIDATION: usize = 28;
+pub(crate) const MACROBLOCKS_MAX: usize = 31;
+pub(crate) const TEMPORAL_AQ: usize = 38;
 pub(crate) const WIDTH_MIN: usize = 45;
 pub(crate) const HEIGHT_MIN: usize = 46;
 pub(crate) const MULTIPLE_REFERENCES: usize = 47;
+pub(crate) const SINGLE_SLICE_REFRESH: usize = 50;
 
 /// How many each API version knows.
 const KNOWN: [usize; 4] = [50, 51, 51, 55];
@@ -97,8 +104,9 @@ pub(crate) fn of(settings: &Settings, number: usize) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::{
-        CAPS, HEIGHT_MIN, INVALIDATION, MAX_TEMPORAL_LAYERS, MULTIPLE_REFERENCES, TEMPORAL_SVC, WIDTH_MIN,
-        of, value,
+        CABAC, CAPS, DYNAMIC_SLICES, HEIGHT_MIN, INVALIDATION, MACROBLOCKS_MAX, MAX_TEMPORAL_LAYERS,
+        MULTIPLE_REFERENCES, RATE_CONTROL_MODES, SINGLE_SLICE_REFRESH, TEMPORAL_AQ, TEMPORAL_SVC,
+        TRANSFORM_8X8, WIDTH_MIN, of, value,
     };
     use d264_double_common::settings::Settings;
 
@@ -110,6 +118,13 @@ mod tests {
         assert_eq!(CAPS[TEMPORAL_SVC].0, "SUPPORT_TEMPORAL_SVC");
         assert_eq!(CAPS[MULTIPLE_REFERENCES].0, "SUPPORT_MULTIPLE_REF_FRAMES");
         assert_eq!(CAPS[INVALIDATION].0, "SUPPORT_REF_PIC_INVALIDATION");
+        assert_eq!(CAPS[RATE_CONTROL_MODES].0, "SUPPORTED_RATECONTROL_MODES");
+        assert_eq!(CAPS[CABAC].0, "SUPPORT_CABAC");
+        assert_eq!(CAPS[TRANSFORM_8X8].0, "SUPPORT_ADAPTIVE_TRANSFORM");
+        assert_eq!(CAPS[DYNAMIC_SLICES].0, "SUPPORT_DYNAMIC_SLICE_MODE");
+        assert_eq!(CAPS[MACROBLOCKS_MAX].0, "MB_NUM_MAX");
+        assert_eq!(CAPS[TEMPORAL_AQ].0, "SUPPORT_TEMPORAL_AQ");
+        assert_eq!(CAPS[SINGLE_SLICE_REFRESH].0, "SINGLE_SLICE_INTRA_REFRESH");
     }
 
     #[test]

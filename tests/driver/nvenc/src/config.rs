@@ -9,7 +9,7 @@ use crate::guid::{self, Guid};
 use crate::h264::Vui;
 use crate::layout::Struct;
 use crate::preset;
-use crate::status::{INVALID_PARAM, UNSUPPORTED_PARAM};
+use crate::status::{INVALID_PARAM, INVALID_VERSION, UNSUPPORTED_PARAM};
 use crate::view::View;
 
 /// `NVENC_INFINITE_GOPLENGTH`.
@@ -145,6 +145,10 @@ impl Config {
         } else {
             View::open(init.pointer(88), Struct::Config, version, function)?
         };
+        // The rate control part carries a word of its own, of struct version 1 like that of the capabilities.
+        if config.u32(RATE) != Struct::Caps.word(version) {
+            return refuse(INVALID_VERSION, "rcParams carries the wrong version word");
+        }
         let (width, height) = (init.u32(36), init.u32(40));
         let maximum = |at: usize, size: u32| if init.u32(at) == 0 { size } else { init.u32(at) };
         let read = Self {
@@ -207,6 +211,10 @@ impl Config {
         {
             return refuse("the maximum size is outside the capabilities");
         }
+        let macroblocks = self.max_width.div_ceil(16) * self.max_height.div_ceil(16);
+        if i64::from(macroblocks) > i64::from(caps::of(&settings, caps::MACROBLOCKS_MAX)) {
+            return refuse("the maximum size has more macroblocks than the capabilities allow");
+        }
         if self.width % 2 == 1 || self.height % 2 == 1 {
             return refuse("an odd size cannot be expressed in 4:2:0");
         }
@@ -229,6 +237,7 @@ impl Config {
             return refuse(INVALID_PARAM, "level is no level of H.264");
         }
         self.check_references(config, function)?;
+        self.check_coding(config, function)?;
         if config.u32(32) > 1 {
             return refuse(UNSUPPORTED_PARAM, "frameFieldMode asks for fields, which the capabilities deny");
         }
@@ -254,6 +263,27 @@ impl Config {
         }
         if self.no_headers && self.repeat_headers {
             return refuse(INVALID_PARAM, "disableSPSPPS and repeatSPSPPS are both set");
+        }
+        Ok(())
+    }
+
+    /// What a GPU may lack of how pictures are coded.
+    fn check_coding(&self, config: View, function: Function) -> Result<(), u32> {
+        let settings = settings();
+        let is_baseline = self.profile == Profile::Baseline;
+        let asked = [
+            // Zero leaves the choice to the driver.
+            (!is_baseline && config.u32(H264 + 44) == 1, caps::CABAC, "CABAC"),
+            (!is_baseline && config.u32(H264 + 32) == 2, caps::TRANSFORM_8X8, "the 8x8 transform"),
+            (matches!(self.slices, Slices::Bytes(_)), caps::DYNAMIC_SLICES, "slices of so many bytes"),
+            (config.bit(H264, 20), caps::SINGLE_SLICE_REFRESH, "intra refresh in one slice"),
+            (config.bit(RATE + 36, 8), caps::TEMPORAL_AQ, "temporal adaptive quantisation"),
+        ];
+        for (is_asked, capability, what) in asked {
+            if is_asked && caps::of(&settings, capability) == 0 {
+                let rule = format!("{what} is asked for, which the capabilities deny");
+                return Err(broke(function, UNSUPPORTED_PARAM, &rule));
+            }
         }
         Ok(())
     }
@@ -297,7 +327,9 @@ impl Config {
     fn check_rate(&self, config: View, function: Function) -> Result<(), u32> {
         let refuse = |status: u32, rule: &str| Err(broke(function, status, rule));
         let mode = config.u32(RATE + 4);
-        if !matches!(mode, 0 | 1 | 2 | 8 | 16 | 32) {
+        let modes = u32::try_from(caps::of(&settings(), caps::RATE_CONTROL_MODES)).unwrap_or(0);
+        // Constant QP, which is mode 0, needs no bit.
+        if !matches!(mode, 0 | 1 | 2 | 8 | 16 | 32) || mode & !modes != 0 {
             return refuse(UNSUPPORTED_PARAM, "rateControlMode is none of the capabilities");
         }
         if self.constant_qp.is_some_and(|qp| qp > HIGHEST_QP) {

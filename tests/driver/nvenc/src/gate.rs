@@ -52,11 +52,15 @@ pub(crate) fn shared_call(
         let Some(session) = session::find(handle) else {
             return Err(broke(function, INVALID_ENCODERDEVICE, "the encoder handle is of no open session"));
         };
+        let body = |session: &Arc<Mutex<Session>>| {
+            check_context(function, session)?;
+            body(session, spoiled)
+        };
         let result = match faulted {
-            None => body(&session, spoiled),
+            None => body(&session),
             Some((status, work_first)) => {
                 if work_first {
-                    let _ = body(&session, spoiled);
+                    let _ = body(&session);
                 }
                 Err(status)
             }
@@ -66,6 +70,28 @@ pub(crate) fn shared_call(
         }
         result
     })
+}
+
+/// Runs the function that answers with a text instead of a status; null is the only fault that it knows.
+pub(crate) fn text_call(function: Function, body: impl FnOnce() -> usize) -> usize {
+    let mut text = 0;
+    guarded(function, |faulted, _| {
+        if faulted.is_none() {
+            text = body();
+        }
+        faulted.map_or(Ok(()), |(status, _)| Err(status))
+    });
+    text
+}
+
+/// What a session is asked, FFmpeg asks with any context. All else wants the session's, and what gives something back
+/// does so without it.
+fn check_context(function: Function, session: &Mutex<Session>) -> Result<(), u32> {
+    if function.name().starts_with("nvEncGet") {
+        return Ok(());
+    }
+    let checked = lock(session).require_context(function);
+    if function.releases() { Ok(()) } else { checked }
 }
 
 fn guarded(function: Function, body: impl FnOnce(Option<(u32, bool)>, Spoiled) -> Result<(), u32>) -> u32 {

@@ -107,7 +107,6 @@ impl Session {
     pub(crate) fn submit(&mut self, parameters: Address) -> Result<(), u32> {
         const FUNCTION: Function = Function::nvEncEncodePicture;
         self.config()?;
-        self.require_context(FUNCTION)?;
         let view = self.view(parameters, Struct::Picture, FUNCTION)?;
         let flags = view.u32(16);
         if flags & !KNOWN_FLAGS != 0 {
@@ -372,7 +371,6 @@ impl Session {
     pub(crate) fn invalidate(&mut self, timestamp: u64) -> Result<(), u32> {
         const FUNCTION: Function = Function::nvEncInvalidateRefFrames;
         self.config()?;
-        self.require_context(FUNCTION)?;
         if crate::caps::of(&settings(), crate::caps::INVALIDATION) == 0 {
             return Err(broke(
                 FUNCTION,

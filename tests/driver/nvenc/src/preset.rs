@@ -1,6 +1,8 @@
 //! What P1 to P7 stand for. Only what clients keep of a preset is filled in.
 
+use crate::caps;
 use crate::config::INFINITE;
+use crate::driver::settings;
 use crate::guid::{self, Guid};
 use crate::layout::Struct;
 use crate::view::{View, view_of};
@@ -55,8 +57,10 @@ pub(crate) fn fill(config: View, preset: Guid, tuning: u32, version: usize) {
     let h264 = config.part(168);
     h264.set_u32(8, period);
     // Adaptive transform and CABAC where they pay.
-    h264.set_u32(32, 2);
-    h264.set_u32(44, 1);
+    let settings = settings();
+    let can = |capability| caps::of(&settings, capability) != 0;
+    h264.set_u32(32, if can(caps::TRANSFORM_8X8) { 2 } else { 1 });
+    h264.set_u32(44, if can(caps::CABAC) { 1 } else { 2 });
     h264.set_u32(64, 3);
     h264.set_u32(68, 1);
     h264.set_u32(192, 1);

@@ -43,7 +43,6 @@ pub(crate) struct Mapping {
 impl Session {
     pub(crate) fn register(&mut self, parameters: Address) -> Result<(), u32> {
         const FUNCTION: Function = Function::nvEncRegisterResource;
-        self.require_context(FUNCTION)?;
         let config = self.config()?;
         let maximum = (config.max_width, config.max_height);
         let view = self.view(parameters, Struct::Register, FUNCTION)?;
@@ -93,7 +92,6 @@ impl Session {
 
     pub(crate) fn unregister(&mut self, handle: u64) -> Result<(), u32> {
         const FUNCTION: Function = Function::nvEncUnregisterResource;
-        let _ = self.require_context(FUNCTION);
         if self.mappings.values().any(|mapping| mapping.registration == handle) {
             broke(FUNCTION, 0, "a resource is unregistered while it is mapped");
             return Err(INVALID_CALL);
@@ -108,7 +106,6 @@ impl Session {
 
     pub(crate) fn map(&mut self, parameters: Address) -> Result<(), u32> {
         const FUNCTION: Function = Function::nvEncMapInputResource;
-        self.require_context(FUNCTION)?;
         let view = self.view(parameters, Struct::Map, FUNCTION)?;
         let registration = view.u64(16);
         let Some(found) = self.registrations.get(&registration) else {
@@ -130,7 +127,6 @@ impl Session {
 
     pub(crate) fn unmap(&mut self, handle: u64) -> Result<(), u32> {
         const FUNCTION: Function = Function::nvEncUnmapInputResource;
-        let _ = self.require_context(FUNCTION);
         let Some(mapping) = self.mappings.get(&handle) else {
             return Err(broke(FUNCTION, RESOURCE_NOT_MAPPED, "a resource is unmapped that is not mapped"));
         };

@@ -141,6 +141,7 @@ pub(crate) fn close(handle: u64) {
         for registration in session.registrations.values() {
             registration.let_go(session.bridge);
         }
+        session.hold_streams(-1);
         (session.bridge.hold_context)(session.context, -1);
         report::closed(&session.log);
     }
@@ -212,7 +213,6 @@ impl Session {
 
     pub(crate) fn initialise(&mut self, parameters: Address) -> Result<(), u32> {
         const FUNCTION: Function = Function::nvEncInitializeEncoder;
-        self.require_context(FUNCTION)?;
         let view = self.view(parameters, Struct::Initialize, FUNCTION)?;
         if self.config.is_some() {
             return Err(broke(FUNCTION, INVALID_CALL, "the encoder is initialised twice"));
@@ -240,7 +240,6 @@ impl Session {
 
     pub(crate) fn reconfigure(&mut self, parameters: Address) -> Result<(), u32> {
         const FUNCTION: Function = Function::nvEncReconfigureEncoder;
-        self.require_context(FUNCTION)?;
         let view = self.view(parameters, Struct::Reconfigure, FUNCTION)?;
         let init = self.view(view.part(8).address(), Struct::Initialize, FUNCTION)?;
         let old = self.config()?.clone();
@@ -280,7 +279,6 @@ impl Session {
     pub(crate) fn set_streams(&mut self, input: Address, output: Address) -> Result<(), u32> {
         const FUNCTION: Function = Function::nvEncSetIOCudaStreams;
         self.config()?;
-        self.require_context(FUNCTION)?;
         let mut streams = [0, 0];
         for (place, pointer) in streams.iter_mut().zip([input, output]) {
             // Each is a pointer to a stream handle; null leaves the default stream.
@@ -293,8 +291,16 @@ impl Session {
                 ));
             }
         }
+        self.hold_streams(-1);
         self.streams = (streams[0], streams[1]);
+        self.hold_streams(1);
         Ok(())
+    }
+
+    fn hold_streams(&self, change: i32) {
+        for stream in [self.streams.0, self.streams.1] {
+            (self.bridge.hold_stream)(stream, change);
+        }
     }
 
     /// A coded picture is thrown away. After a failure or an end of stream that is a client's right.
@@ -308,7 +314,6 @@ impl Session {
     /// Looks at what should have been given back before the end.
     pub(crate) fn check_end(&self) {
         const FUNCTION: Function = Function::nvEncDestroyEncoder;
-        let _ = self.require_context(FUNCTION);
         let live = [
             (self.bitstreams.len(), "bitstream buffers"),
             (self.inputs.len(), "input buffers"),

@@ -25,9 +25,12 @@ exports! {
     fn cuStreamDestroy_v2 as cuStreamDestroy(stream: u64) {
         let mut world = world();
         world.ready()?;
-        if !world.streams.contains_key(&stream) {
+        let Some(found) = world.streams.get(&stream) else {
             violation(Function::cuStreamDestroy, "a stream is destroyed that does not exist");
             return Err(INVALID_HANDLE);
+        };
+        if found.sessions > 0 {
+            violation(Function::cuStreamDestroy, "a stream is destroyed that an encode session still works on");
         }
         world.remove_stream(stream);
         Ok(())
