@@ -5,7 +5,7 @@ mod client;
 
 use std::time::{Duration, Instant};
 
-use client::{API_11_0, API_12_1, Client, Kind, SURFACE_BYTES, slot};
+use client::{API_11_0, API_12_1, Client, HEIGHT, Kind, NV12, SURFACE_BYTES, WIDTH, slot};
 use d264_double::{Double, Report, as_child};
 
 #[test]
@@ -327,16 +327,40 @@ fn what_is_left_behind_is_in_the_report_at_exit() {
             ("contexts_left_on_threads", 1),
             ("device_allocations", 1),
             ("device_bytes", SURFACE_BYTES as u64),
+            ("events", 1),
+            ("input_buffers", 1),
+            ("locked_bitstreams", 1),
+            ("locked_inputs", 1),
             ("mappings", 1),
+            ("page_locked_bytes", 4096),
+            ("page_locked_ranges", 1),
             ("primary_contexts_retained", 1),
             ("registrations", 1),
             ("sessions", 1),
+            ("streams", 1),
         ];
         assert_eq!(leaks, expected.map(|(what, count)| (what.to_owned(), count)));
         return;
     }
     let client = Client::new(API_12_1);
-    let _ready = client.ready();
+    let ready = client.ready();
+    let session = ready.session.handle;
+    let mut made = 0_usize;
+    let place = &raw mut made as usize;
+    assert_eq!(client.cu("cuMemHostAlloc", &[place, 4096, 0]), 0);
+    assert_eq!(client.cu("cuStreamCreate", &[place, 1]), 0);
+    assert_eq!(client.cu("cuEventCreate", &[place, 2]), 0);
+    let mut create = client.struct_of(Kind::Input);
+    create.put(4, WIDTH).put(8, HEIGHT).put(16, NV12);
+    assert_eq!(client.nv(slot::CREATE_INPUT, &[session, create.at()]), 0);
+    // Its word is that of the other structs of the first version.
+    let mut lock = client.struct_of(Kind::Input);
+    lock.put_long(8, create.get_long(24));
+    assert_eq!(client.nv(slot::LOCK_INPUT, &[session, lock.at()]), 0);
+    assert_eq!(client.submit(&ready, 0, 0), 0);
+    let mut lock = client.struct_of(Kind::Lock);
+    lock.put_long(8, ready.output as u64);
+    assert_eq!(client.nv(slot::LOCK, &[session, lock.at()]), 0);
 }
 
 #[test]
