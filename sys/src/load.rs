@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::ffi::{CStr, c_void};
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 /// One of the two driver libraries.
@@ -128,16 +129,18 @@ impl Error for LoadError {
 /// A required function was not found: its name, and what the loader said.
 pub(crate) type Missing = (&'static str, LoaderMessage);
 
-/// Opens `library`. The handle closes the library when it is dropped, so it has to live in a static.
+/// Opens `library`, never to be closed, whatever it lacks: a driver keeps threads that run its code from its
+/// initialisers on, and functions of it may be called for as long as the process lives.
 ///
 /// By name alone, since that is how containers are given theirs: the loader looks in `LD_LIBRARY_PATH`, which it ignores
 /// in programs with more rights than their user, in the program's run path, its cache and the system's folders, and in
 /// the current folder only where one of these says so. On Windows in the system's folder alone.
-pub(crate) fn open(library: Library) -> Result<libloading::Library, LoadError> {
+pub(crate) fn open(library: Library) -> Result<ManuallyDrop<libloading::Library>, LoadError> {
     // SAFETY: opening runs the library's initialisers. NVIDIA promises that its driver libraries may be
     // opened by any thread at any time; whoever puts another file of this name in the loader's path promises
     // the same.
     unsafe { by_name(library.file_name()) }
+        .map(ManuallyDrop::new)
         .map_err(|error| LoadError::Library { library, said: in_full(&error) })
 }
 

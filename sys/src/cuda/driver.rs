@@ -15,8 +15,6 @@ pub struct Driver {
     functions: Functions,
     /// What `cuInit` said, and in which process.
     initialised: OnceLock<(u32, Status)>,
-    /// Never closed: the driver keeps threads that run its code.
-    _library: Option<libloading::Library>,
 }
 
 /// The CUDA driver of this process, opened on the first call and kept, as is a failure to open it. Opening
@@ -35,8 +33,8 @@ fn open() -> Result<Driver, LoadError> {
     let library = load::open(Library::Cuda)?;
     // SAFETY: a library of this name is the CUDA driver, and its functions have the signatures that NVIDIA
     // documents; whoever puts another file of this name in the loader's path promises the same.
-    let driver = unsafe { Driver::from_symbols(|symbol| load::find(&library, symbol)) }?;
-    Ok(Driver { _library: Some(library), ..driver })
+    // It is never closed.
+    unsafe { Driver::from_symbols(|symbol| load::find(&library, symbol)) }
 }
 
 impl Driver {
@@ -58,7 +56,7 @@ impl Driver {
             symbol,
             said,
         })?;
-        Ok(Self { functions, initialised: OnceLock::new(), _library: None })
+        Ok(Self { functions, initialised: OnceLock::new() })
     }
 
     /// The functions themselves. [`Driver::initialise`] comes before all but a few of them.

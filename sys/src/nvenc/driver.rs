@@ -54,8 +54,6 @@ impl EntryPoints {
 #[derive(Debug)]
 pub struct Driver {
     entry_points: EntryPoints,
-    /// Never closed: the driver keeps threads that run its code.
-    _library: Option<libloading::Library>,
 }
 
 /// The encode library of this process, opened on the first call and kept, as is a failure to open it.
@@ -73,7 +71,7 @@ fn open() -> Result<Driver, LoadError> {
     let library = load::open(Library::NvEncode)?;
     let entry_points = EntryPoints::find(|symbol| load::find(&library, symbol))
         .map_err(|(symbol, said)| LoadError::Symbol { library: Library::NvEncode, symbol, said })?;
-    Ok(Driver { entry_points, _library: Some(library) })
+    Ok(Driver { entry_points })
 }
 
 /// Held while the API version of the process matters: from making an instance to having a session.
@@ -106,7 +104,7 @@ impl Driver {
     /// into the list.
     #[must_use]
     pub const unsafe fn from_entry_points(entry_points: EntryPoints) -> Self {
-        Self { entry_points, _library: None }
+        Self { entry_points }
     }
 
     /// The newest API version that the driver speaks.
