@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = EncoderConfig::new(size, FrameRate::hz(HZ)?, Bitrate::from_mbps(4)?);
     let mut opened = direct264::open(&config, &Order::auto())?;
     for why in &opened.passed_over {
-        println!("{why}; {}", why.reason.advice());
+        println!("{why}; {}", why.advice());
     }
     println!("encoding with {}", opened.encoder.backend());
 

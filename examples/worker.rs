@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config = EncoderConfig::new(size, FrameRate::hz(HZ)?, Bitrate::from_mbps(3)?);
     let opened = direct264::open(&config, &Order::auto())?;
     for why in &opened.passed_over {
-        println!("{why}; {}", why.reason.advice());
+        println!("{why}; {}", why.advice());
     }
     let (frames, units) = spawn(opened.encoder, WorkerConfig::new())?;
 

@@ -433,11 +433,25 @@ pub struct Unavailable {
     pub reason: Reason,
     /// What was seen: a library's name, two versions, a call and its status. May be empty.
     pub detail: String,
+    /// What to do about the very status that the driver returned.
+    pub(crate) closer_advice: Option<&'static str>,
 }
 
 impl Unavailable {
     pub(crate) fn new(backend: Backend, reason: Reason, detail: impl Into<String>) -> Self {
-        Self { backend, reason, detail: detail.into() }
+        Self { backend, reason, detail: detail.into(), closer_advice: None }
+    }
+
+    /// The same with advice that knows more than the reason does.
+    pub(crate) fn advising(self, closer_advice: Option<&'static str>) -> Self {
+        Self { closer_advice, ..self }
+    }
+
+    /// What a person can do about it: for the very status that the driver returned where it is a known one, else for
+    /// the reason. Empty where nothing needs doing.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        self.closer_advice.unwrap_or(self.reason.advice())
     }
 }
 
@@ -467,6 +481,8 @@ pub struct DriverError {
     pub status: i64,
     /// What the library said of it, where it said anything.
     pub detail: String,
+    /// What to do about this very status.
+    pub(crate) closer_advice: Option<&'static str>,
 }
 
 impl DriverError {
@@ -476,12 +492,31 @@ impl DriverError {
         status: impl Into<i64>,
         detail: impl Into<String>,
     ) -> Self {
-        Self { backend, reason: Reason::DriverError, call, status: status.into(), detail: detail.into() }
+        Self {
+            backend,
+            reason: Reason::DriverError,
+            call,
+            status: status.into(),
+            detail: detail.into(),
+            closer_advice: None,
+        }
     }
 
     /// The same error for a reason that is known more closely.
     pub(crate) fn because(self, reason: Reason) -> Self {
         Self { reason, ..self }
+    }
+
+    /// The same with advice that knows more than the reason does.
+    #[cfg(nvenc)]
+    pub(crate) fn advising(self, closer_advice: Option<&'static str>) -> Self {
+        Self { closer_advice, ..self }
+    }
+
+    /// What a person can do about it: for this very status where it is a known one, else for the reason.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        self.closer_advice.unwrap_or(self.reason.advice())
     }
 }
 

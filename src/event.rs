@@ -36,6 +36,8 @@ pub enum EventKind {
         reason: Reason,
         /// What was seen.
         detail: String,
+        /// What a person can do about it. Empty where nothing needs doing.
+        advice: &'static str,
     },
     /// This backend failed, or cannot take the size asked for; the stream goes on at this very frame, with an IDR.
     FellBack {
@@ -45,6 +47,8 @@ pub enum EventKind {
         reason: Reason,
         /// What was seen.
         detail: String,
+        /// What a person can do about it. Empty where nothing needs doing.
+        advice: &'static str,
     },
     /// The stream is encoded by this better backend again, from this frame on, with an IDR.
     Restored {

@@ -15,7 +15,7 @@
 //! let config = EncoderConfig::new(size, FrameRate::hz(60)?, Bitrate::from_mbps(4)?);
 //! let mut opened = direct264::open(&config, &Order::auto())?;
 //! for why in &opened.passed_over {
-//!     eprintln!("{why}: {}", why.reason.advice());
+//!     eprintln!("{why}: {}", why.advice());
 //! }
 //! let pixels = vec![128; PixelFormat::Nv12.frame_bytes(size)];
 //! let frame = Frame::contiguous(size, PixelFormat::Nv12, &pixels, Timestamp(0))?;

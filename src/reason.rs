@@ -102,7 +102,7 @@ impl Reason {
             Self::MissingSymbol => "a driver library lacks a function that is needed",
             Self::DriverTooOld => "the NVIDIA driver is too old: its encode API is below 11.0",
             Self::NoGpu => "the NVIDIA driver finds no GPU that it can use",
-            Self::NoEncoderOnGpu => "the GPU has no H.264 encoder",
+            Self::NoEncoderOnGpu => "the GPU has no H.264 encoder that can be reached from here",
             Self::SessionLimit => "every encode session that the driver allows is in use",
             Self::OutOfMemory => "the GPU has no memory left for an encoder",
             Self::UnsupportedSize => "the encoder does not take pictures of this size",
@@ -114,7 +114,8 @@ impl Reason {
         }
     }
 
-    /// What a person can do about it. Empty where nothing needs doing.
+    /// What a person can do about it. Empty where nothing needs doing. An error may know more of its own case:
+    /// [`Unavailable::advice`](crate::Unavailable::advice).
     #[must_use]
     pub const fn advice(self) -> &'static str {
         match self {

@@ -60,7 +60,7 @@ fn a_frame_on_which_nvenc_fails_comes_out_of_software_as_an_idr_and_the_stream_r
     let Event { frame, backend, kind, .. } = &ended.events[1];
     assert_eq!((*frame, *backend), (5, Backend::Nvenc));
     match kind {
-        EventKind::FellBack { to: Backend::OpenH264, reason: Reason::DriverError, detail } => {
+        EventKind::FellBack { to: Backend::OpenH264, reason: Reason::DriverError, detail, .. } => {
             assert!(detail.contains("nvEncEncodePicture returned 20"), "{detail}");
         }
         other => panic!("{other:?}"),
@@ -464,7 +464,7 @@ fn where_nothing_can_stand_in_the_caller_knows_beforehand_and_the_hardware_comes
     let mut live = Live::open(&hasty().threads(eight));
     live.frames(3);
     let told = live.events.iter().find_map(|event| match &event.kind {
-        EventKind::PassedOver { reason, detail } => Some((event.backend, *reason, detail.clone())),
+        EventKind::PassedOver { reason, detail, .. } => Some((event.backend, *reason, detail.clone())),
         _ => None,
     });
     let (backend, reason, detail) = told.unwrap();

@@ -403,3 +403,61 @@ fn a_driver_that_hangs_from_the_first_call_on_holds_nobody_up() {
         );
     });
 }
+
+fn told(config: &EncoderConfig) -> Unavailable {
+    match NvencEncoder::new(config).unwrap_err() {
+        Error::Unavailable(why) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The reason is the same for several statuses, and what helps is not.
+#[test]
+fn what_to_do_is_told_for_the_very_status_of_cuinit() {
+    let test = "what_to_do_is_told_for_the_very_status_of_cuinit";
+    for fault in ["cuInit:1=100", "cuInit:1=802", "cuInit:1=803"] {
+        with(Part::All, ("FAULT", fault), test, || {
+            let why = told(&on_gpu(GpuChoice::Any));
+            assert_eq!(why.reason, Reason::NoGpu, "{why}");
+            let advice = match () {
+                () if why.detail.contains("(100)") => "that the container was given one",
+                () if why.detail.contains("(802)") => "start the NVIDIA services",
+                () if why.detail.contains("(803)") => "after an update, reboot",
+                () => panic!("{why}"),
+            };
+            assert!(why.advice().contains(advice), "{why}; {}", why.advice());
+            assert_eq!(probe().encoder().unwrap_err().advice(), why.advice());
+        });
+    }
+}
+
+#[test]
+fn what_to_do_is_told_for_the_very_status_of_an_opening() {
+    let test = "what_to_do_is_told_for_the_very_status_of_an_opening";
+    on(Part::All, "nvenc:NVIDIA L4", test, || {
+        let stage = Double::get().load();
+        for (status, reason, advice) in [
+            (1, Reason::NoEncoderOnGpu, "use another GPU"),
+            (2, Reason::NoEncoderOnGpu, "in a container, hand in every GPU of the host"),
+            (10, Reason::SessionLimit, "free GPU memory"),
+            (21, Reason::SessionLimit, "close other encoders"),
+        ] {
+            stage.set(&format!("FAULT=nvEncOpenEncodeSessionEx:1={status}"));
+            let why = told(&on_gpu(GpuChoice::Any));
+            assert_eq!(why.reason, reason, "{why}");
+            assert!(why.advice().contains(advice), "{status}: {}", why.advice());
+            stage.reset();
+            stage.set(&format!("FAULT=nvEncOpenEncodeSessionEx:1={status}"));
+            let found = probe();
+            let why = found.encoder().unwrap_err();
+            assert!(why.advice().contains(advice), "{status}: {}", why.advice());
+            stage.reset();
+        }
+        // A refusal that has no reason of its own.
+        stage.set("FAULT=nvEncOpenEncodeSessionEx:1=4");
+        match NvencEncoder::new(&on_gpu(GpuChoice::Any)).unwrap_err() {
+            Error::Driver(why) => assert_eq!(why.advice(), "pass a live CUDA context"),
+            other => panic!("{other:?}"),
+        }
+    });
+}

@@ -59,5 +59,7 @@ pub(crate) fn refused(call: &'static str, status: Status) -> DriverError {
         CUDA_ERROR_NOT_INITIALIZED => Reason::Forked,
         _ => Reason::DriverError,
     };
-    DriverError::new(Backend::Nvenc, call, status.0, status.to_string()).because(reason)
+    DriverError::new(Backend::Nvenc, call, status.0, status.to_string())
+        .because(reason)
+        .advising(status.advice())
 }

@@ -37,8 +37,11 @@ pub(super) fn not_initialised(error: InitError) -> Unavailable {
     match error {
         InitError::Refused(CUDA_ERROR_NOT_INITIALIZED) => {
             because(Reason::Forked, format!("cuInit: {CUDA_ERROR_NOT_INITIALIZED}"))
+                .advising(CUDA_ERROR_NOT_INITIALIZED.advice())
         }
-        InitError::Refused(status) => because(Reason::NoGpu, format!("cuInit: {status}")),
+        InitError::Refused(status) => {
+            because(Reason::NoGpu, format!("cuInit: {status}")).advising(status.advice())
+        }
         forked => because(Reason::Forked, forked.to_string()),
     }
 }
@@ -59,13 +62,13 @@ pub(super) fn not_opened(error: OpenError) -> Error {
         OpenError::MissingFunction(missing) => because(Reason::MissingSymbol, missing.to_string()).into(),
         OpenError::NoInstance(status) => refused("NvEncodeAPICreateInstance", status),
         OpenError::Refused(status) => {
-            let detail = || format!("{OPEN}: {status}");
+            let told = |reason| because(reason, format!("{OPEN}: {status}")).advising(status.advice());
             match status {
                 NV_ENC_ERR_NO_ENCODE_DEVICE | NV_ENC_ERR_UNSUPPORTED_DEVICE => {
-                    because(Reason::NoEncoderOnGpu, detail()).into()
+                    told(Reason::NoEncoderOnGpu).into()
                 }
                 NV_ENC_ERR_OUT_OF_MEMORY | NV_ENC_ERR_INCOMPATIBLE_CLIENT_KEY => {
-                    because(Reason::SessionLimit, detail()).into()
+                    told(Reason::SessionLimit).into()
                 }
                 _ => refused(OPEN, status),
             }
@@ -79,7 +82,7 @@ pub(super) fn not_opened(error: OpenError) -> Error {
 }
 
 fn refused(call: &'static str, status: Status) -> Error {
-    DriverError::new(Backend::Nvenc, call, status.0, status.to_string()).into()
+    DriverError::new(Backend::Nvenc, call, status.0, status.to_string()).advising(status.advice()).into()
 }
 
 /// A session was opened, and then a call on the way to the first picture was refused.
@@ -88,7 +91,9 @@ fn refused(call: &'static str, status: Status) -> Error {
 pub(super) fn not_ready(error: DriverError) -> Error {
     match error.reason {
         Reason::DriverError => error.into(),
-        reason => because(reason, format!("{}: {}", error.call, error.detail)).into(),
+        reason => {
+            because(reason, format!("{}: {}", error.call, error.detail)).advising(error.closer_advice).into()
+        }
     }
 }
 
@@ -97,7 +102,7 @@ pub(super) fn not_ready(error: DriverError) -> Error {
 pub(super) fn as_unavailable(error: Error) -> Unavailable {
     match error {
         Error::Unavailable(why) => why,
-        Error::Driver(why) => because(why.reason, why.to_string()),
+        Error::Driver(why) => because(why.reason, why.to_string()).advising(why.closer_advice),
         Error::Config(why) => because(Reason::UnsupportedSetting, why.to_string()),
         Error::Frame(why) => because(Reason::UnsupportedSetting, why.to_string()),
     }
@@ -143,6 +148,7 @@ mod tests {
             let why = not_initialised(InitError::Refused(status));
             assert_eq!(why.reason, Reason::NoGpu);
             assert!(why.detail.contains(&status.0.to_string()), "{why}");
+            assert_eq!(Some(why.advice()), status.advice());
         }
         assert_eq!(not_initialised(InitError::Refused(CUDA_ERROR_NOT_INITIALIZED)).reason, Reason::Forked);
         assert_eq!(not_initialised(InitError::Forked { initialised_in: 1 }).reason, Reason::Forked);

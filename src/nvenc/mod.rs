@@ -73,7 +73,7 @@ pub(crate) use seat::hanging;
 /// let found = direct264::nvenc::probe();
 /// match found.encoder() {
 ///     Ok((gpu, can)) => println!("{} encodes up to {}x{}", gpu.name, can.max_width, can.max_height),
-///     Err(why) => println!("{why}; {}", why.reason.advice()),
+///     Err(why) => println!("{why}; {}", why.advice()),
 /// }
 /// ```
 #[must_use]

@@ -40,8 +40,12 @@ impl Probe {
 }
 
 /// A probe without GPUs and without a reason: `probe` makes none.
-static NO_GPU: Unavailable =
-    Unavailable { backend: crate::Backend::Nvenc, reason: crate::Reason::NoGpu, detail: String::new() };
+static NO_GPU: Unavailable = Unavailable {
+    backend: crate::Backend::Nvenc,
+    reason: crate::Reason::NoGpu,
+    detail: String::new(),
+    closer_advice: None,
+};
 
 /// A version as two numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

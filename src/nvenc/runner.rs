@@ -293,7 +293,9 @@ impl Worker {
             Err(error) => {
                 let gpu = worker.progress.gpu().map(|gpu| format!(" on GPU {gpu}")).unwrap_or_default();
                 let detail = format!("{}: {}{gpu}", error.call, error.detail);
-                Err(Unavailable::new(Backend::Nvenc, error.reason, detail).into())
+                Err(Unavailable::new(Backend::Nvenc, error.reason, detail)
+                    .advising(error.closer_advice)
+                    .into())
             }
         }
     }

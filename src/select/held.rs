@@ -174,7 +174,9 @@ pub(super) fn check(backend: Backend, config: &EncoderConfig) -> Result<(), Unav
 pub(super) fn why(backend: Backend, error: &Error) -> Unavailable {
     match error {
         Error::Unavailable(why) => why.clone(),
-        Error::Driver(why) => Unavailable::new(backend, why.reason, why.to_string()),
+        Error::Driver(why) => {
+            Unavailable::new(backend, why.reason, why.to_string()).advising(why.closer_advice)
+        }
         Error::Config(why @ ConfigError::Threads { .. }) => {
             Unavailable::new(backend, Reason::UnsupportedSetting, why.to_string())
         }

@@ -126,14 +126,15 @@ impl Record {
     }
 
     fn is_not_had(&mut self, why: &Unavailable, message: &'static str) {
-        let Unavailable { backend, reason, detail } = why;
+        let Unavailable { backend, reason, detail, .. } = why;
         let word = backend.word();
         if reason.is_absence() {
             tracing::info!(backend = word, reason = reason.word(), detail, "{message}");
         } else {
             tracing::warn!(backend = word, reason = reason.word(), detail, "{message}");
         }
-        self.note(*backend, EventKind::PassedOver { reason: *reason, detail: detail.clone() });
+        let (reason, detail, advice) = (*reason, detail.clone(), why.advice());
+        self.note(*backend, EventKind::PassedOver { reason, detail, advice });
     }
 
     pub(super) fn selected(&mut self, backend: Backend, open: Duration) {
@@ -149,7 +150,8 @@ impl Record {
     }
 
     pub(super) fn fell_back(&mut self, why: Unavailable, to: Backend) {
-        let Unavailable { backend, reason, detail } = why;
+        let advice = why.advice();
+        let Unavailable { backend, reason, detail, .. } = why;
         tracing::warn!(
             frame = self.frames,
             backend = backend.word(),
@@ -159,7 +161,7 @@ impl Record {
             "encoder failed: the stream goes on with another"
         );
         // A frame in flight is the first that comes from the other one.
-        self.events.note(self.frames, backend, EventKind::FellBack { to, reason, detail });
+        self.events.note(self.frames, backend, EventKind::FellBack { to, reason, detail, advice });
         self.counters.fallbacks += 1;
         self.count_time(to);
     }

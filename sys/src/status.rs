@@ -49,6 +49,12 @@ macro_rules! status_codes {
                 Self::TABLE.get(row)
             }
 
+            /// What to do about it, where this code has a name.
+            #[must_use]
+            pub fn advice(self) -> Option<&'static str> {
+                self.info().map(|row| row.advice)
+            }
+
             /// Whether the call succeeded.
             #[must_use]
             pub const fn is_success(self) -> bool {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use d264_double::Double;
 use serde_json::Value;
 
 use crate::support::{Outcome, direct264, run, run_with};
@@ -78,4 +79,39 @@ fn the_environment_is_told() {
     assert_eq!(json(&run(&["probe", "--json"]))["environment"], "openh264");
     run_with(direct264(&["probe"]).env("DIRECT264_BACKEND", "x264"), &[])
         .failed(2, &["DIRECT264_BACKEND=x264"]);
+}
+
+/// What helps depends on the status behind the reason, and every place that tells the reason tells the same.
+#[test]
+fn what_to_do_is_that_of_the_status() {
+    let clip = crate::support::moving_y4m(320, 240, 2);
+    for (fault, sentence, advice) in [
+        ("cuInit:1=803", "finds no GPU that it can use", "after an update, reboot"),
+        ("nvEncOpenEncodeSessionEx:*=2", "that can be reached from here", "hand in every GPU of the host"),
+    ] {
+        let on_double = |args: &[&str]| {
+            let mut command = Double::get().command(env!("CARGO_BIN_EXE_direct264"));
+            command.args(args).env_remove("DIRECT264_BACKEND").env("D264_DOUBLE_FAULT", fault);
+            run_with(&mut command, &clip)
+        };
+        let told =
+            |outcome: &Outcome| String::from_utf8_lossy(&outcome.stdout).into_owned() + &outcome.stderr;
+        let probed = json(&on_double(&["probe", "--json"]));
+        assert!(probed["nvenc"]["advice"].as_str().is_some_and(|said| said.contains(advice)), "{probed}");
+        for args in [
+            &["probe"][..],
+            &["encode", "-", "-o", "/dev/null"],
+            &["encode", "-", "-o", "/dev/null", "--backend", "nvenc"],
+            &["bench", "--size", "320x240", "--frames", "4"],
+        ] {
+            let told = told(&on_double(args));
+            assert!(told.contains(sentence) && told.contains(advice), "{args:?}: {told}");
+        }
+        let stats = on_double(&["encode", "-", "-o", "/dev/null", "--stats", "-"]);
+        let lines = String::from_utf8_lossy(&stats.stdout).into_owned();
+        let passed_over = lines.lines().find(|line| line.contains("passed_over")).expect("told");
+        let passed_over: Value = serde_json::from_str(passed_over).expect("JSON");
+        let said = passed_over["detail"]["advice"].as_str().expect("words");
+        assert!(said.contains(advice), "{said}");
+    }
 }

@@ -96,7 +96,7 @@ impl Default for Figures {
 impl Figures {
     pub(crate) fn opened(&mut self, backend: Backend, passed_over: &[Unavailable]) {
         self.backend = Some(backend);
-        self.passed_over = passed_over.iter().map(|why| with_advice(why, why.reason.advice())).collect();
+        self.passed_over = passed_over.iter().map(|why| with_advice(why, why.advice())).collect();
     }
 
     pub(crate) fn coded(&mut self, unit: &AccessUnit<'_>, number: u32, drawn: Duration, size: FrameSize) {
@@ -132,10 +132,10 @@ impl Figures {
         self.counters = counters;
         for event in events {
             let detail = match &event.kind {
-                EventKind::FellBack { to, reason, detail } => {
+                EventKind::FellBack { to, reason, detail, .. } => {
                     format!("to {to}: {}", with_advice(reason.sentence(), detail))
                 }
-                EventKind::PassedOver { reason, detail } => with_advice(reason.sentence(), detail),
+                EventKind::PassedOver { reason, detail, .. } => with_advice(reason.sentence(), detail),
                 EventKind::Restored { from } => format!("from {from}"),
                 EventKind::Recreated { size } => format!("for {size}"),
                 EventKind::RateUnmet { target, reached_bps } => {

@@ -50,9 +50,11 @@ impl Stats {
     /// When it cannot be written.
     pub(crate) fn event(&mut self, event: &Event) -> Result<(), Failure> {
         let (reason, detail) = match &event.kind {
-            EventKind::PassedOver { reason, detail } => (Some(*reason), found(*reason, detail)),
-            EventKind::FellBack { to, reason, detail } => {
-                let mut detail = found(*reason, detail);
+            EventKind::PassedOver { reason, detail, advice } => {
+                (Some(*reason), found(*reason, detail, advice))
+            }
+            EventKind::FellBack { to, reason, detail, advice } => {
+                let mut detail = found(*reason, detail, advice);
                 detail["to"] = to.word().into();
                 (Some(*reason), detail)
             }
@@ -83,7 +85,7 @@ impl Stats {
         reason: Reason,
         detail: &str,
     ) -> Result<(), Failure> {
-        self.event_line(0, "passed_over", backend, Some(reason), &found(reason, detail))
+        self.event_line(0, "passed_over", backend, Some(reason), &found(reason, detail, reason.advice()))
     }
 
     fn event_line(
@@ -137,6 +139,6 @@ fn write_frame(out: &mut dyn Write, number: u64, unit: &AccessUnit<'_>) -> io::R
     )
 }
 
-fn found(reason: Reason, detail: &str) -> Value {
-    json!({ "found": detail, "sentence": reason.sentence(), "advice": reason.advice() })
+fn found(reason: Reason, detail: &str, advice: &str) -> Value {
+    json!({ "found": detail, "sentence": reason.sentence(), "advice": advice })
 }

@@ -99,6 +99,7 @@ impl NvencEncoder {
                     Error::Unavailable(why) => {
                         DriverError::new(Backend::Nvenc, "nvEncOpenEncodeSessionEx", 0, why.detail.clone())
                             .because(why.reason)
+                            .advising(why.closer_advice)
                     }
                     other => {
                         DriverError::new(Backend::Nvenc, "nvEncOpenEncodeSessionEx", 0, other.to_string())

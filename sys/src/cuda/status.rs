@@ -20,7 +20,7 @@ crate::status::status_codes! {
     46 CUDA_ERROR_DEVICE_UNAVAILABLE
         "the device is in use by another process that wants it alone", "use another GPU, or wait";
     100 CUDA_ERROR_NO_DEVICE
-        "there is no CUDA device", "install a GPU and its kernel module; in a container, hand the GPU in";
+        "there is no CUDA device", "check that nvidia-smi lists a GPU, and that the container was given one";
     101 CUDA_ERROR_INVALID_DEVICE
         "there is no device of this number", "use one of the numbers that are listed";
     102 CUDA_ERROR_DEVICE_NOT_LICENSED

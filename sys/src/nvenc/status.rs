@@ -10,7 +10,7 @@ crate::status::status_codes! {
         "there is no device that can encode", "use another GPU or another encoder";
     2 NV_ENC_ERR_UNSUPPORTED_DEVICE
         "this device cannot encode, or it cannot be reached from here",
-        "use another GPU or another encoder; in a container, hand in every GPU of the host";
+        "in a container, hand in every GPU of the host; A100, A30, H100, H200, B200 and some laptop parts have no encoder: take a GPU with NVENC, such as T4, L4, L40S or A10";
     3 NV_ENC_ERR_INVALID_ENCODERDEVICE
         "the session handle is not one", "open a session and use its handle";
     4 NV_ENC_ERR_INVALID_DEVICE
@@ -27,7 +27,7 @@ crate::status::status_codes! {
         "the call came out of order", "make the calls in the documented order";
     10 NV_ENC_ERR_OUT_OF_MEMORY
         "memory ran out, or the session limit of the system is reached",
-        "close a session or free GPU memory, then try again";
+        "close other encoders on this machine or free GPU memory; a data-centre GPU has no session limit";
     11 NV_ENC_ERR_ENCODER_NOT_INITIALIZED
         "the session is not initialised", "initialise the session first";
     12 NV_ENC_ERR_UNSUPPORTED_PARAM
@@ -51,7 +51,7 @@ crate::status::status_codes! {
         "the driver failed for a reason it does not give", "open another session";
     21 NV_ENC_ERR_INCOMPATIBLE_CLIENT_KEY
         "the system's licence does not allow it: on opening, the session limit is reached",
-        "close a session, then try again";
+        "close other encoders on this machine, or take a data-centre GPU, which has no limit";
     22 NV_ENC_ERR_UNIMPLEMENTED
         "the driver does not implement this", "do without this feature";
     23 NV_ENC_ERR_RESOURCE_REGISTER_FAILED

@@ -51,7 +51,7 @@ pub(crate) fn machine(machine: &Machine) -> String {
 
 /// Why a backend is not measured, and what to do about it.
 pub(crate) fn why_not(why: &Unavailable) -> String {
-    let advice = why.reason.advice();
+    let advice = why.advice();
     let advice = if advice.is_empty() { String::new() } else { format!("; {advice}") };
     format!("{}: {} ({}){advice}", why.backend, why.reason.sentence(), why.detail)
 }

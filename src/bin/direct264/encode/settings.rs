@@ -98,8 +98,8 @@ fn said(error: &Error, choice: &Choice) -> String {
         Error::Config(error) => error.to_string(),
         Error::Unavailable(why) => {
             let mut line = why.to_string();
-            if !why.reason.advice().is_empty() {
-                line = format!("{line}; what to do: {}", why.reason.advice());
+            if !why.advice().is_empty() {
+                line = format!("{line}; what to do: {}", why.advice());
             }
             if !choice.said.is_empty() && choice.order.backends().len() == 1 {
                 line = format!("{line}; {} allows no other backend", choice.said);

@@ -82,8 +82,8 @@ impl Summary<'_> {
         writeln!(text, "  backend   {backend}")?;
         for why in self.passed_over {
             writeln!(text, "            passed over {why}")?;
-            if !why.reason.advice().is_empty() {
-                writeln!(text, "            what to do: {}", why.reason.advice())?;
+            if !why.advice().is_empty() {
+                writeln!(text, "            what to do: {}", why.advice())?;
             }
         }
         let (backends, said) = self.not_wanted;

@@ -17,7 +17,7 @@ impl Switches {
     pub(super) fn add(&mut self, event: &Event) {
         let (frame, backend) = (event.frame, event.backend);
         let words = match &event.kind {
-            EventKind::FellBack { to, reason, detail } => {
+            EventKind::FellBack { to, reason, detail, .. } => {
                 format!("from frame {frame} on {to} encoded: {} ({detail})", reason.sentence())
             }
             EventKind::Restored { .. } => format!("from frame {frame} on {backend} encoded again"),

@@ -48,7 +48,7 @@ fn gpu(gpu: &Gpu) -> Value {
 fn with_why_not(mut object: Value, why_not: Option<&WhyNot>) -> Value {
     object["reason"] = json!(why_not.map(|why| why.reason.word()));
     object["detail"] = json!(why_not.map(|why| why.detail.as_str()).filter(|detail| !detail.is_empty()));
-    object["advice"] = json!(why_not.map(|why| why.reason.advice()).filter(|advice| !advice.is_empty()));
+    object["advice"] = json!(why_not.map(|why| why.advice).filter(|advice| !advice.is_empty()));
     object
 }
 
@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn each_gpu_has_its_own_reason() {
         let gpu = |index, why_not| Gpu { index, uuid: Some("GPU-0".into()), name: "A100".into(), why_not };
-        let why = WhyNot { reason: Reason::NoEncoderOnGpu, detail: String::new() };
+        let why = WhyNot { reason: Reason::NoEncoderOnGpu, detail: String::new(), advice: "" };
         let report = Report {
             nvenc: Nvenc {
                 driver_version: Some("535.183.01".into()),

@@ -7,7 +7,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use direct264::{
-    Backend, Bitrate, ConfigError, EncoderConfig, Error, FrameRate, FrameSize, Order, Reason, open,
+    Backend, Bitrate, ConfigError, EncoderConfig, Error, FrameRate, FrameSize, Order, Reason, Unavailable,
+    open,
 };
 
 use crate::backend::Choice;
@@ -44,6 +45,14 @@ struct WhyNot {
     reason: Reason,
     /// What was seen; may be empty.
     detail: String,
+    /// What to do about it; may be empty.
+    advice: &'static str,
+}
+
+impl From<Unavailable> for WhyNot {
+    fn from(why: Unavailable) -> Self {
+        Self { reason: why.reason, advice: why.advice(), detail: why.detail }
+    }
 }
 
 /// What is known of NVENC here.
@@ -143,7 +152,7 @@ fn nvenc(config: &EncoderConfig) -> Nvenc {
         index: gpu.index,
         uuid: gpu.uuid.map(|uuid| format!("GPU-{uuid}")),
         name: gpu.name,
-        why_not: gpu.encoder.err().map(|why| WhyNot { reason: why.reason, detail: why.detail }),
+        why_not: gpu.encoder.err().map(WhyNot::from),
     });
     Nvenc {
         driver_version: kernel_driver_version(),
@@ -175,7 +184,12 @@ fn openh264(config: &EncoderConfig) -> OpenH264 {
 fn why_not(backend: Backend, config: &EncoderConfig) -> Option<WhyNot> {
     let error = open(config, &Order::only(backend)).err()?;
     Some(match error {
-        Error::Unavailable(why) => WhyNot { reason: why.reason, detail: why.detail },
-        other => WhyNot { reason: Reason::DriverError, detail: chain(&other) },
+        Error::Unavailable(why) => why.into(),
+        Error::Driver(why) => WhyNot { reason: why.reason, detail: why.to_string(), advice: why.advice() },
+        other => WhyNot {
+            reason: Reason::DriverError,
+            detail: chain(&other),
+            advice: Reason::DriverError.advice(),
+        },
     })
 }

@@ -88,7 +88,7 @@ fn write_why_not(text: &mut String, lead: &str, why: &WhyNot) -> fmt::Result {
         write!(text, " ({})", why.detail)?;
     }
     writeln!(text)?;
-    match why.reason.advice() {
+    match why.advice {
         "" => Ok(()),
         advice => writeln!(text, "           what to do: {advice}"),
     }
