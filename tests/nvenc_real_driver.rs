@@ -66,6 +66,32 @@ fn each_generation_is_probed_and_refused_for_want_of_a_gpu() {
             .unwrap();
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success() && out.contains("1 passed"), "driver {generation}: {out}\n{err}");
+        #[cfg(feature = "cli")]
+        the_command_tells_the_story(generation, &libraries, is_root);
+    }
+}
+
+/// `direct264 probe` in words: the reason, the newest API, what to do.
+#[cfg(feature = "cli")]
+fn the_command_tells_the_story(generation: &str, libraries: &Path, is_root: bool) {
+    let probe = env!("CARGO_BIN_EXE_direct264");
+    let mut command = Command::new(if is_root { "setpriv" } else { probe });
+    if is_root {
+        command.args(["--bounding-set=-mknod", "--", probe]);
+    }
+    let output = command.arg("probe").env("LD_LIBRARY_PATH", libraries).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    // openh264 works here.
+    assert!(output.status.success(), "driver {generation}: {told}");
+    let (_, (major, minor), ..) = GENERATIONS.into_iter().find(|(name, ..)| *name == generation).unwrap();
+    let sentence = format!("none found: {} (cuInit: CUDA_ERROR_NO_DEVICE (100)", Reason::NoGpu.sentence());
+    for part in [
+        &sentence[..],
+        &format!("encode API {major}.{minor}\n"),
+        "what to do: check that nvidia-smi lists a GPU",
+        "auto       takes openh264",
+    ] {
+        assert!(told.contains(part), "driver {generation}: {part:?} is not in {told}");
     }
 }
 
