@@ -475,7 +475,8 @@ pub struct DriverError {
     pub backend: Backend,
     /// What kind of refusal it was: [`Reason::DriverError`] unless the status says more.
     pub reason: Reason,
-    /// The function, by its C name.
+    /// The function, by its C name. Of one that did not return in time: that one, or the next that is known to take
+    /// long.
     pub call: &'static str,
     /// What it returned; 0 where it returned nothing, or nothing wrong but what it did is.
     pub status: i64,
@@ -523,7 +524,13 @@ impl DriverError {
 impl fmt::Display for DriverError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.reason {
-            Reason::TimedOut => write!(f, "{}: {} did not return in time", self.backend, self.call)?,
+            Reason::TimedOut => {
+                write!(
+                    f,
+                    "{}: {}, or a call on the way to it, did not return in time",
+                    self.backend, self.call
+                )?;
+            }
             _ => write!(f, "{}: {} returned {}", self.backend, self.call, self.status)?,
         }
         if !self.detail.is_empty() {

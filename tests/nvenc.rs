@@ -53,7 +53,14 @@ fn until_nothing_is_left(stage: &Stage, who: &str) {
 
 #[test]
 fn each_api_version_from_11_0_to_12_1_is_spoken_and_newer_drivers_get_12_1() {
-    for (driver, spoken) in [("11.0", (11, 0)), ("11.1", (11, 1)), ("12.0", (12, 0)), ("12.1", (12, 1))] {
+    for (driver, spoken) in [
+        ("11.0", (11, 0)),
+        ("11.1", (11, 1)),
+        ("12.0", (12, 0)),
+        ("12.1", (12, 1)),
+        ("12.2", (12, 1)),
+        ("13.0", (12, 1)),
+    ] {
         let stage = stage(&format!("API={driver}"));
         let mut encoder = open(&small());
         assert_eq!(encoder.api(), Version { major: spoken.0, minor: spoken.1 });
@@ -463,19 +470,63 @@ fn a_call_that_hangs_costs_the_limit_and_the_session_and_nothing_else() {
 }
 
 #[test]
-fn an_opening_that_hangs_is_given_up() {
-    let stage = stage("FAULT=nvEncInitializeEncoder:1=hang");
+fn an_opening_that_hangs_is_given_up_and_told_by_the_call_or_the_one_it_was_on_the_way_to() {
+    let stage = stage("");
     let limits = CallLimits::DEFAULT.open(Duration::from_millis(300));
     let config = small().nvenc(NvencConfig::new().form(CallForm::Bounded(limits)));
-    match NvencEncoder::new(&config).unwrap_err() {
-        Error::Unavailable(why) => {
-            assert_eq!(why.reason, Reason::TimedOut);
-            assert!(why.detail.contains("nvEncInitializeEncoder"), "{why}");
+    for (call, told) in [
+        ("cuDeviceGetCount", "cuInit"),
+        ("cuDevicePrimaryCtxRetain", "nvEncOpenEncodeSessionEx"),
+        ("NvEncodeAPICreateInstance", "nvEncOpenEncodeSessionEx"),
+        ("nvEncOpenEncodeSessionEx", "nvEncOpenEncodeSessionEx"),
+        ("nvEncGetEncodeGUIDs", "nvEncGetEncodePresetConfigEx"),
+        ("nvEncGetEncodeCaps", "nvEncGetEncodePresetConfigEx"),
+        ("nvEncGetEncodePresetConfigEx", "nvEncGetEncodePresetConfigEx"),
+        ("cuStreamCreate", "nvEncInitializeEncoder"),
+        ("nvEncInitializeEncoder", "nvEncInitializeEncoder"),
+        ("nvEncSetIOCudaStreams", "nvEncSetIOCudaStreams"),
+        ("nvEncCreateBitstreamBuffer", "nvEncCreateBitstreamBuffer"),
+    ] {
+        stage.set(&format!("FAULT={call}:1=hang"));
+        match NvencEncoder::new(&config).unwrap_err() {
+            Error::Unavailable(why) => {
+                assert_eq!(why.reason, Reason::TimedOut, "{call}: {why}");
+                assert!(
+                    why.detail.starts_with(&format!("{told}, or a call on the way to it")),
+                    "{call}: {why}"
+                );
+            }
+            other => panic!("{call}: {other:?}"),
         }
-        other => panic!("{other:?}"),
+        stage.set("FAULT=");
+        until_nothing_is_left(&stage, call);
     }
-    stage.set("FAULT=");
-    until_nothing_is_left(&stage, "an opening that took too long");
+}
+
+/// What is made when the first picture comes.
+#[test]
+fn a_first_picture_that_hangs_is_told_by_the_call_or_the_one_it_was_on_the_way_to() {
+    let stage = stage("");
+    let limits = CallLimits::DEFAULT.first(Duration::from_millis(300));
+    let config = small().nvenc(NvencConfig::new().form(CallForm::Bounded(limits)));
+    for (call, told) in [
+        ("cuMemAllocPitch", "nvEncMapInputResource"),
+        ("nvEncRegisterResource", "nvEncMapInputResource"),
+        ("nvEncMapInputResource", "nvEncMapInputResource"),
+        ("cuMemHostAlloc", "cuMemHostAlloc"),
+    ] {
+        let mut encoder = open(&config);
+        stage.set(&format!("FAULT={call}:1=hang"));
+        let pixels = picture::Camera::new(encoder.size()).i420(0);
+        let frame = Frame::contiguous(encoder.size(), PixelFormat::I420, &pixels, Timestamp(0)).unwrap();
+        match encoder.encode(&frame, Picture::Auto).unwrap_err() {
+            Error::Driver(why) => assert_eq!((why.reason, why.call), (Reason::TimedOut, told), "{call}"),
+            other => panic!("{call}: {other:?}"),
+        }
+        drop(encoder);
+        stage.set("FAULT=");
+        until_nothing_is_left(&stage, call);
+    }
 }
 
 #[test]

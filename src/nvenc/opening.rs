@@ -72,7 +72,7 @@ impl Setup {
 /// # Errors
 /// Of several GPUs, that of the first whose trouble is another than having no encoder.
 pub(super) fn open(config: &EncoderConfig, progress: &Progress) -> Result<(Session, Setup), Error> {
-    progress.at(Step::Open);
+    progress.at(Step::Load);
     let drivers = Drivers::load()?;
     let mut failure: Option<Error> = None;
     let mut devices = cuda::choose(drivers.devices()?, &config.nvenc.gpu)?;
@@ -135,6 +135,7 @@ fn open_on(
         // A session that refused its settings is not asked again: a new one is opened.
         progress.at(Step::Open);
         let open = drivers.open(device)?;
+        progress.at(Step::Ask);
         let can = Capabilities::of(&open)?;
         check_size(config.size.padded_to_even(), &can)?;
         let entered = open.context().enter().map_err(availability::not_ready)?;

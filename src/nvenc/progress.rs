@@ -5,14 +5,20 @@ use std::sync::{Arc, Weak};
 
 use crate::encoder::Remains;
 
-/// A stretch of work that ends with a driver call that can take long.
+/// A stretch of work that ends with a driver call that can take long. What hangs is that call or one on the way to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Step {
+    Load,
     Open,
+    Ask,
     Initialise,
-    Prepare,
+    Order,
+    MakeOutput,
+    MakeSurface,
+    MakeStaging,
     Upload,
+    Download,
     Submit,
     Wait,
     Unlock,
@@ -23,11 +29,17 @@ pub(super) enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 17] = [
+        Self::Load,
         Self::Open,
+        Self::Ask,
         Self::Initialise,
-        Self::Prepare,
+        Self::Order,
+        Self::MakeOutput,
+        Self::MakeSurface,
+        Self::MakeStaging,
         Self::Upload,
+        Self::Download,
         Self::Submit,
         Self::Wait,
         Self::Unlock,
@@ -37,13 +49,19 @@ impl Step {
         Self::Close,
     ];
 
-    /// The call that the step is about.
+    /// The call that the step ends with.
     pub(super) const fn call(self) -> &'static str {
         match self {
+            Self::Load => "cuInit",
             Self::Open => "nvEncOpenEncodeSessionEx",
+            Self::Ask => "nvEncGetEncodePresetConfigEx",
             Self::Initialise => "nvEncInitializeEncoder",
-            Self::Prepare => "nvEncRegisterResource",
+            Self::Order => "nvEncSetIOCudaStreams",
+            Self::MakeOutput => "nvEncCreateBitstreamBuffer",
+            Self::MakeSurface => "nvEncMapInputResource",
+            Self::MakeStaging => "cuMemHostAlloc",
             Self::Upload => "cuMemcpyHtoDAsync",
+            Self::Download => "cuStreamSynchronize",
             Self::Submit => "nvEncEncodePicture",
             Self::Wait => "nvEncLockBitstream",
             Self::Unlock => "nvEncUnlockBitstream",
@@ -68,7 +86,7 @@ struct Place {
 
 impl Default for Place {
     fn default() -> Self {
-        Self { step: AtomicU8::new(Step::Open as u8), gpu: AtomicI32::new(-1) }
+        Self { step: AtomicU8::new(Step::Load as u8), gpu: AtomicI32::new(-1) }
     }
 }
 
@@ -79,7 +97,7 @@ impl Progress {
 
     pub(super) fn step(&self) -> Step {
         let number = self.0.step.load(Ordering::Relaxed);
-        Step::ALL.into_iter().find(|&step| step as u8 == number).unwrap_or(Step::Open)
+        Step::ALL.into_iter().find(|&step| step as u8 == number).unwrap_or(Step::Load)
     }
 
     /// From here on it is about this GPU.

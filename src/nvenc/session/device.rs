@@ -54,7 +54,7 @@ impl Session {
         out: &mut Output,
     ) -> Result<(), Error> {
         let start = Instant::now();
-        self.progress.at(Step::Upload);
+        self.progress.at(Step::Submit);
         let place = Place::of_image(image, size, self.open.context())?;
         if self.slots.len() <= DEVICE_SLOT {
             self.slots.push(Slot::new(&self.open)?);
@@ -79,7 +79,7 @@ impl Session {
         size: FrameSize,
         kept: &mut Option<PinnedMemory>,
     ) -> Result<(), Error> {
-        self.progress.at(Step::Upload);
+        self.progress.at(Step::Download);
         let context = Arc::clone(self.open.context());
         let _entered = context.enter()?;
         Place::of_image(image, size, &context)?;

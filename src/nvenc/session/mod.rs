@@ -89,7 +89,9 @@ impl Session {
         // From here on `open` is dropped before `stream`, as it is once both are in the session.
         let open = open;
         initialise(&open, params)?;
+        progress.at(Step::Order);
         let ordered = order_on(&open, &mut stream)?;
+        progress.at(Step::MakeOutput);
         let slots = (0..SLOTS).map(|_| Slot::new(&open)).collect::<Result<_, _>>()?;
         let coded = |width, height| {
             FrameSize::new(width, height).map_err(|error| {
@@ -149,10 +151,11 @@ impl Session {
         format: SurfaceFormat,
         old: Option<Staging>,
     ) -> Result<Staging, DriverError> {
-        self.progress.at(Step::Prepare);
+        self.progress.at(Step::MakeSurface);
         let context = Arc::clone(self.open.context());
         let _entered = context.enter()?;
         self.prepare_surface(slot, format)?;
+        self.progress.at(Step::MakeStaging);
         let Self { slots, open, size, largest, .. } = self;
         let surface = slots.get(slot).and_then(|slot| slot.surface.as_ref()).ok_or_else(no_such_slot)?;
         let layout = Layout { format, size: *size, pitch: surface.memory().pitch() as usize };

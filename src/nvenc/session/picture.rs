@@ -109,12 +109,13 @@ impl Session {
         out: &mut Output,
         start: Instant,
     ) -> Result<(), DriverError> {
+        // To wait for the upload is on the way to this.
+        self.progress.at(Step::Submit);
         if !self.ordered {
             self.stream.synchronise()?;
         }
         let uploaded = Instant::now();
 
-        self.progress.at(Step::Submit);
         self.submit(slot, input, is_idr)?;
         let submitted = Instant::now();
 

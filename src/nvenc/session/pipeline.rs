@@ -108,6 +108,7 @@ impl Session {
                 (next.slot, self.upload(next.slot, staging)?, Some(Arc::clone(staging)))
             }
             &Source::Device { image, size, format } => {
+                self.progress.at(Step::Submit);
                 // Beside the slots of pictures from the host, so that turns between the two change no surface.
                 let slot = SLOTS + next.slot;
                 (slot, self.device_input(slot, &image, size, format)?, None)
