@@ -83,6 +83,16 @@ fn of_several_gpus_the_first_with_an_encoder_is_taken_and_any_can_be_asked_for()
     });
 }
 
+#[test]
+fn a_name_decides_nothing() {
+    on(Part::All, "none:NVIDIA L4,nvenc:NVIDIA H100", "a_name_decides_nothing", || {
+        let can: Vec<bool> = probe().gpus.iter().map(|gpu| gpu.encoder.is_ok()).collect();
+        assert_eq!(can, [false, true]);
+        assert_eq!(NvencEncoder::new(&on_gpu(GpuChoice::Any)).unwrap().gpu_name(), "NVIDIA H100");
+        assert_eq!(refusal(&on_gpu(GpuChoice::Index(0))), Reason::NoEncoderOnGpu);
+    });
+}
+
 /// A machine of which the first GPU and one between have no encoder.
 const MIXED: &str = "none:NVIDIA A100,nvenc:NVIDIA L4,none:NVIDIA H100,nvenc:NVIDIA T4,nvenc:NVIDIA L40S";
 
