@@ -374,6 +374,7 @@ fn a_lent_frame_is_encoded_as_it_was_written_and_two_may_be_out() {
             drop(next);
             let unit = encoder.encode_lent(frame, Timestamp(i64::from(number)), Picture::Auto).unwrap();
             assert_eq!(unit.timestamp, Timestamp(i64::from(number)));
+            assert_eq!(unit.times.convert, Duration::ZERO);
             units.push(unit.to_owned());
         }
         for (number, shown) in (0..).zip(decode::openh264(units.iter().map(|unit| &unit.bytes[..]))) {
