@@ -355,6 +355,15 @@ pub enum FrameError {
         /// What it returned.
         status: i64,
     },
+    /// The frame lies in device memory, and CUDA did not bring it within [`CallLimits::first`](crate::CallLimits::first).
+    /// The call that hangs may still read the memory: see [`Frame::cuda`](crate::Frame::cuda). Until it comes back, each
+    /// further frame in device memory is refused with this at once.
+    TimedOut {
+        /// The call of the CUDA driver that did not return in time.
+        call: &'static str,
+        /// How long it was waited for.
+        limit: Duration,
+    },
     /// The contiguous buffer has another length than the frame.
     Length {
         /// Bytes given.
@@ -414,6 +423,13 @@ impl fmt::Display for FrameError {
             ),
             Self::Unreadable { call, status } => {
                 write!(f, "the frame in device memory cannot be read: {call} returned {status}")
+            }
+            Self::TimedOut { call, limit } => {
+                let limit_ms = limit.as_millis();
+                write!(
+                    f,
+                    "the frame in device memory was not read in time: {call} did not return, the limit is {limit_ms} ms"
+                )
             }
             Self::Length { bytes, needed } => write!(f, "{bytes} bytes given for a frame of {needed}"),
         }

@@ -7,12 +7,12 @@ mod common;
 use std::time::Instant;
 
 use common::device::{Device, DevicePicture, nv12};
-use common::live::{PATIENCE, assert_clean_soon, hasty, small};
+use common::live::{PATIENCE, assert_clean_soon, hasty, ms, small};
 use common::{decode, picture};
 use d264_double::{Double, Stage, as_child};
 use direct264::{
     Backend, Encoder, Error, FailoverEncoder, Frame, FrameError, Order, OwnedAccessUnit, Picture,
-    PixelFormat, Timestamp, open,
+    PixelFormat, Reason, Timestamp, open,
 };
 
 struct Source {
@@ -127,6 +127,84 @@ fn no_frame_is_lost_when_the_driver_hangs() {
     for fault in ["nvEncEncodePicture:1=hang700", "nvEncLockBitstream:1=hang700"] {
         survive(&stage, fault);
     }
+}
+
+/// Runs the rest of a test in a process of its own: what hangs there hangs for good.
+fn alone(test: &str, rest: impl FnOnce()) {
+    match as_child(test, &[]) {
+        Some(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{}{said}", String::from_utf8_lossy(&output.stdout));
+        }
+        None => rest(),
+    }
+}
+
+fn host_frame(pixels: &[u8], number: i64) -> Frame<'_> {
+    Frame::contiguous(small(), PixelFormat::I420, pixels, Timestamp(number)).unwrap()
+}
+
+/// A session that hangs there shuts out neither this GPU nor the others.
+#[test]
+fn a_session_that_hangs_where_it_enters_the_gpu_costs_no_frame() {
+    alone("a_session_that_hangs_where_it_enters_the_gpu_costs_no_frame", || {
+        let stage = Double::get().load();
+        let mut source = Source::new();
+        stage.set("FAULT=cuDevicePrimaryCtxRetain:1=hang");
+        let opened = open(&hasty(), &Order::auto()).unwrap();
+        assert_eq!(opened.passed_over[0].reason, Reason::TimedOut);
+        let mut encoder = opened.encoder;
+        // The hanging call still hangs.
+        assert_eq!(source.encode(&mut encoder), Backend::OpenH264);
+        source.until(&mut encoder, Backend::Nvenc);
+        assert_eq!(stage.report().faults("cuDevicePrimaryCtxRetain"), 1);
+        source.assert_whole("a context that was entered by others");
+        encoder.forget_cuda(None).unwrap();
+    });
+}
+
+#[test]
+fn a_driver_that_hangs_in_the_session_and_in_the_download_costs_the_frames_on_the_gpu_and_not_the_caller() {
+    let test = "a_driver_that_hangs_in_the_session_and_in_the_download_costs_the_frames_on_the_gpu_and_not_the_caller";
+    alone(test, || {
+        let stage = Double::get().load();
+        let mut source = Source::new();
+        let mut encoder = open(&hasty(), &Order::auto()).unwrap().encoder;
+        (0..3).for_each(|_| assert_eq!(source.encode(&mut encoder), Backend::Nvenc));
+        for call in ["cuMemHostAlloc", "cuPointerGetAttributes"] {
+            stage.set(&format!("FAULT=nvEncLockBitstream:1=hang;{call}:*=hang"));
+            let start = Instant::now();
+            let number = source.units.len() as i64;
+            match encoder.encode(&source.places[source.from].frame(number), Picture::Auto).unwrap_err() {
+                Error::Frame(FrameError::TimedOut { call: told, limit }) => {
+                    assert_eq!((told, limit), (call, ms(400)));
+                }
+                other => panic!("{call}: {other:?}"),
+            }
+            // Two limits of 400 ms.
+            assert!(start.elapsed() < ms(5 * 800), "{:?}", start.elapsed());
+            let pixels = source.camera.i420(source.units.len() as u32);
+            let unit = encoder.encode(&host_frame(&pixels, number), Picture::Auto).unwrap().to_owned();
+            assert_eq!((unit.backend, unit.is_idr), (Backend::OpenH264, true));
+            source.units.push(unit);
+            match encoder.forget_cuda(None).unwrap_err() {
+                Error::Driver(why) => assert_eq!(why.reason, Reason::TimedOut),
+                other => panic!("{other:?}"),
+            }
+            // Nothing of what hangs is read from again.
+            source.change_places();
+            stage.set("FAULT=");
+            let deadline = Instant::now() + PATIENCE;
+            while encoder.forget_cuda(None).is_err() {
+                assert!(Instant::now() < deadline, "{call} never came back");
+            }
+            source.until(&mut encoder, Backend::Nvenc);
+        }
+        source.assert_whole("downloads that hang");
+        encoder.forget_cuda(None).unwrap();
+        drop((source, encoder));
+        assert_clean_soon(&stage, "downloads that hang");
+    });
 }
 
 #[test]

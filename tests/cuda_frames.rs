@@ -4,16 +4,19 @@
 
 mod common;
 
+use std::time::{Duration, Instant};
+
 use cudarc::driver::DevicePtr;
 
 use common::device::{Device, DevicePicture, frame, nv12};
+use common::live::PATIENCE;
 use common::{config, picture, size};
-use d264_double::{Double, Stage, as_child};
+use d264_double::{Double, Stage};
 use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
-    CallForm, Colour, CudaImage, Encoder, EncoderConfig, Error, Frame, FrameError, FrameSize, Matrix,
-    NvencConfig, Picture, PixelFormat, Range, RgbOrder, Timestamp,
+    Backend, CallForm, CallLimits, Colour, CudaImage, Encoder, EncoderConfig, Error, Frame, FrameError,
+    FrameSize, Matrix, NvencConfig, Picture, PixelFormat, Range, Reason, RgbOrder, Timestamp,
 };
 
 fn stage(settings: &str) -> Stage {
@@ -210,19 +213,20 @@ fn the_software_backend_downloads() {
     let stage = stage("");
     for size in [size(320, 240), size(321, 241)] {
         let pictures = camera(size, 0..5);
-        let config = config(size, 30, 1_000);
-        let mut host = OpenH264Encoder::new(&config).unwrap();
-        let expected: Vec<Vec<u8>> = (pictures.iter().zip(0..))
-            .map(|(pixels, number)| {
-                let frame = Frame::contiguous(size, PixelFormat::Nv12, pixels, Timestamp(number)).unwrap();
-                host.encode(&frame, Picture::Auto).unwrap().bytes.to_vec()
-            })
-            .collect();
-        let device = Device::new();
-        let mut encoder = OpenH264Encoder::new(&config).unwrap();
-        assert_eq!(from_device(&mut encoder, &device, PixelFormat::Nv12, 512, &pictures), expected);
-        drop((encoder, device));
-        stage.report().assert_clean("a download");
+        for config in forms(config(size, 30, 1_000)) {
+            let mut host = OpenH264Encoder::new(&config).unwrap();
+            let expected: Vec<Vec<u8>> = (pictures.iter().zip(0..))
+                .map(|(pixels, number)| {
+                    let frame = Frame::contiguous(size, PixelFormat::Nv12, pixels, Timestamp(number));
+                    host.encode(&frame.unwrap(), Picture::Auto).unwrap().bytes.to_vec()
+                })
+                .collect();
+            let device = Device::new();
+            let mut encoder = OpenH264Encoder::new(&config).unwrap();
+            assert_eq!(from_device(&mut encoder, &device, PixelFormat::Nv12, 512, &pictures), expected);
+            drop((encoder, device));
+            stage.report().assert_clean("a download");
+        }
     }
 }
 
@@ -329,8 +333,9 @@ fn a_download_that_fails_costs_the_frame_and_not_the_encoder() {
         "cuMemcpy2DAsync",
         "cuStreamQuery",
     ];
-    for call in calls {
-        let mut encoder = OpenH264Encoder::new(&config(size, 30, 1_000)).unwrap();
+    for (config, call) in forms(config(size, 30, 1_000)).iter().flat_map(|one| calls.map(|call| (one, call)))
+    {
+        let mut encoder = OpenH264Encoder::new(config).unwrap();
         stage.set(&format!("FAULT={call}:1=2"));
         match encoder.encode(&place.frame(0), Picture::Auto) {
             Err(Error::Frame(FrameError::Unreadable { call: told, status: 2 })) => assert_eq!(told, call),
@@ -346,25 +351,48 @@ fn a_download_that_fails_costs_the_frame_and_not_the_encoder() {
 }
 
 #[test]
-fn a_gpu_that_never_gets_there_is_waited_for_with_a_limit() {
-    // In a process of its own: what is still busy is left as it is.
-    if let Some(output) = as_child("a_gpu_that_never_gets_there_is_waited_for_with_a_limit", &[]) {
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        return;
-    }
-    const NOT_READY: i64 = 600;
+fn a_gpu_that_never_gets_there_is_waited_for_with_a_limit_and_until_it_does_its_frames_are_refused() {
     let stage = stage("");
     let size = size(320, 240);
     let device = Device::new();
     let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 512);
     let pixels = &camera(size, 0..1)[0];
     place.write(&device, pixels);
-    let mut encoder = OpenH264Encoder::new(&config(size, 30, 1_000)).unwrap();
+    device.stream.synchronize().unwrap();
+    let limit = Duration::from_millis(300);
+    let form = CallForm::Bounded(CallLimits::DEFAULT.first(limit));
+    let mut encoder =
+        OpenH264Encoder::new(&config(size, 30, 1_000).nvenc(NvencConfig::new().form(form))).unwrap();
+    let late = FrameError::TimedOut { call: "cuStreamQuery", limit };
     stage.set("FAULT=cuStreamQuery:*=600");
-    match encoder.encode(&place.frame(0), Picture::Auto) {
-        Err(Error::Frame(FrameError::Unreadable { status: NOT_READY, .. })) => {}
-        other => panic!("{:?}", other.map(|unit| unit.bytes.len())),
+    let asked = || stage.report().calls("cuPointerGetAttributes");
+    let before = asked();
+    for number in 0..3 {
+        match encoder.encode(&place.frame(number), Picture::Auto) {
+            Err(Error::Frame(error)) => assert_eq!(error, late),
+            other => panic!("{:?}", other.map(|unit| unit.bytes.len())),
+        }
     }
+    assert!(
+        asked() - before <= 2,
+        "only the first frame is tried: one question for its GPU, one for its bytes"
+    );
+    // Its memory may still be read.
+    match encoder.forget_cuda(None) {
+        Err(Error::Driver(why)) => {
+            assert_eq!((why.backend, why.reason), (Backend::OpenH264, Reason::TimedOut))
+        }
+        other => panic!("{other:?}"),
+    }
+    let host = Frame::contiguous(size, PixelFormat::Nv12, pixels, Timestamp(3)).unwrap();
+    assert!(encoder.encode(&host, Picture::Auto).unwrap().is_idr);
     stage.set("FAULT=");
-    assert!(encoder.encode(&place.frame(1), Picture::Auto).unwrap().is_idr);
+    let deadline = Instant::now() + PATIENCE;
+    while encoder.forget_cuda(None).is_err() {
+        assert!(Instant::now() < deadline, "never came back");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(!encoder.encode(&place.frame(4), Picture::Auto).unwrap().is_idr);
+    drop((encoder, place, device));
+    stage.report().assert_clean("a GPU that got there late");
 }

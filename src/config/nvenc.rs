@@ -144,7 +144,9 @@ fn parse_uuid(text: &str) -> Option<GpuUuid> {
 pub enum CallForm {
     /// A thread of the session's own, while the caller waits with a limit. A call that does not come back costs
     /// the caller the limit and nothing more: the session is lost, with
-    /// [`Reason::TimedOut`](crate::Reason::TimedOut), and what the call may still touch is leaked.
+    /// [`Reason::TimedOut`](crate::Reason::TimedOut), and what the call may still touch is leaked. The software backend
+    /// has a thread of its own for frames in device memory, which it fetches within [`CallLimits::first`]; there a call
+    /// that does not come back costs the frame, with [`FrameError::TimedOut`](crate::FrameError::TimedOut).
     Bounded(CallLimits),
     /// The caller's thread, without a limit: a thread's wake-up less each way, some 25 us for a frame at 60 Hz and 6 us
     /// back to back on two cores (`benches/nvenc_hop.rs`), and a driver that hangs takes the caller with it.

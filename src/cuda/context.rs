@@ -3,7 +3,7 @@
 
 use std::marker::PhantomData;
 use std::ptr::NonNull;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use direct264_sys::cuda::{CUcontext, CUctx_st, CUdevice, Driver, Functions};
 
@@ -26,16 +26,28 @@ unsafe impl Send for Context {}
 // SAFETY: as above.
 unsafe impl Sync for Context {}
 
-/// The contexts that are retained, by device.
-static RETAINED: Mutex<Vec<(CUdevice, Weak<Context>)>> = Mutex::new(Vec::new());
+/// By device.
+type Retained = Vec<(CUdevice, Weak<Context>)>;
+
+/// The contexts that are retained.
+static RETAINED: Mutex<Retained> = Mutex::new(Vec::new());
+
+/// No code that holds the lock can panic, so a poisoned one is as good as any.
+fn retained() -> MutexGuard<'static, Retained> {
+    RETAINED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The context of a device, if anybody has it.
+fn alive(retained: &mut Retained, device: CUdevice) -> Option<Arc<Context>> {
+    retained.retain(|(_, context)| context.strong_count() > 0);
+    retained.iter().find(|(of, _)| *of == device).and_then(|(_, context)| context.upgrade())
+}
 
 impl Context {
     /// The primary context of `device`, which `driver` has listed after it was initialised.
     pub(crate) fn primary(driver: &'static Driver, device: CUdevice) -> Result<Arc<Self>, DriverError> {
-        let mut retained = RETAINED.lock().unwrap_or_else(PoisonError::into_inner);
-        retained.retain(|(_, context)| context.strong_count() > 0);
-        let alive = retained.iter().find(|(of, _)| *of == device).and_then(|(_, context)| context.upgrade());
-        if let Some(context) = alive {
+        // Not held across a call: one that hangs would hold up every other session and GPU.
+        if let Some(context) = alive(&mut retained(), device) {
             return Ok(context);
         }
         let mut handle: CUcontext = std::ptr::null_mut();
@@ -51,8 +63,14 @@ impl Context {
             )
         })?;
         let context = Arc::new(Self { driver, device, handle, process: std::process::id() });
-        retained.push((device, Arc::downgrade(&context)));
-        Ok(context)
+        let mut retained = retained();
+        // Another thread may have been first. What was retained once too often is released once the lock is.
+        let shared = alive(&mut retained, device).unwrap_or_else(|| {
+            retained.push((device, Arc::downgrade(&context)));
+            Arc::clone(&context)
+        });
+        drop(retained);
+        Ok(shared)
     }
 
     /// The handle, valid while this value lives.

@@ -10,17 +10,19 @@ mod event;
 mod memory;
 mod place;
 mod process;
+#[cfg(openh264)]
+mod reader;
 mod stream;
 
 pub(crate) use context::Context;
 pub(crate) use device::choose;
-#[cfg(openh264)]
-pub(crate) use download::Reader;
 pub(crate) use download::{bytes_of, download, frame_in};
 pub(crate) use event::Event;
 pub(crate) use memory::{PinnedMemory, PitchedMemory};
 pub(crate) use place::Place;
 pub(crate) use process::Process;
+#[cfg(openh264)]
+pub(crate) use reader::Reader;
 pub(crate) use stream::Stream;
 
 use direct264_sys::cuda::{CUDA_ERROR_NOT_INITIALIZED, CUDA_ERROR_OUT_OF_MEMORY, Status};

@@ -203,10 +203,10 @@ impl<'a> Frame<'a> {
     /// succeeded for the memory, which is what is left where the pipeline ended with an error or is about to be dropped
     /// with the frame in flight.
     ///
-    /// Where a call timed out ([`Reason::TimedOut`](crate::Reason::TimedOut) as the error, or as what an
-    /// [`Event`](crate::Event) tells of a stream that goes on), the GPU may still read the memory and wait for the
-    /// stream: neither is written nor freed until [`forget_cuda`](crate::Encoder::forget_cuda) has succeeded for the
-    /// memory. Unless the image is [`freed_soon`](CudaImage::freed_soon), `forget_cuda` succeeds before memory that was
+    /// Where a call timed out ([`Reason::TimedOut`](crate::Reason::TimedOut) or [`FrameError::TimedOut`] as the error, or
+    /// the former as what an [`Event`](crate::Event) tells of a stream that goes on), the GPU may still read the memory
+    /// and wait for the stream: neither is written nor freed until [`forget_cuda`](crate::Encoder::forget_cuda) has
+    /// succeeded for the memory. Unless the image is [`freed_soon`](CudaImage::freed_soon), `forget_cuda` succeeds before memory that was
     /// encoded from is freed in any case.
     pub unsafe fn cuda(
         size: FrameSize,

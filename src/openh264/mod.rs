@@ -12,15 +12,17 @@ mod raw;
 mod session;
 
 use std::ops::{Range, RangeInclusive};
+use std::sync::Weak;
 use std::time::{Duration, Instant};
 
 use crate::annexb::is_droppable;
 use crate::config::{EncoderConfig, TemporalLayers};
 use crate::encoder::{AccessUnit, Backend, Encoder, Engine, Picture, Recovery, Remains, StageTimes};
-use crate::error::{ConfigError, Error, FrameError};
+use crate::error::{ConfigError, DriverError, Error, FrameError};
 use crate::event::{Event, EventKind, EventLog};
 use crate::frame::Frame;
 use crate::pipeline::Pipelined;
+use crate::reason::Reason;
 use crate::references::{Answer, References};
 use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange};
 use device::DeviceReader;
@@ -71,7 +73,7 @@ impl OpenH264Encoder {
             session: Session::open(config, config.size, rate.qp())?,
             config: config.clone(),
             size: config.size,
-            device: DeviceReader::default(),
+            device: DeviceReader::new(config.nvenc.form),
             planar: Planar::new(config.colour),
             rate,
             bytes: Vec::new(),
@@ -277,9 +279,14 @@ impl Encoder for OpenH264Encoder {
         Ok(bytes)
     }
 
-    /// Nothing is ever kept of a frame.
+    /// Nothing is kept of a frame, unless a call that was to fetch it hangs.
     fn forget_cuda(&mut self, _address: Option<u64>) -> Result<(), Error> {
-        Ok(())
+        if self.device.remains().strong_count() == 0 {
+            return Ok(());
+        }
+        let what = "a call that was given up has not come back";
+        let error = DriverError::new(Backend::OpenH264, "cuMemcpy2DAsync", 0, what);
+        Err(error.because(Reason::TimedOut).into())
     }
 
     fn take_events(&mut self) -> Vec<Event> {
@@ -308,7 +315,8 @@ impl Engine for OpenH264Encoder {
         Ok(())
     }
 
+    /// Behind what was left comes what is in use, of which nothing outlives its call.
     fn remains(&self) -> Vec<Remains> {
-        Vec::new()
+        vec![self.device.remains(), Weak::<()>::new()]
     }
 }

@@ -1,0 +1,238 @@
+//! Pictures in device memory for an encoder on the CPU, which a driver that hangs does not hold up.
+#![expect(unsafe_code, reason = "a picture is copied from an address that the caller vouches for")]
+
+mod thread;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use super::{Context, Event, PinnedMemory, Place, Stream, bytes_of, download, frame_in};
+use crate::config::CallForm;
+use crate::encoder::Remains;
+use crate::error::{DriverError, Error, FrameError};
+use crate::frame::{CudaImage, Frame};
+use crate::units::{FrameSize, Timestamp};
+use thread::ReaderThread;
+
+/// Reads pictures from the memory of whichever GPU they lie on. What that takes is made with the first one.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    form: CallForm,
+    hands: Option<Hands>,
+    /// With the picture that was read last.
+    memory: Option<PinnedMemory>,
+    /// What is left of a call that did not come back in time, and the error that it was.
+    left: Option<(Remains, FrameError)>,
+}
+
+/// Who makes the calls.
+#[derive(Debug)]
+enum Hands {
+    Caller(Fetcher),
+    Thread(ReaderThread),
+}
+
+impl Reader {
+    pub(crate) const fn new(form: CallForm) -> Self {
+        Self { form, hands: None, memory: None, left: None }
+    }
+
+    /// The picture in host memory.
+    ///
+    /// # Errors
+    /// [`FrameError`] for a picture that is not there, cannot be read, or is not read within the limit.
+    pub(crate) fn read(
+        &mut self,
+        image: &CudaImage,
+        size: FrameSize,
+        timestamp: Timestamp,
+    ) -> Result<Frame<'_>, FrameError> {
+        self.fetch(image, size)?;
+        let nothing = FrameError::NoDeviceMemory { address: image.address() };
+        frame_in(self.memory.as_ref().ok_or(nothing)?, image, size, timestamp)
+    }
+
+    fn fetch(&mut self, image: &CudaImage, size: FrameSize) -> Result<(), FrameError> {
+        let hands = match self.hands.take() {
+            Some(hands) => hands,
+            None => match self.form {
+                CallForm::Direct => Hands::Caller(Fetcher::default()),
+                CallForm::Bounded(limits) => {
+                    self.refuse_while_one_hangs()?;
+                    Hands::Thread(ReaderThread::new(limits.first)?)
+                }
+            },
+        };
+        match self.hands.insert(hands) {
+            Hands::Caller(fetcher) => fetcher.fetch(image, size, &mut self.memory),
+            Hands::Thread(thread) => {
+                let fetched = thread.fetch(*image, size, &mut self.memory);
+                if let Err(error @ FrameError::TimedOut { .. }) = &fetched {
+                    self.left = Some((thread.remains(), error.clone()));
+                    self.hands = None;
+                }
+                fetched
+            }
+        }
+    }
+
+    /// A driver that hangs would take one thread after the other, and the limit from each frame.
+    fn refuse_while_one_hangs(&mut self) -> Result<(), FrameError> {
+        match &self.left {
+            Some((left, error)) if left.strong_count() > 0 => Err(error.clone()),
+            _ => {
+                self.left = None;
+                Ok(())
+            }
+        }
+    }
+
+    /// What is left of a call that may still read a picture; gone once it does not.
+    pub(crate) fn remains(&self) -> Remains {
+        self.left.as_ref().map_or_else(|| Weak::<()>::new() as Remains, |(left, _)| left.clone())
+    }
+}
+
+impl Drop for Reader {
+    /// Memory is freed by who made it.
+    fn drop(&mut self) {
+        if let Some(Hands::Thread(thread)) = self.hands.take() {
+            thread.close(self.memory.take());
+        }
+    }
+}
+
+/// Makes the calls, and tells which one it is in.
+#[derive(Debug, Default)]
+struct Fetcher {
+    gpu: Option<Gpu>,
+    progress: Progress,
+}
+
+impl Fetcher {
+    /// Brings a picture to the start of `memory`, which is what was there before where that is large enough.
+    fn fetch(
+        &mut self,
+        image: &CudaImage,
+        size: FrameSize,
+        memory: &mut Option<PinnedMemory>,
+    ) -> Result<(), FrameError> {
+        self.fetch_from_gpu(image, size, memory).map_err(|error| match error {
+            Error::Frame(error) => error,
+            Error::Driver(DriverError { call, status, .. }) => {
+                // A copy may still write to the memory until the stream was waited for.
+                self.gpu = None;
+                *memory = None;
+                FrameError::Unreadable { call, status }
+            }
+            // CUDA is not there: what the address is worth, nobody can say.
+            _ => FrameError::NoDeviceMemory { address: image.address() },
+        })
+    }
+
+    fn fetch_from_gpu(
+        &mut self,
+        image: &CudaImage,
+        size: FrameSize,
+        memory: &mut Option<PinnedMemory>,
+    ) -> Result<(), Error> {
+        let Self { gpu, progress } = self;
+        progress.at(Step::Find);
+        let driver = super::driver()?;
+        let nothing = || FrameError::NoDeviceMemory { address: image.address() };
+        let first = image.planes(size).next().ok_or_else(nothing)?;
+        let device = Place::of(driver.functions(), &first)?.device;
+        let gpu = match gpu.take() {
+            Some(known) if known.context.device() == device => gpu.insert(known),
+            other => {
+                drop(other);
+                *memory = None;
+                progress.at(Step::Enter);
+                gpu.insert(Gpu::new(Context::primary(driver, device)?)?)
+            }
+        };
+        Place::of_image(image, size, &gpu.context)?;
+        progress.at(Step::Prepare);
+        let kept = PinnedMemory::at_least(memory.take(), &gpu.context, bytes_of(image, size))?;
+        progress.at(Step::Copy);
+        let started = gpu.start(image, size, memory.insert(kept));
+        progress.at(Step::Wait);
+        gpu.stream.wait_asleep()?;
+        Ok(started?)
+    }
+}
+
+/// What it takes to read from the memory of one GPU. Drops from top to bottom.
+#[derive(Debug)]
+struct Gpu {
+    event: Event,
+    stream: Stream,
+    context: Arc<Context>,
+}
+
+impl Gpu {
+    fn new(context: Arc<Context>) -> Result<Self, DriverError> {
+        let stream = Stream::new(&context)?;
+        let event = Event::new(&context)?;
+        Ok(Self { event, stream, context })
+    }
+
+    fn start(
+        &self,
+        image: &CudaImage,
+        size: FrameSize,
+        memory: &mut PinnedMemory,
+    ) -> Result<(), DriverError> {
+        let _entered = self.context.enter()?;
+        // SAFETY: whoever made the frame vouches for its memory and its stream until `encode` returns; and where that
+        // returns before the copy is done, because of a limit, until `forget_cuda` has succeeded. The memory written to
+        // is waited for before anybody sees it or frees it: see `Fetcher::fetch`.
+        unsafe { download(&self.stream, &self.event, image, size, memory) }
+    }
+}
+
+impl Drop for Gpu {
+    /// A copy that was not waited for may still write to the memory.
+    fn drop(&mut self) {
+        let _ = self.stream.synchronise();
+    }
+}
+
+/// A stretch of work that ends with a driver call that can take long.
+#[derive(Debug, Clone, Copy)]
+#[repr(usize)]
+enum Step {
+    Find,
+    Enter,
+    Prepare,
+    Copy,
+    Wait,
+}
+
+/// Which step the work is at. Written by who works, read by who waits; both hold one.
+#[derive(Debug, Clone, Default)]
+struct Progress(Arc<AtomicUsize>);
+
+impl Progress {
+    fn at(&self, step: Step) {
+        self.0.store(step as usize, Ordering::Relaxed);
+    }
+
+    /// The call that the step is about.
+    fn call(&self) -> &'static str {
+        const CALLS: [&str; 5] = [
+            "cuPointerGetAttributes",
+            "cuDevicePrimaryCtxRetain",
+            "cuMemHostAlloc",
+            "cuMemcpy2DAsync",
+            "cuStreamQuery",
+        ];
+        CALLS.get(self.0.load(Ordering::Relaxed)).copied().unwrap_or(CALLS[0])
+    }
+
+    /// Gone when neither the work nor who waits for it is there any more.
+    fn remains(&self) -> Remains {
+        let place: Weak<AtomicUsize> = Arc::downgrade(&self.0);
+        place
+    }
+}
