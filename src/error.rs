@@ -24,6 +24,18 @@ pub enum Error {
     Driver(DriverError),
 }
 
+impl Error {
+    /// Whether CUDA has given up the context that the call was in.
+    pub(crate) fn is_context_lost(&self) -> bool {
+        match self {
+            Self::Driver(why) => why.is_context_lost,
+            Self::Unavailable(why) => why.is_context_lost,
+            Self::Frame(FrameError::Unreadable { status, .. }) => is_sticky(*status),
+            Self::Frame(_) | Self::Config(_) => false,
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -451,11 +463,13 @@ pub struct Unavailable {
     pub detail: String,
     /// What to do about the very status that the driver returned.
     pub(crate) closer_advice: Option<&'static str>,
+    /// See [`DriverError::is_context_lost`].
+    pub is_context_lost: bool,
 }
 
 impl Unavailable {
     pub(crate) fn new(backend: Backend, reason: Reason, detail: impl Into<String>) -> Self {
-        Self { backend, reason, detail: detail.into(), closer_advice: None }
+        Self { backend, reason, detail: detail.into(), is_context_lost: false, closer_advice: None }
     }
 
     /// The same with advice that knows more than the reason does.
@@ -483,6 +497,12 @@ impl fmt::Display for Unavailable {
 
 impl StdError for Unavailable {}
 
+/// Whether a status of CUDA's is one that it gives for good in a context.
+fn is_sticky(status: i64) -> bool {
+    const STICKY: [i64; 12] = [214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719, 721];
+    STICKY.contains(&status)
+}
+
 /// A call that the driver or library refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -500,6 +520,9 @@ pub struct DriverError {
     pub detail: String,
     /// What to do about this very status.
     pub(crate) closer_advice: Option<&'static str>,
+    /// CUDA has given up the context for good: bad memory or bad code on the GPU, whoever's it was, or a GPU that fell off
+    /// the bus. Every call in it fails from now on, and frames in its memory are lost.
+    pub is_context_lost: bool,
 }
 
 impl DriverError {
@@ -509,12 +532,15 @@ impl DriverError {
         status: impl Into<i64>,
         detail: impl Into<String>,
     ) -> Self {
+        let (status, detail) = (status.into(), detail.into());
+        let is_context_lost = call.starts_with("cu") && is_sticky(status);
         Self {
             backend,
             reason: Reason::DriverError,
             call,
-            status: status.into(),
-            detail: detail.into(),
+            status,
+            detail,
+            is_context_lost,
             closer_advice: None,
         }
     }

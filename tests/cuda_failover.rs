@@ -9,7 +9,7 @@ use std::time::Instant;
 use common::device::{Device, DevicePicture, nv12};
 use common::live::{PATIENCE, assert_clean_soon, hasty, ms, small};
 use common::{decode, picture};
-use d264_double::{Double, Stage, as_child};
+use d264_double::{Double, Part, Stage, as_child, as_child_with};
 use direct264::{
     Backend, Encoder, Error, FailoverEncoder, Frame, FrameError, Order, OwnedAccessUnit, Picture,
     PixelFormat, Reason, Timestamp, open,
@@ -231,7 +231,81 @@ fn a_context_that_dies_costs_its_frames_and_not_the_stream() {
     let frame = Frame::contiguous(small(), PixelFormat::I420, &pixels, Timestamp(5)).unwrap();
     let unit = encoder.encode(&frame, Picture::Auto).unwrap();
     assert_eq!((unit.backend, unit.is_idr), (Backend::OpenH264, true));
+    assert_not_tried_again(&stage, &mut encoder, &pixels);
     drop(encoder);
     // Nothing that lives in a dead context can be given back.
     std::mem::forget(source);
+}
+
+/// The back-off is 5 ms, doubling to 40.
+fn assert_not_tried_again(stage: &Stage, encoder: &mut FailoverEncoder, pixels: &[u8]) {
+    // An attempt that was under way may end.
+    std::thread::sleep(ms(300));
+    let opened = || stage.report().calls("nvEncOpenEncodeSessionEx");
+    let before = opened();
+    for _ in 0..20 {
+        std::thread::sleep(ms(20));
+        let unit = encoder.encode(&host_frame(pixels, 0), Picture::Auto).unwrap();
+        assert_eq!(unit.backend, Backend::OpenH264);
+    }
+    assert_eq!(opened(), before, "a dead context is tried again");
+}
+
+/// NVENC has no word for it: whichever call is the first to fail, CUDA is asked.
+#[test]
+fn a_context_that_died_unseen_is_not_tried_again() {
+    for call in ["nvEncEncodePicture", "nvEncLockBitstream", "nvEncReconfigureEncoder"] {
+        let test = "a_context_that_died_unseen_is_not_tried_again";
+        match as_child_with(Part::All, test, &[("WHICH", call)]) {
+            Some(output) => {
+                let said = String::from_utf8_lossy(&output.stderr);
+                assert!(output.status.success(), "{call}: {}{said}", String::from_utf8_lossy(&output.stdout));
+            }
+            None => return a_context_dies_under(&std::env::var("D264_DOUBLE_WHICH").unwrap()),
+        }
+    }
+}
+
+fn a_context_dies_under(call: &str) {
+    let stage = Double::get().load();
+    let device = Device::new();
+    let mut encoder = open(&hasty(), &Order::auto()).unwrap().encoder;
+    let pixels = picture::Camera::new(small()).i420(0);
+    for number in 0..3 {
+        encoder.encode(&host_frame(&pixels, number), Picture::Auto).unwrap();
+    }
+    // The caller's own work kills the context, as a kernel of its would that reads where nothing is.
+    device.context.bind_to_thread().unwrap();
+    stage.set("FAULT=cuStreamSynchronize:1=700");
+    device.stream.synchronize().unwrap_err();
+    stage.set(&format!("FAULT={call}:1=20"));
+    if call == "nvEncReconfigureEncoder" {
+        encoder.set_bitrate(direct264::Bitrate::from_kbps(200).unwrap()).unwrap();
+    }
+    assert_eq!(encoder.encode(&host_frame(&pixels, 3), Picture::Auto).unwrap().backend, Backend::OpenH264);
+    assert_not_tried_again(&stage, &mut encoder, &pixels);
+    assert_eq!(encoder.counters().fallbacks, 1);
+    drop(encoder);
+    std::mem::forget(device);
+}
+
+/// The stream is in software and attempts at the hardware go on when a frame shows that its context is lost.
+#[test]
+fn a_context_that_dies_while_hardware_is_tried_again_ends_that() {
+    alone("a_context_that_dies_while_hardware_is_tried_again_ends_that", || {
+        let stage = Double::get().load();
+        let mut source = Source::new();
+        stage.set("SESSIONS=0");
+        let mut encoder = open(&hasty(), &Order::auto()).unwrap().encoder;
+        (0..3).for_each(|_| assert_eq!(source.encode(&mut encoder), Backend::OpenH264));
+        stage.set("FAULT=cuStreamQuery:1=719");
+        let frame = source.places[0].frame(3);
+        match encoder.encode(&frame, Picture::Auto).unwrap_err() {
+            Error::Frame(FrameError::Unreadable { call: "cuStreamQuery", status: 719 }) => {}
+            other => panic!("{other:?}"),
+        }
+        assert_not_tried_again(&stage, &mut encoder, &source.camera.i420(4));
+        drop(encoder);
+        std::mem::forget(source);
+    });
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use direct264_sys::cuda::{CUcontext, CUctx_st, CUdevice, Driver, Functions};
 
-use super::check;
+use super::{Stream, check};
 use crate::encoder::Backend;
 use crate::error::DriverError;
 
@@ -92,6 +92,12 @@ impl Context {
     /// The driver's functions.
     pub(crate) fn functions(&self) -> &'static Functions {
         self.driver.functions()
+    }
+
+    /// Whether CUDA has given it up, in which case every call says so. Asked where NVENC has refused something, which has
+    /// no word for that.
+    pub(crate) fn is_lost(self: &Arc<Self>) -> bool {
+        Stream::new(self).is_err_and(|error| error.is_context_lost)
     }
 
     /// Makes the context current on this thread until the guard is dropped.

@@ -45,6 +45,7 @@ static NO_GPU: Unavailable = Unavailable {
     reason: crate::Reason::NoGpu,
     detail: String::new(),
     closer_advice: None,
+    is_context_lost: false,
 };
 
 /// A version as two numbers.

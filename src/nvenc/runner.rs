@@ -149,6 +149,7 @@ impl Session {
                 Err(error) => reply.result = Err(error),
             },
         }
+        reply.result = reply.result.map_err(|error| self.explain(error));
         reply
     }
 }

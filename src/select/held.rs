@@ -174,9 +174,11 @@ pub(super) fn check(backend: Backend, config: &EncoderConfig) -> Result<(), Unav
 pub(super) fn why(backend: Backend, error: &Error) -> Unavailable {
     match error {
         Error::Unavailable(why) => why.clone(),
-        Error::Driver(why) => {
-            Unavailable::new(backend, why.reason, why.to_string()).advising(why.closer_advice)
-        }
+        Error::Driver(why) => Unavailable {
+            is_context_lost: why.is_context_lost,
+            closer_advice: why.closer_advice,
+            ..Unavailable::new(backend, why.reason, why.to_string())
+        },
         Error::Config(why @ ConfigError::Threads { .. }) => {
             Unavailable::new(backend, Reason::UnsupportedSetting, why.to_string())
         }

@@ -153,6 +153,10 @@ impl Attempts {
             }
             match self.attempt() {
                 Ok(held) => return self.hand_over(held),
+                Err(failed) if failed.is_context_lost => {
+                    tracing::warn!(%failed, "the CUDA context is lost, and is not tried again");
+                    return;
+                }
                 Err(failed) => {
                     // A size that it does not take is no failure: the next one is worth an attempt at once.
                     wants_other_size = failed.reason == Reason::UnsupportedSize;

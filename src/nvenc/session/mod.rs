@@ -128,6 +128,12 @@ impl Session {
         self.seat = Some(seat);
     }
 
+    /// An error that ended the session, with whether its context is lost too.
+    pub(super) fn explain(&self, mut error: DriverError) -> DriverError {
+        error.is_context_lost |= self.open.context().is_lost();
+        error
+    }
+
     /// See [`Progress::remains`].
     pub(super) fn remains(&self) -> Remains {
         self.progress.remains()

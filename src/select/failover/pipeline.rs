@@ -118,6 +118,7 @@ impl FailoverEncoder {
 
     fn lose(&mut self, error: Error) {
         tracing::warn!(%error, "a frame in flight is lost");
+        self.mind(&error);
         self.record.lost();
         self.pipe.ready.lose(error);
     }

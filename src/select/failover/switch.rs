@@ -42,9 +42,21 @@ impl FailoverEncoder {
         &mut self,
         mut encode: impl FnMut(&mut Held) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        match self.encode_restored(&mut encode) {
+        let coded = match self.encode_restored(&mut encode) {
             Some(coded) => Ok(coded),
             None => self.with_active(encode),
+        };
+        if let Err(error) = &coded {
+            self.mind(error);
+        }
+        coded
+    }
+
+    /// A context that is lost is not tried again.
+    pub(super) fn mind(&mut self, error: &Error) {
+        if error.is_context_lost() {
+            self.waits = None;
+            self.restorer = None;
         }
     }
 
@@ -68,6 +80,7 @@ impl FailoverEncoder {
             }
             Err(error) => {
                 // The stream never left the backend that it has, and needs no IDR.
+                self.mind(&error);
                 let why = why(held.backend(), &error);
                 self.left.extend(held.discard());
                 self.record.passed_over(&why);
@@ -117,9 +130,8 @@ impl FailoverEncoder {
         self.left.retain(|left| left.strong_count() > 0);
         self.left.extend(broken.discard());
         self.left_for = Some(reason);
-        if !has_lost_its_context(&error) {
-            self.retry(reason);
-        }
+        self.mind(&error);
+        self.retry(reason);
         Ok(())
     }
 
@@ -130,9 +142,8 @@ impl FailoverEncoder {
             let why = why(self.active.backend(), error);
             self.record.passed_over(&why);
             self.left_for = Some(why.reason);
-            if !has_lost_its_context(error) {
-                self.retry(why.reason);
-            }
+            self.mind(error);
+            self.retry(why.reason);
         }
     }
 
@@ -173,11 +184,4 @@ impl FailoverEncoder {
             Err(error) => tracing::warn!(%error, "no thread to try the better encoder again on"),
         }
     }
-}
-
-/// Whether CUDA has said that the context is dead, and with it every session that this process could open there.
-fn has_lost_its_context(error: &Error) -> bool {
-    /// The errors that CUDA gives for good: bad memory or bad code on the GPU, or a GPU that fell off the bus.
-    const STICKY: [i64; 12] = [214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719, 721];
-    matches!(error, Error::Driver(why) if why.call.starts_with("cu") && STICKY.contains(&why.status))
 }
