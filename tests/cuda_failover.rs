@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use common::device::{Device, DevicePicture, nv12};
 use common::live::{PATIENCE, assert_clean_soon, hasty, ms, small};
-use common::{decode, picture};
+use common::{decode, picture, size};
 use d264_double::{Double, Part, Stage, as_child, as_child_with};
 use direct264::{
     Backend, Encoder, Error, FailoverEncoder, Frame, FrameError, Order, OwnedAccessUnit, Picture,
@@ -308,4 +308,52 @@ fn a_context_that_dies_while_hardware_is_tried_again_ends_that() {
         drop(encoder);
         std::mem::forget(source);
     });
+}
+
+/// Within the session, into a new one, in software and back on hardware: the size follows the frame.
+#[test]
+fn the_size_of_frames_in_device_memory_is_followed_on_either_backend() {
+    let stage = Double::get().load();
+    let config = hasty().max_size(size(176, 144));
+    let mut encoder = open(&config, &Order::auto()).unwrap().encoder;
+    let device = Device::new();
+    let mut units: Vec<OwnedAccessUnit> = Vec::new();
+    let mut places = Vec::new();
+    let mut encode = |encoder: &mut FailoverEncoder, size| {
+        let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 512);
+        let i420 = picture::Camera::new(size).i420(units.len() as u32);
+        place.write(&device, &nv12(size, &i420));
+        let unit = encoder.encode(&place.frame(units.len() as i64), Picture::Auto).unwrap().to_owned();
+        device.stream.synchronize().unwrap();
+        let (backend, is_idr) = (unit.backend, unit.is_idr);
+        if is_idr && let Some(shown) = decode::ffmpeg(&unit.bytes, size) {
+            assert!(picture::psnr(&shown[0], &i420) > 28.0, "{size} on {backend}");
+        }
+        places.push(place);
+        units.push(unit);
+        (backend, is_idr)
+    };
+    let sizes = [size(176, 144), size(208, 160), small()];
+    for (backend, setting) in
+        [(Backend::Nvenc, ""), (Backend::OpenH264, "FAULT=nvEncEncodePicture:1=20\nSESSIONS=0")]
+    {
+        stage.set(setting);
+        for size in sizes {
+            assert_eq!(encode(&mut encoder, size), (backend, true), "{size}");
+            assert_eq!(encode(&mut encoder, size), (backend, false), "{size}");
+            assert_eq!(encoder.size(), size);
+        }
+    }
+    stage.set("SESSIONS=100");
+    let deadline = Instant::now() + PATIENCE;
+    while encode(&mut encoder, small()).0 != Backend::Nvenc {
+        assert!(Instant::now() < deadline, "never came back");
+        std::thread::sleep(ms(2));
+    }
+    for size in sizes {
+        assert_eq!(encode(&mut encoder, size), (Backend::Nvenc, true), "{size}");
+    }
+    encoder.forget_cuda(None).unwrap();
+    drop((encoder, places, device));
+    assert_clean_soon(&stage, "followed sizes");
 }

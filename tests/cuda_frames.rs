@@ -1,12 +1,16 @@
 //! Frames in CUDA device memory, on the driver double, which checks every access against the order of streams: read in
 //! place, copied on the GPU or downloaded, they give the very access units that the same pixels in host memory give.
 #![allow(clippy::panic, clippy::unwrap_used, missing_docs)]
+#![expect(
+    unsafe_code,
+    reason = "device memory and slices are vouched for, and a context is made as a caller would"
+)]
 
 mod common;
 
 use std::time::{Duration, Instant};
 
-use cudarc::driver::DevicePtr;
+use cudarc::driver::{DevicePtr, result};
 
 use common::device::{Device, DevicePicture, frame, nv12};
 use common::live::PATIENCE;
@@ -16,7 +20,7 @@ use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
     Backend, CallForm, CallLimits, Colour, CudaImage, Encoder, EncoderConfig, Error, Frame, FrameError,
-    FrameSize, Matrix, NvencConfig, Picture, PixelFormat, Range, Reason, RgbOrder, Timestamp,
+    FrameSize, GpuChoice, Matrix, NvencConfig, Picture, PixelFormat, Range, Reason, RgbOrder, Timestamp,
 };
 
 fn stage(settings: &str) -> Stage {
@@ -115,12 +119,15 @@ fn what_nvenc_does_not_take_as_it_lies_is_copied_on_the_gpu() {
         drop((encoder, y, uv));
         // Memory of a stream-ordered pool.
         let mut encoder = open();
+        let copies = || stage.report().calls("cuMemcpy2DAsync");
+        let before = copies();
         for (pixels, expected) in pictures.iter().zip(&expected) {
             let slice = device.stream.clone_htod(pixels).unwrap();
             let (address, _reading) = slice.device_ptr(&device.stream);
             let image = CudaImage::nv12(address, 320).written_on(stream);
             assert_eq!(encoder.encode(&frame(size, image, 0), Picture::Auto).unwrap().bytes, expected);
         }
+        assert_eq!(copies() - before, pictures.len() as u64, "one copy of each picture");
         drop(encoder);
         // Memory that is freed without a word.
         let mut encoder = open();
@@ -136,7 +143,6 @@ fn what_nvenc_does_not_take_as_it_lies_is_copied_on_the_gpu() {
 }
 
 #[cfg(feature = "cudarc")]
-#[expect(unsafe_code, reason = "frames in slices are vouched for")]
 #[test]
 fn a_slice_of_cudarc_goes_straight_in_and_may_be_freed_at_once() {
     let stage = stage("");
@@ -223,7 +229,12 @@ fn the_software_backend_downloads() {
                 .collect();
             let device = Device::new();
             let mut encoder = OpenH264Encoder::new(&config).unwrap();
+            let copies = || stage.report().calls("cuMemcpy2DAsync");
+            let before = copies();
             assert_eq!(from_device(&mut encoder, &device, PixelFormat::Nv12, 512, &pictures), expected);
+            // The test writes luma and chroma apart; of an odd width they come apart too.
+            let of_frame = 2 + 1 + u64::from(!size.width().is_multiple_of(2));
+            assert_eq!(copies() - before, of_frame * pictures.len() as u64);
             drop((encoder, device));
             stage.report().assert_clean("a download");
         }
@@ -279,6 +290,49 @@ fn so_many_places_are_kept_and_no_more() {
     assert_eq!(calls("nvEncUnregisterResource"), 41);
     drop((places, encoder, device));
     stage.report().assert_clean("a full cache");
+}
+
+/// One allocation is as many places as it has pitches, formats and sizes.
+#[test]
+fn memory_is_known_by_its_pitch_format_and_size_too() {
+    let stage = stage("");
+    let (large, little) = (size(320, 240), size(256, 160));
+    let nv12 = PixelFormat::Nv12;
+    let bgra = PixelFormat::Rgb(RgbOrder::Bgra);
+    // Pictures of a kind, so that the one before cannot be taken for them.
+    let ways = [(large, nv12, 512), (large, nv12, 640), (large, bgra, 1280), (little, nv12, 512)];
+    let colour = Colour { matrix: Matrix::Bt601, range: Range::Limited };
+    for config in forms(config(large, 30, 1_000).colour(colour)) {
+        let device = Device::new();
+        let memory = device.memory(1280 * 240);
+        let (mut host, mut encoder) =
+            (NvencEncoder::new(&config).unwrap(), NvencEncoder::new(&config).unwrap());
+        let before = stage.report().calls("nvEncRegisterResource");
+        let mut of_host = 0;
+        for (round, pictures) in [camera(large, 0..4), camera(large, 4..8)].iter().enumerate() {
+            for ((size, format, pitch), pixels) in ways.into_iter().zip(pictures) {
+                let pixels: Vec<u8> = pixels.iter().copied().cycle().take(format.frame_bytes(size)).collect();
+                let registered = || stage.report().calls("nvEncRegisterResource");
+                let start = registered();
+                host.set_size(size).unwrap();
+                let frame = Frame::contiguous(size, format, &pixels, Timestamp(0)).unwrap();
+                let expected = host.encode(&frame, Picture::Auto).unwrap().to_owned();
+                of_host += registered() - start;
+                encoder.set_size(size).unwrap();
+                let row_bytes = if format == nv12 { size.width() } else { 4 * size.width() } as usize;
+                device.write_rows(memory.address, pitch, &pixels, row_bytes);
+                let image = if format == nv12 { CudaImage::nv12 } else { CudaImage::bgra };
+                let image = image(memory.address, pitch).written_on(device.stream.cu_stream().addr());
+                let unit = encoder.encode(&self::frame(size, image, 0), Picture::Auto).unwrap();
+                assert!(unit.bytes == expected.bytes, "round {round}: {size} {format:?} {pitch}");
+                device.stream.synchronize().unwrap();
+            }
+        }
+        assert_eq!(stage.report().calls("nvEncRegisterResource") - before - of_host, 4);
+        encoder.forget_cuda(Some(memory.address)).unwrap();
+        drop((memory, encoder, host, device));
+        stage.report().assert_clean("one allocation, four places");
+    }
 }
 
 #[test]
@@ -395,4 +449,104 @@ fn a_gpu_that_never_gets_there_is_waited_for_with_a_limit_and_until_it_does_its_
     assert!(!encoder.encode(&place.frame(4), Picture::Auto).unwrap().is_idr);
     drop((encoder, place, device));
     stage.report().assert_clean("a GPU that got there late");
+}
+
+#[cfg(feature = "cudarc")]
+#[test]
+fn contexts_and_streams_of_cudarc_say_which_gpu_encodes_and_what_it_waits_for() {
+    let stage = stage("");
+    let size = size(320, 240);
+    let pictures = camera(size, 0..4);
+    let device = Device::new();
+    let gpu = GpuChoice::from(&*device.context);
+    assert_eq!(gpu, GpuChoice::Index(0));
+    let own = device.context.new_stream().unwrap();
+    for form in [CallForm::default(), CallForm::Direct] {
+        let config = config(size, 30, 1_000).nvenc(NvencConfig::new().form(form).gpu(gpu));
+        let expected = from_host(&config, PixelFormat::Nv12, &pictures);
+        // Of the default stream, too, the encoder waits for what is there: it copies late, and the double would tell.
+        for stream in [&own, &device.context.default_stream()] {
+            let mut encoder = NvencEncoder::new(&config).unwrap();
+            let writer = Device { context: device.context.clone(), stream: stream.clone() };
+            let place = DevicePicture::new(&writer, size, PixelFormat::Nv12, 512);
+            for (pixels, expected) in pictures.iter().zip(&expected) {
+                place.write(&writer, pixels);
+                let image = CudaImage::nv12(place.memory.address, 512).written_on_stream(stream);
+                assert_eq!(image.stream(), stream.cu_stream().addr());
+                assert_eq!(encoder.encode(&frame(size, image, 0), Picture::Auto).unwrap().bytes, expected);
+            }
+            encoder.forget_cuda(None).unwrap();
+            stream.synchronize().unwrap();
+        }
+    }
+    drop((own, device));
+    stage.report().assert_clean("contexts and streams of cudarc");
+}
+
+/// A context as `cuCtxCreate` makes it, for which cudarc has a function with some versions of CUDA alone.
+struct OwnContext {
+    handle: usize,
+    destroy: extern "C" fn(usize) -> u32,
+}
+
+impl OwnContext {
+    fn new(stage: &Stage) -> Self {
+        // SAFETY: the functions of these names have these types.
+        let create: extern "C" fn(*mut usize, u32, i32) -> u32 =
+            unsafe { stage.cuda().function("cuCtxCreate_v2") };
+        // SAFETY: as above.
+        let destroy = unsafe { stage.cuda().function("cuCtxDestroy_v2") };
+        let mut handle = 0;
+        assert_eq!(create(&raw mut handle, 0, 0), 0);
+        Self { handle, destroy }
+    }
+}
+
+impl Drop for OwnContext {
+    fn drop(&mut self) {
+        assert_eq!((self.destroy)(self.handle), 0);
+    }
+}
+
+/// Memory of a context that is not the primary one is refused in words, and whichever context the caller has made current
+/// still is after every call.
+#[test]
+fn the_callers_own_context_is_left_alone() {
+    let stage = stage("");
+    let size = size(320, 240);
+    let pixels = &camera(size, 0..1)[0];
+    let device = Device::new();
+    let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 512);
+    place.write(&device, pixels);
+    device.stream.synchronize().unwrap();
+    // From here on it is the current one of this thread.
+    let own = OwnContext::new(&stage);
+    // SAFETY: nobody looks at what is in it.
+    let strange = unsafe { result::malloc_sync(512 * 360) }.unwrap();
+    let strange_frame = frame(size, CudaImage::nv12(strange, 512), 0);
+    let current = || result::ctx::get_current().unwrap();
+    for config in forms(config(size, 30, 1_000)) {
+        let before = current();
+        assert_eq!(before.map(|context| context as usize), Some(own.handle));
+        let encoders: [Box<dyn Encoder>; 2] =
+            [Box::new(NvencEncoder::new(&config).unwrap()), Box::new(OpenH264Encoder::new(&config).unwrap())];
+        for mut encoder in encoders {
+            match encoder.encode(&strange_frame, Picture::Auto) {
+                Err(Error::Frame(error)) => assert_eq!(error, FrameError::OtherContext { gpu: 0 }),
+                other => panic!("{:?}", other.map(|unit| unit.bytes.len())),
+            }
+            assert_eq!(current(), before);
+            assert!(encoder.encode(&place.frame(1), Picture::Auto).unwrap().is_idr);
+            encoder.encode(&frame(size, place.image.freed_soon(), 2), Picture::Auto).unwrap();
+            assert_eq!(current(), before);
+            encoder.forget_cuda(None).unwrap();
+            drop(encoder);
+            assert_eq!(current(), before);
+        }
+    }
+    // SAFETY: made above, in the context that is current.
+    unsafe { result::free_sync(strange) }.unwrap();
+    drop(own);
+    drop((place, device));
+    stage.report().assert_clean("a context of the caller's own");
 }

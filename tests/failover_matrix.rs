@@ -256,7 +256,10 @@ fn check_phase(kind: Kind, phase: Phase, least_calls: usize) {
         lives.len()
     );
     let frames: usize = lives.iter().map(|ended| ended.units.len()).sum();
-    println!("{phase:?}, {kind:?}: {} lives with a fault each, {left} left the hardware, {frames} frames", lives.len());
+    println!(
+        "{phase:?}, {kind:?}: {} lives with a fault each, {left} left the hardware, {frames} frames",
+        lives.len()
+    );
     assert_decodable(&lives, 28.0, &format!("{phase:?}, {kind:?}"));
 }
 

@@ -6,6 +6,7 @@ mod common;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
+use common::device::{Device, DevicePicture};
 use common::{config, decode, encode, encode_run, picture, size, sps, stream};
 use d264_double::{Double, Stage};
 use direct264::nvenc::{NvencEncoder, PixelsMut, Version, probe, probe_within};
@@ -39,6 +40,19 @@ fn small() -> EncoderConfig {
 
 fn direct(config: EncoderConfig) -> EncoderConfig {
     config.nvenc(NvencConfig::new().form(CallForm::Direct))
+}
+
+/// Waits until a thread that was given up reads nothing of the test's any more.
+fn until_sessions_have_ended(stage: &Stage, who: &str) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let left = || {
+        let report = stage.report();
+        report.calls("nvEncOpenEncodeSessionEx") - report.calls("nvEncDestroyEncoder")
+    };
+    while left() > 0 {
+        assert!(Instant::now() < deadline, "{who}: a session has not ended");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Waits for what a thread that was given up still has to give back.
@@ -445,19 +459,38 @@ fn a_call_that_hangs_costs_the_limit_and_the_session_and_nothing_else() {
     let stage = stage("");
     let limits = CallLimits::DEFAULT.first(Duration::from_secs(2)).rest(Duration::from_millis(150));
     let config = small().nvenc(NvencConfig::new().form(CallForm::Bounded(limits)));
-    for call in ["nvEncEncodePicture", "nvEncLockBitstream", "nvEncUnlockBitstream", "cuMemcpyHtoDAsync"] {
+    // A frame in device memory waits for what writes it, so that its limit is always the first.
+    let limits_of = |is_on_device| if is_on_device { limits.first } else { limits.rest };
+    let calls = [
+        ("nvEncEncodePicture", false),
+        ("nvEncLockBitstream", false),
+        ("nvEncUnlockBitstream", false),
+        ("cuMemcpyHtoDAsync", false),
+        ("nvEncEncodePicture", true),
+        ("nvEncLockBitstream", true),
+        ("nvEncUnlockBitstream", true),
+    ];
+    for (call, is_on_device) in calls {
+        let device = is_on_device.then(Device::new);
+        let place = device.as_ref().map(|device| {
+            let place = DevicePicture::new(device, config.size(), PixelFormat::Nv12, 512);
+            place.write(device, &vec![99; PixelFormat::Nv12.frame_bytes(config.size())]);
+            device.stream.synchronize().unwrap();
+            place
+        });
         let mut encoder = open(&config);
         encode_run(&mut encoder, 0, 3);
         stage.set(&format!("FAULT={call}:1=hang"));
         let pixels = picture::Camera::new(encoder.size()).i420(3);
-        let frame = Frame::contiguous(encoder.size(), PixelFormat::I420, &pixels, Timestamp(3)).unwrap();
+        let host = Frame::contiguous(encoder.size(), PixelFormat::I420, &pixels, Timestamp(3)).unwrap();
+        let frame = place.as_ref().map_or(host, |place| place.frame(3));
         let start = Instant::now();
         match encoder.encode(&frame, Picture::Auto).unwrap_err() {
             Error::Driver(why) => assert_eq!((why.reason, why.call), (Reason::TimedOut, call)),
             other => panic!("{other:?}"),
         }
-        let took = start.elapsed();
-        assert!(took >= limits.rest && took < limits.rest + Duration::from_secs(1), "{call}: {took:?}");
+        let (took, limit) = (start.elapsed(), limits_of(is_on_device));
+        assert!(took >= limit && took < limit + Duration::from_secs(1), "{call}: {took:?}");
         assert!(matches!(encoder.encode(&frame, Picture::Auto).unwrap_err(), Error::Driver(_)));
         let start = Instant::now();
         drop(encoder);
@@ -466,6 +499,8 @@ fn a_call_that_hangs_costs_the_limit_and_the_session_and_nothing_else() {
         encode_run(&mut open(&config), 0, 2);
         // The call comes back after all: what it held is given back then, on its own thread.
         stage.set("FAULT=");
+        until_sessions_have_ended(&stage, call);
+        drop((place, device));
         until_nothing_is_left(&stage, call);
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use common::device::{self, Device, DevicePicture};
 use common::live::small;
 use common::{config, encode_run, picture, size};
-use d264_double::{Double, Stage};
+use d264_double::{Double, Part, Stage, as_child_with};
 use direct264::nvenc::NvencEncoder;
 use direct264::{
     Bitrate, CallForm, CallLimits, CudaImage, Encoder, EncoderConfig, Error, Frame, FrameId, NvencConfig,
@@ -428,4 +428,45 @@ fn a_context_that_dies_is_told_and_the_next_session_has_another() {
             life(&config).unwrap_or_else(|error| panic!("after {what}: {error:?}"));
         }
     }
+}
+
+/// The same under frames in device memory. Whoever made them holds the context, which stays dead: the error says so.
+#[test]
+fn a_context_that_dies_under_frames_in_it_is_told_as_lost_and_so_is_the_next_opening() {
+    let test = "a_context_that_dies_under_frames_in_it_is_told_as_lost_and_so_is_the_next_opening";
+    let faults = [
+        "cuEventRecord:2=700",
+        "cuCtxPushCurrent:12=719",
+        "cuMemcpy2DAsync:1=700",
+        "cuStreamWaitEvent:3=214",
+    ];
+    for fault in faults {
+        match as_child_with(Part::All, test, &[("WHICH", fault)]) {
+            Some(output) => {
+                let said = String::from_utf8_lossy(&output.stderr);
+                assert!(
+                    output.status.success(),
+                    "{fault}: {}{said}",
+                    String::from_utf8_lossy(&output.stdout)
+                );
+            }
+            None => return a_context_dies_by(&std::env::var("D264_DOUBLE_WHICH").unwrap()),
+        }
+    }
+}
+
+fn a_context_dies_by(fault: &str) {
+    let stage = Double::get().load();
+    let on_device = OnDevice::new();
+    stage.set(&format!("FAULT={fault}"));
+    for config in forms() {
+        match on_device.life(&config).unwrap_err() {
+            Error::Driver(why) => assert!(why.is_context_lost, "{fault}: {why}"),
+            Error::Unavailable(why) => assert!(why.is_context_lost, "{fault}: {why}"),
+            other => panic!("{fault}: {other:?}"),
+        }
+    }
+    assert!(stage.report().violations().is_empty(), "{fault}: {:?}", stage.report().violations());
+    // Nothing that lives in a dead context can be given back.
+    std::mem::forget(on_device);
 }

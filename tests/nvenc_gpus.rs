@@ -471,3 +471,45 @@ fn what_to_do_is_told_for_the_very_status_of_an_opening() {
         }
     });
 }
+
+/// What a stream whose frames are made by CUDA gets where no GPU encodes: software, and the very bytes that the same
+/// pictures in host memory give there.
+fn in_software_from_device_memory(reason: Reason) {
+    let stage = Double::get().load();
+    let size = size(320, 240);
+    let open = || direct264::open(&on_gpu(GpuChoice::Any), &Order::auto()).unwrap();
+    let (mut host, opened) = (open().encoder, open());
+    let passed_over: Vec<_> = opened.passed_over.iter().map(|why| (why.backend, why.reason)).collect();
+    assert_eq!(passed_over, [(Backend::Nvenc, reason)]);
+    let mut encoder = opened.encoder;
+    let device = Device::new();
+    let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 512);
+    let camera = picture::Camera::new(size);
+    for number in 0..6 {
+        let pixels = device::nv12(size, &camera.i420(number));
+        place.write(&device, &pixels);
+        let timestamp = direct264::Timestamp(i64::from(number));
+        let frame = direct264::Frame::contiguous(size, PixelFormat::Nv12, &pixels, timestamp).unwrap();
+        let expected = host.encode(&frame, Picture::Auto).unwrap();
+        let unit = encoder.encode(&place.frame(i64::from(number)), Picture::Auto).unwrap();
+        assert_eq!(unit.backend, Backend::OpenH264);
+        assert!(unit.bytes == expected.bytes, "frame {number}");
+    }
+    encoder.forget_cuda(None).unwrap();
+    drop((host, encoder, place, device));
+    stage.report().assert_clean("frames on a GPU that does not encode");
+}
+
+#[test]
+fn frames_on_a_gpu_without_an_encoder_are_encoded_in_software() {
+    let test = "frames_on_a_gpu_without_an_encoder_are_encoded_in_software";
+    on(Part::All, "none:NVIDIA H100", test, || in_software_from_device_memory(Reason::NoEncoderOnGpu));
+}
+
+#[test]
+fn frames_on_a_gpu_whose_encode_library_is_missing_are_encoded_in_software() {
+    let test = "frames_on_a_gpu_whose_encode_library_is_missing_are_encoded_in_software";
+    on(Part::CudaOnly, "nvenc:NVIDIA H100", test, || {
+        in_software_from_device_memory(Reason::NoVideoCapability);
+    });
+}

@@ -5,6 +5,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use common::device::{self, Device, DevicePicture};
 use common::live::assert_clean_soon;
 use common::{config, encode_run, size};
 use d264_double::{Double, as_child};
@@ -25,10 +26,23 @@ fn bounded(limits: CallLimits) -> EncoderConfig {
 fn an_end_that_hangs_goes_on_without_the_caller() {
     let stage = Double::get().load();
     let limits = CallLimits::DEFAULT.first(Duration::from_millis(300));
-    for call in ["nvEncDestroyEncoder", "nvEncDestroyBitstreamBuffer", "cuStreamSynchronize", "cuMemFreeHost"]
-    {
+    let device = Device::new();
+    let place = on_device(&device);
+    let beside = stage.report().leaks();
+    let calls = [
+        "nvEncDestroyEncoder",
+        "nvEncDestroyBitstreamBuffer",
+        "cuStreamSynchronize",
+        "cuMemFreeHost",
+        // What was read in place is let go of.
+        "nvEncUnmapInputResource",
+        "nvEncUnregisterResource",
+    ];
+    for call in calls {
         let mut encoder = NvencEncoder::new(&bounded(limits)).unwrap();
         encode_run(&mut encoder, 0, 2);
+        encoder.encode(&place.frame(2), Picture::Auto).unwrap();
+        encoder.encode(&device::frame(place.size, place.image.freed_soon(), 3), Picture::Auto).unwrap();
         stage.set(&format!("FAULT={call}:1=hang"));
         let start = Instant::now();
         drop(encoder);
@@ -37,12 +51,49 @@ fn an_end_that_hangs_goes_on_without_the_caller() {
         encode_run(&mut NvencEncoder::new(&bounded(CallLimits::DEFAULT)).unwrap(), 0, 2);
         stage.set("FAULT=");
         let deadline = Instant::now() + Duration::from_secs(10);
-        while !stage.report().leaks().is_empty() {
+        while stage.report().leaks() != beside {
             assert!(Instant::now() < deadline, "{call}: {:?}", stage.report().leaks());
             std::thread::sleep(Duration::from_millis(20));
         }
-        stage.report().assert_clean(call);
     }
+    drop((place, device));
+    stage.report().assert_clean("ends that hang");
+}
+
+fn on_device(device: &Device) -> DevicePicture {
+    let size = size(320, 240);
+    let place = DevicePicture::new(device, size, PixelFormat::Nv12, 512);
+    place.write(device, &vec![99; PixelFormat::Nv12.frame_bytes(size)]);
+    device.stream.synchronize().unwrap();
+    place
+}
+
+/// Who wants to free the memory is told that it may still be read, until the session has ended.
+#[test]
+fn memory_that_a_session_reads_which_hangs_is_not_let_go_of() {
+    let stage = Double::get().load();
+    let limits = CallLimits::DEFAULT.first(Duration::from_millis(300));
+    let device = Device::new();
+    let place = on_device(&device);
+    for call in ["nvEncLockBitstream", "nvEncDestroyEncoder"] {
+        let mut encoder = NvencEncoder::new(&bounded(limits)).unwrap();
+        encoder.encode(&place.frame(0), Picture::Auto).unwrap();
+        let fault = if call == "nvEncDestroyEncoder" { "nvEncEncodePicture:1=20;" } else { "" };
+        stage.set(&format!("FAULT={fault}{call}:1=hang"));
+        assert!(matches!(encoder.encode(&place.frame(1), Picture::Auto), Err(Error::Driver(_))));
+        match encoder.forget_cuda(Some(place.image.address())).unwrap_err() {
+            Error::Driver(why) => assert_eq!(why.reason, Reason::TimedOut, "{call}"),
+            other => panic!("{call}: {other:?}"),
+        }
+        stage.set("FAULT=");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while encoder.forget_cuda(Some(place.image.address())).is_err() {
+            assert!(Instant::now() < deadline, "{call}: never let go of");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    drop((place, device));
+    assert_clean_soon(&stage, "memory of a session that hung");
 }
 
 #[test]

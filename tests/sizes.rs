@@ -5,7 +5,9 @@ mod common;
 
 use std::num::NonZeroU8;
 
-use common::{config, decode, encode, encode_run, encoders, picture, size, sps, stream};
+use common::{
+    config, decode, encode, encode_run, encoders, encoders_and_from_device, picture, size, sps, stream,
+};
 use direct264::openh264::OpenH264Encoder;
 use direct264::{ConfigError, Error, EventKind, Frame, FrameSize, Picture, PixelFormat, Timestamp};
 
@@ -95,7 +97,7 @@ fn a_change_of_size_starts_with_an_idr_of_the_new_size_and_nothing_is_lost() {
         size(642, 362),
         size(321, 181),
     ];
-    for mut encoder in encoders(&config(sizes[0], 30, 1_500).max_size(size(1280, 720))) {
+    for mut encoder in encoders_and_from_device(&config(sizes[0], 30, 1_500).max_size(size(1280, 720))) {
         let mut first = 0;
         for &size in &sizes {
             encoder.set_size(size).unwrap();

@@ -1,7 +1,7 @@
 //! Fetches a picture from device memory to page-locked memory, for who encodes or converts it on the CPU.
 #![expect(unsafe_code, reason = "a picture is copied from an address that the caller vouches for")]
 
-use super::{Event, PinnedMemory, Stream};
+use super::{Event, PinnedMemory, Place, Stream};
 use crate::error::{DriverError, FrameError};
 use crate::frame::{CudaImage, Frame, PixelFormat, Plane};
 use crate::units::{FrameSize, Timestamp};
@@ -11,7 +11,7 @@ pub(crate) fn bytes_of(image: &CudaImage, size: FrameSize) -> usize {
     image.planes(size).map(|plane| plane.row_bytes * plane.rows).sum()
 }
 
-/// Starts to fetch a picture to the start of `memory`, after what is on the stream that writes it. The context has to be
+/// Starts to fetch a picture at `place` to the start of `memory`, after what is on the stream that writes it. The context has to be
 /// current.
 ///
 /// # Safety
@@ -21,15 +21,16 @@ pub(crate) unsafe fn download(
     event: &Event,
     image: &CudaImage,
     size: FrameSize,
+    place: &Place,
     memory: &mut PinnedMemory,
 ) -> Result<(), DriverError> {
     // SAFETY: the stream of the frame is alive: the caller's promise.
     unsafe { event.order(image.stream(), stream)? };
     let mut start = 0;
-    for plane in image.planes(size) {
+    for piece in image.pieces(size, place.holds_all) {
         // SAFETY: the caller's promise.
-        unsafe { stream.download_rows(&plane, memory, start)? };
-        start += plane.row_bytes * plane.rows;
+        unsafe { stream.download_rows(&piece, memory, start)? };
+        start += piece.row_bytes * piece.rows;
     }
     Ok(())
 }

@@ -22,6 +22,8 @@ pub(crate) struct Place {
     pub(crate) device: i32,
     /// A number that no other allocation in the process has, nor had.
     pub(crate) allocation: u64,
+    /// All of the picture that was asked about lies in it, one row behind the other.
+    pub(crate) holds_all: bool,
 }
 
 impl Place {
@@ -63,7 +65,7 @@ impl Place {
         if room < plane.span() {
             return Err(FrameError::Allocation { bytes: room, needed: plane.span() }.into());
         }
-        Ok(Self { context, device, allocation })
+        Ok(Self { context, device, allocation, holds_all: false })
     }
 
     /// The allocation that a picture starts in, all of which is memory that work in `context` may read.
@@ -80,7 +82,7 @@ impl Place {
                 found => {
                     let place = found?;
                     place.check_readable_in(context)?;
-                    return Ok(place);
+                    return Ok(Self { holds_all: true, ..place });
                 }
             }
         }

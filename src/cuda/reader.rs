@@ -151,11 +151,11 @@ impl Fetcher {
                 gpu.insert(Gpu::new(Context::primary(driver, device)?)?)
             }
         };
-        Place::of_image(image, size, &gpu.context)?;
+        let place = Place::of_image(image, size, &gpu.context)?;
         progress.at(Step::Prepare);
         let kept = PinnedMemory::at_least(memory.take(), &gpu.context, bytes_of(image, size))?;
         progress.at(Step::Copy);
-        let started = gpu.start(image, size, memory.insert(kept));
+        let started = gpu.start(image, size, &place, memory.insert(kept));
         progress.at(Step::Wait);
         gpu.stream.wait_asleep()?;
         Ok(started?)
@@ -181,13 +181,14 @@ impl Gpu {
         &self,
         image: &CudaImage,
         size: FrameSize,
+        place: &Place,
         memory: &mut PinnedMemory,
     ) -> Result<(), DriverError> {
         let _entered = self.context.enter()?;
         // SAFETY: whoever made the frame vouches for its memory and its stream until `encode` returns; and where that
         // returns before the copy is done, because of a limit, until `forget_cuda` has succeeded. The memory written to
         // is waited for before anybody sees it or frees it: see `Fetcher::fetch`.
-        unsafe { download(&self.stream, &self.event, image, size, memory) }
+        unsafe { download(&self.stream, &self.event, image, size, place, memory) }
     }
 }
 

@@ -123,6 +123,27 @@ impl CudaImage {
         std::iter::once(first).chain(second)
     }
 
+    /// The planes of a picture of `size`, as one where chroma follows luma in rows of the same length. No copy may reach
+    /// from one allocation into the next.
+    #[cfg(nvenc)]
+    pub(crate) fn pieces(
+        &self,
+        size: FrameSize,
+        is_one_allocation: bool,
+    ) -> impl Iterator<Item = DevicePlane> + use<> {
+        let mut planes = self.planes(size);
+        let (first, second) = (planes.next(), planes.next());
+        match (first, second) {
+            (Some(luma), Some(chroma))
+                if is_one_allocation && luma.row_bytes == chroma.row_bytes && self.is_in_one_piece(size) =>
+            {
+                let whole = DevicePlane { rows: luma.rows + chroma.rows, ..luma };
+                Some(whole).into_iter().chain(None)
+            }
+            planes => planes.0.into_iter().chain(planes.1),
+        }
+    }
+
     /// Bytes from the start of the first row to behind the last, where the planes follow each other.
     #[cfg(nvenc)]
     pub(crate) fn span(&self, size: FrameSize) -> usize {
@@ -274,5 +295,21 @@ mod tests {
         assert!(image.chroma_at(4096 + 128 * 32, 128).is_in_one_piece(size()));
         assert!(!image.chroma_at(1 << 20, 128).is_in_one_piece(size()));
         assert!(!image.chroma_at(4096 + 128 * 32, 256).is_in_one_piece(size()));
+    }
+
+    #[cfg(nvenc)]
+    #[test]
+    fn rows_of_one_length_are_one_piece_of_memory() {
+        let pieces = |image: CudaImage, width| {
+            let size = FrameSize::new(width, 33).unwrap();
+            image.pieces(size, true).map(|piece| (piece.row_bytes, piece.rows)).collect::<Vec<_>>()
+        };
+        let image = CudaImage::nv12(4096, 128);
+        assert_eq!(pieces(image, 64), [(64, 33 + 17)]);
+        // Of an odd width chroma has a column more.
+        assert_eq!(pieces(image, 63), [(63, 33), (64, 17)]);
+        assert_eq!(pieces(image.chroma_at(1 << 20, 128), 64), [(64, 33), (64, 17)]);
+        assert_eq!(pieces(CudaImage::rgba(4096, 256), 64), [(256, 33)]);
+        assert_eq!(image.pieces(size(), false).count(), 2);
     }
 }

@@ -1,11 +1,30 @@
 //! Memory of the crate cudarc, which knows whose it is and who writes it: little is left to vouch for.
 #![expect(unsafe_code, reason = "what the constructor of a CUDA frame asks for is shown here")]
 
-use cudarc::driver::DevicePtr;
+use cudarc::driver::{CudaContext, CudaStream, DevicePtr};
 
 use super::{CudaImage, Frame, PixelFormat, RgbOrder};
+use crate::config::GpuChoice;
 use crate::error::FrameError;
 use crate::units::{FrameSize, Timestamp};
+
+impl CudaImage {
+    /// As [`written_on`](CudaImage::written_on), for a stream of cudarc's. That it lives on for long enough is among what
+    /// [`Frame::cuda`] asks for.
+    #[must_use]
+    pub fn written_on_stream(self, stream: &CudaStream) -> Self {
+        self.written_on(stream.cu_stream().addr())
+    }
+}
+
+impl From<&CudaContext> for GpuChoice {
+    /// The GPU that memory of the context lies on. Frames have to be of its primary context, which
+    /// [`CudaContext::new`] gives.
+    fn from(context: &CudaContext) -> Self {
+        // CUDA counts its devices with an `int`, from 0.
+        Self::Index(u32::try_from(context.ordinal()).unwrap_or(u32::MAX))
+    }
+}
 
 impl<'a> Frame<'a> {
     /// A frame in a slice of cudarc: NV12, RGBA or BGRA in rows `pitch_bytes` apart, from the start of the slice on.
@@ -38,7 +57,7 @@ impl<'a> Frame<'a> {
             PixelFormat::Rgb(RgbOrder::Bgra) => CudaImage::bgra(address, pitch_bytes),
             other => return Err(FrameError::NotOnDevice { format: other }),
         };
-        let image = image.written_on(stream.cu_stream().addr()).freed_soon();
+        let image = image.written_on_stream(stream).freed_soon();
         // SAFETY: the slice is borrowed for as long as the frame lives: its memory is not freed, nothing that Rust knows
         // of writes to it, and its stream is alive; after that the caller's promise holds. Whether it has the rows is
         // checked below, before anybody reads them.

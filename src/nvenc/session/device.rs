@@ -62,7 +62,7 @@ impl Session {
         self.wait_for(image)?;
         let input = match self.registered(image, size, format, &place)? {
             Some(input) => input,
-            None => self.copied(DEVICE_SLOT, None, image, size, format)?,
+            None => self.copied(DEVICE_SLOT, None, image, size, format, &place)?,
         };
         self.encode_input(DEVICE_SLOT, input, is_idr, out, start)?;
         Ok(())
@@ -82,13 +82,13 @@ impl Session {
         self.progress.at(Step::Download);
         let context = Arc::clone(self.open.context());
         let _entered = context.enter()?;
-        Place::of_image(image, size, &context)?;
+        let place = Place::of_image(image, size, &context)?;
         let memory = PinnedMemory::at_least(kept.take(), &context, bytes_of(image, size))?;
         let memory = kept.insert(memory);
         let event = event(&mut self.written, &context)?;
         // SAFETY: whoever made the frame vouches for its memory and its stream until `encode` returns, and this is
         // inside it. The memory written to is waited for before anybody sees it, and freed after the session.
-        let fetched = unsafe { download(&self.stream, event, image, size, memory) };
+        let fetched = unsafe { download(&self.stream, event, image, size, &place, memory) };
         self.stream.synchronise()?;
         Ok(fetched?)
     }
@@ -148,6 +148,7 @@ impl Session {
         image: &CudaImage,
         size: FrameSize,
         format: SurfaceFormat,
+        place: &Place,
     ) -> Result<Input, DriverError> {
         self.prepare_surface(slot, format)?;
         let surface = self.slots.get(slot).and_then(|slot| slot.surface.as_ref()).ok_or_else(no_such_slot)?;
@@ -155,13 +156,20 @@ impl Session {
         let coded = surface.size();
         let pitch = surface.memory().pitch() as usize;
         let mut to = surface.memory().address();
+        let copy = |from: DevicePlane, to| {
+            // SAFETY: the surface has room for a picture of the coded size, and is not freed before the stream was
+            // waited for; whoever made the frame vouches for the rest until its access unit is out, and by then
+            // the picture is encoded or the stream was waited for.
+            unsafe { stream.copy_rows(&from, to, pitch) }
+        };
+        if size == coded {
+            for piece in image.pieces(size, place.holds_all) {
+                copy(piece, to)?;
+                to += (pitch * piece.rows) as u64;
+            }
+            return Ok(surface.input());
+        }
         for (number, plane) in image.planes(size).enumerate() {
-            let copy = |from: DevicePlane, to| {
-                // SAFETY: the surface has room for a picture of the coded size, and is not freed before the stream was
-                // waited for; whoever made the frame vouches for the rest until its access unit is out, and by then
-                // the picture is encoded or the stream was waited for.
-                unsafe { stream.copy_rows(&from, to, pitch) }
-            };
             copy(plane, to)?;
             if number == 0 {
                 pad(&copy, plane, to, pitch, size, coded)?;

@@ -166,7 +166,7 @@ impl Session {
         let Some(copies) = self.flight.copies.take() else { return Err(no_such_slot().into()) };
         let copied = copies
             .after(image)
-            .and_then(|()| self.copied(slot, Some(&copies.stream), image, size, format))
+            .and_then(|()| self.copied(slot, Some(&copies.stream), image, size, format, &place))
             .and_then(|input| copies.before(&self.stream).map(|()| input));
         self.flight.copies = Some(copies);
         Ok(copied?)
