@@ -1,10 +1,5 @@
 //! Every fuzz target, with the inputs that are kept and with random ones.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that cannot go on fails, in its helpers too"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails, in its helpers too")]
 
 mod common;
 

@@ -44,7 +44,9 @@ fn what_a_session_may_not_be_initialised_with() {
         (136, 0, "tuningInfo is none of the four"),
         (136, 5, "tuningInfo is none of the four"),
     ] {
-        assert_refused("", rule, |_, init| drop(init.put(at, value)));
+        assert_refused("", rule, |_, init| {
+            init.put(at, value);
+        });
     }
     for (at, value, rule) in [
         (0, 0, "NV_ENC_CONFIG carries the version word"),
@@ -88,7 +90,9 @@ fn rates_and_quantisers_that_contradict_each_other_are_refused() {
             }
         });
     }
-    assert_refused("", "no profile that the double encodes", |config, _| drop(config.put_guid(4, NOTHING)));
+    assert_refused("", "no profile that the double encodes", |config, _| {
+        config.put_guid(4, NOTHING);
+    });
 }
 
 #[test]
@@ -106,7 +110,9 @@ fn what_the_capabilities_deny_is_refused() {
         ("MB_NUM_MAX=3599", H264 + 4, 0, "more macroblocks than the capabilities allow"),
     ] {
         let profile = if at == H264 + 32 { HIGH } else { MAIN };
-        assert_refused(caps, rule, |config, _| drop(config.put_guid(4, profile).put(at, value)));
+        assert_refused(caps, rule, |config, _| {
+            config.put_guid(4, profile).put(at, value);
+        });
     }
     assert_refused("SUPPORT_DYNAMIC_SLICE_MODE=0", "slices of so many bytes", |config, _| {
         config.put(H264 + 64, 1).put(H264 + 68, 1000);
