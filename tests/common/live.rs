@@ -136,17 +136,24 @@ impl Ended {
             .filter(|&index| self.units[index].backend != self.units[index - 1].backend)
             .map(|index| (index as u64, self.units[index].backend))
             .collect();
-        let told: Vec<(u64, Backend)> = self
-            .events
-            .iter()
-            .filter_map(|event| match &event.kind {
-                EventKind::FellBack { to, .. } => Some((event.frame, *to)),
-                EventKind::Restored { .. } => Some((event.frame, event.backend)),
-                _ => None,
-            })
-            // Between two frames a stream can come to a backend that encodes none of them.
-            .filter(|&(frame, _)| frame > 0 && frame < self.units.len() as u64)
-            .collect();
+        let mut told: Vec<(u64, Backend)> = Vec::new();
+        let mut on = self.units.first().map(|unit| unit.backend);
+        let switches = self.events.iter().filter_map(|event| match &event.kind {
+            EventKind::FellBack { to, .. } => Some((event.frame, *to)),
+            EventKind::Restored { .. } => Some((event.frame, event.backend)),
+            _ => None,
+        });
+        for (frame, to) in switches.filter(|&(frame, _)| frame > 0 && frame < self.units.len() as u64) {
+            // Between two frames a stream can come to a backend that encodes none of them, and back.
+            if told.last().is_some_and(|&(last, _)| last == frame) {
+                told.pop();
+                on = told.last().map(|&(_, backend)| backend).or(self.units.first().map(|unit| unit.backend));
+            }
+            if on != Some(to) {
+                told.push((frame, to));
+                on = Some(to);
+            }
+        }
         assert_eq!(changes, told, "{what}: the changes of backend are not those told: {:?}", self.events);
     }
 }
