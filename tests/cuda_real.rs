@@ -7,7 +7,7 @@
 //! says where the program is, which needs nothing but the C and C++ libraries; carried over (`strip` makes it small), it is
 //! started by itself with `--nocapture`. Without a GPU, or on the driver double, it says SKIPPED and why.
 #![cfg(target_os = "linux")]
-#![allow(clippy::panic, clippy::unwrap_used, missing_docs)]
+#![allow(clippy::panic, clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
 mod common;
 
