@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use common::counting::{ALLOCATIONS, Counting};
 use common::device::{self, Device, DevicePicture};
 use common::{config, encoders, nvenc, picture, size};
+use direct264::openh264::OpenH264Encoder;
 use direct264::{
     Bitrate, CallForm, Encoder, EncoderConfig, FailoverConfig, Frame, FrameSize, NvencConfig, Order, Picture,
     Pipeline, Pipelined, PixelFormat, RgbOrder, Timestamp, open,
@@ -144,7 +145,11 @@ fn count_in<E: Pipelined>(pipeline: &mut Pipeline<E>, size: FrameSize, who: &str
 /// The same for frames in device memory.
 fn count_frames_in_device_memory() {
     let size = size(640, 360);
-    for (who, mut encoder) in plain(&config(size, 30, 1_000)) {
+    let config = config(size, 30, 1_000);
+    // In this form the caller's thread fetches.
+    let direct: Box<dyn Encoder> =
+        Box::new(OpenH264Encoder::new(&in_form(&config, CallForm::Direct)).unwrap());
+    for (who, mut encoder) in plain(&config).into_iter().chain([("openh264, direct".to_owned(), direct)]) {
         let device = Device::new();
         let [nv12, rgba] = [PixelFormat::Nv12, PixelFormat::Rgb(RgbOrder::Rgba)]
             .map(|format| DevicePicture::new(&device, size, format, 2560));

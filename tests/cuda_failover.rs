@@ -9,10 +9,10 @@ use std::time::Instant;
 use common::device::{Device, DevicePicture, nv12};
 use common::live::{PATIENCE, assert_clean_soon, hasty, ms, small};
 use common::{decode, picture, size};
-use d264_double::{Double, Part, Stage, as_child, as_child_with};
+use d264_double::{Double, Stage, as_child};
 use direct264::{
-    Backend, Encoder, Error, FailoverEncoder, Frame, FrameError, Order, OwnedAccessUnit, Picture,
-    PixelFormat, Reason, Timestamp, open,
+    BackOff, Backend, Encoder, Error, FailoverConfig, FailoverEncoder, Frame, FrameError, Order,
+    OwnedAccessUnit, Picture, PixelFormat, Reason, Timestamp, open,
 };
 
 struct Source {
@@ -140,8 +140,34 @@ fn alone(test: &str, rest: impl FnOnce()) {
     }
 }
 
+/// The same for each of these faults, which holds from the start.
+fn each_alone(test: &str, faults: &[&str], rest: impl FnOnce(&str)) {
+    for fault in faults {
+        match as_child(test, &[("FAULT", fault)]) {
+            Some(output) => {
+                let said = String::from_utf8_lossy(&output.stderr);
+                assert!(
+                    output.status.success(),
+                    "{fault}: {}{said}",
+                    String::from_utf8_lossy(&output.stdout)
+                );
+            }
+            None => return rest(&std::env::var("D264_DOUBLE_FAULT").unwrap()),
+        }
+    }
+}
+
 fn host_frame(pixels: &[u8], number: i64) -> Frame<'_> {
     Frame::contiguous(small(), PixelFormat::I420, pixels, Timestamp(number)).unwrap()
+}
+
+/// What hung comes back.
+fn until_forgotten(encoder: &mut FailoverEncoder) {
+    let deadline = Instant::now() + PATIENCE;
+    while let Err(error) = encoder.forget_cuda(None) {
+        assert!(Instant::now() < deadline, "it never came back: {error}");
+        std::thread::sleep(ms(2));
+    }
 }
 
 /// A session that hangs there shuts out neither this GPU nor the others.
@@ -194,10 +220,7 @@ fn a_driver_that_hangs_in_the_session_and_in_the_download_costs_the_frames_on_th
             // Nothing of what hangs is read from again.
             source.change_places();
             stage.set("FAULT=");
-            let deadline = Instant::now() + PATIENCE;
-            while encoder.forget_cuda(None).is_err() {
-                assert!(Instant::now() < deadline, "{call} never came back");
-            }
+            until_forgotten(&mut encoder);
             source.until(&mut encoder, Backend::Nvenc);
         }
         source.assert_whole("downloads that hang");
@@ -251,35 +274,119 @@ fn assert_not_tried_again(stage: &Stage, encoder: &mut FailoverEncoder, pixels: 
     assert_eq!(opened(), before, "a dead context is tried again");
 }
 
+/// CUDA is initialised once in a process, so that all who need it wait for the first who asks.
+#[test]
+fn a_driver_that_hangs_where_cuda_is_initialised_costs_the_frames_on_the_gpu_and_not_the_caller() {
+    let test = "a_driver_that_hangs_where_cuda_is_initialised_costs_the_frames_on_the_gpu_and_not_the_caller";
+    alone(test, || {
+        let stage = Double::get().load();
+        stage.set("FAULT=cuInit:1=hang");
+        let opened = open(&hasty(), &Order::auto()).unwrap();
+        assert_eq!(opened.passed_over[0].reason, Reason::TimedOut);
+        let mut encoder = opened.encoder;
+        // The caller's own CUDA works.
+        let mut source = Source::new();
+        match encoder.encode(&source.places[0].frame(0), Picture::Auto).unwrap_err() {
+            Error::Frame(FrameError::TimedOut { call: "cuInit", limit }) => assert_eq!(limit, ms(400)),
+            other => panic!("{other:?}"),
+        }
+        let pixels = source.camera.i420(0);
+        assert!(encoder.encode(&host_frame(&pixels, 0), Picture::Auto).unwrap().is_idr);
+        source.change_places();
+        stage.set("FAULT=");
+        until_forgotten(&mut encoder);
+        source.until(&mut encoder, Backend::Nvenc);
+        encoder.forget_cuda(None).unwrap();
+        drop((source, encoder));
+        assert_clean_soon(&stage, "an initialisation that hangs");
+    });
+}
+
+/// The encoder that stood in is kept for the next time, and a call of its own may hang still.
+#[test]
+fn memory_that_a_stand_in_may_still_read_is_not_let_go_of() {
+    alone("memory_that_a_stand_in_may_still_read_is_not_let_go_of", || {
+        let stage = Double::get().load();
+        let mut source = Source::new();
+        let soon = BackOff::new(ms(5), ms(40)).unwrap();
+        let failover = FailoverConfig::new().retry(Some(soon)).warm_software(true);
+        let mut encoder = open(&hasty().failover(failover), &Order::auto()).unwrap().encoder;
+        (0..3).for_each(|_| assert_eq!(source.encode(&mut encoder), Backend::Nvenc));
+        stage.set("FAULT=nvEncEncodePicture:1=20;cuMemHostAlloc:1=hang");
+        let error = encoder.encode(&source.places[0].frame(3), Picture::Auto).unwrap_err();
+        assert!(
+            matches!(error, Error::Frame(FrameError::TimedOut { call: "cuMemHostAlloc", .. })),
+            "{error:?}"
+        );
+        source.change_places();
+        let pixels = source.camera.i420(3);
+        let deadline = Instant::now() + PATIENCE;
+        while encoder.encode(&host_frame(&pixels, 3), Picture::Auto).unwrap().backend != Backend::Nvenc {
+            assert!(Instant::now() < deadline, "never came back");
+            std::thread::sleep(ms(2));
+        }
+        match encoder.forget_cuda(None).unwrap_err() {
+            Error::Driver(why) => assert_eq!(why.reason, Reason::TimedOut),
+            other => panic!("{other:?}"),
+        }
+        stage.set("FAULT=");
+        until_forgotten(&mut encoder);
+        drop((source, encoder));
+        assert_clean_soon(&stage, "a stand-in whose call hangs");
+    });
+}
+
+/// Whatever NVENC says where it opens sessions in a lost context: also that there are none to be had, which passes.
+#[test]
+fn attempts_end_where_the_context_is_lost_whatever_nvenc_says() {
+    let test = "attempts_end_where_the_context_is_lost_whatever_nvenc_says";
+    let faults = ["nvEncOpenEncodeSessionEx:*=10", "nvEncOpenEncodeSessionEx:*=20"];
+    each_alone(test, &faults, |fault| {
+        let stage = Double::get().load();
+        let device = Device::new();
+        let mut encoder = open(&hasty(), &Order::auto()).unwrap().encoder;
+        assert_eq!(encoder.backend(), Backend::OpenH264);
+        let pixels = picture::Camera::new(small()).i420(0);
+        let opened = || stage.report().calls("nvEncOpenEncodeSessionEx");
+        let (before, deadline) = (opened(), Instant::now() + PATIENCE);
+        while opened() < before + 2 {
+            assert!(Instant::now() < deadline, "{fault}: not tried again");
+            encoder.encode(&host_frame(&pixels, 0), Picture::Auto).unwrap();
+        }
+        kill_context_of(&stage, &device);
+        stage.set(&format!("FAULT={fault}"));
+        assert_not_tried_again(&stage, &mut encoder, &pixels);
+        drop(encoder);
+        std::mem::forget(device);
+    });
+}
+
+/// The caller's own work kills the context, as a kernel of its would that reads where nothing is.
+fn kill_context_of(stage: &Stage, device: &Device) {
+    device.context.bind_to_thread().unwrap();
+    stage.set("FAULT=cuStreamSynchronize:1=700");
+    device.stream.synchronize().unwrap_err();
+}
+
 /// NVENC has no word for it: whichever call is the first to fail, CUDA is asked.
 #[test]
 fn a_context_that_died_unseen_is_not_tried_again() {
-    for call in ["nvEncEncodePicture", "nvEncLockBitstream", "nvEncReconfigureEncoder"] {
-        let test = "a_context_that_died_unseen_is_not_tried_again";
-        match as_child_with(Part::All, test, &[("WHICH", call)]) {
-            Some(output) => {
-                let said = String::from_utf8_lossy(&output.stderr);
-                assert!(output.status.success(), "{call}: {}{said}", String::from_utf8_lossy(&output.stdout));
-            }
-            None => return a_context_dies_under(&std::env::var("D264_DOUBLE_WHICH").unwrap()),
-        }
-    }
+    let faults = ["nvEncEncodePicture:1=20", "nvEncLockBitstream:1=20", "nvEncReconfigureEncoder:1=20"];
+    each_alone("a_context_that_died_unseen_is_not_tried_again", &faults, a_context_dies_before);
 }
 
-fn a_context_dies_under(call: &str) {
+fn a_context_dies_before(fault: &str) {
     let stage = Double::get().load();
+    stage.set("FAULT=");
     let device = Device::new();
     let mut encoder = open(&hasty(), &Order::auto()).unwrap().encoder;
     let pixels = picture::Camera::new(small()).i420(0);
     for number in 0..3 {
         encoder.encode(&host_frame(&pixels, number), Picture::Auto).unwrap();
     }
-    // The caller's own work kills the context, as a kernel of its would that reads where nothing is.
-    device.context.bind_to_thread().unwrap();
-    stage.set("FAULT=cuStreamSynchronize:1=700");
-    device.stream.synchronize().unwrap_err();
-    stage.set(&format!("FAULT={call}:1=20"));
-    if call == "nvEncReconfigureEncoder" {
+    kill_context_of(&stage, &device);
+    stage.set(&format!("FAULT={fault}"));
+    if fault.starts_with("nvEncReconfigureEncoder") {
         encoder.set_bitrate(direct264::Bitrate::from_kbps(200).unwrap()).unwrap();
     }
     assert_eq!(encoder.encode(&host_frame(&pixels, 3), Picture::Auto).unwrap().backend, Backend::OpenH264);

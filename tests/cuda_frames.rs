@@ -15,7 +15,7 @@ use cudarc::driver::{DevicePtr, result};
 use common::device::{Device, DevicePicture, frame, nv12};
 use common::live::PATIENCE;
 use common::{config, picture, size};
-use d264_double::{Double, Stage};
+use d264_double::{Double, Stage, as_child};
 use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
@@ -451,6 +451,74 @@ fn a_gpu_that_never_gets_there_is_waited_for_with_a_limit_and_until_it_does_its_
     stage.report().assert_clean("a GPU that got there late");
 }
 
+/// Who opens at the same time may retain a context twice, and then lets go of one.
+#[test]
+fn a_context_that_several_threads_enter_first_is_given_back_as_often_as_it_was_retained() {
+    let stage = stage("FAULT=cuDevicePrimaryCtxRetain:*=hang50");
+    let size = size(320, 240);
+    let calls = |name| stage.report().calls(name);
+    let taken = || calls("cuDevicePrimaryCtxRetain") - calls("cuDevicePrimaryCtxRelease");
+    let before = taken();
+    let device = Device::new();
+    let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 512);
+    place.write(&device, &camera(size, 0..1)[0]);
+    device.stream.synchronize().unwrap();
+    let (retained, of_test) = (calls("cuDevicePrimaryCtxRetain"), taken());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut encoder = OpenH264Encoder::new(&config(size, 30, 1_000)).unwrap();
+                assert!(encoder.encode(&place.frame(0), Picture::Auto).unwrap().is_idr);
+                let mut encoder = NvencEncoder::new(&config(size, 30, 1_000)).unwrap();
+                assert!(encoder.encode(&place.frame(0), Picture::Auto).unwrap().is_idr);
+            });
+        }
+    });
+    assert!(calls("cuDevicePrimaryCtxRetain") - retained > 1, "nobody met");
+    assert_eq!(taken(), of_test);
+    drop((place, device));
+    assert_eq!(taken(), before);
+    stage.report().assert_clean("a context that several threads enter first");
+}
+
+/// Names of the threads of the library in this process.
+#[cfg(target_os = "linux")]
+fn threads() -> Vec<String> {
+    let names = std::fs::read_dir("/proc/self/task").unwrap().map(|thread| {
+        // It may have ended meanwhile.
+        std::fs::read_to_string(thread.unwrap().path().join("comm")).unwrap_or_default().trim().to_owned()
+    });
+    names.filter(|name| name.starts_with("direct264-")).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn in_the_direct_form_no_thread_stands_between_the_caller_and_the_driver() {
+    // In a process of its own: others have threads here.
+    let test = "in_the_direct_form_no_thread_stands_between_the_caller_and_the_driver";
+    if let Some(output) = as_child(test, &[]) {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    let _stage = stage("");
+    let size = size(320, 240);
+    let device = Device::new();
+    let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 512);
+    place.write(&device, &camera(size, 0..1)[0]);
+    let [bounded, direct] = forms(config(size, 30, 1_000));
+    let encode = |config: &EncoderConfig| {
+        let mut nvenc = NvencEncoder::new(config).unwrap();
+        nvenc.encode(&place.frame(0), Picture::Auto).unwrap();
+        let mut software = OpenH264Encoder::new(config).unwrap();
+        software.encode(&place.frame(0), Picture::Auto).unwrap();
+        let mut threads = threads();
+        threads.sort();
+        threads
+    };
+    assert!(encode(&direct).is_empty());
+    assert_eq!(encode(&bounded), ["direct264-fetch", "direct264-nvenc"]);
+}
+
 #[cfg(feature = "cudarc")]
 #[test]
 fn contexts_and_streams_of_cudarc_say_which_gpu_encodes_and_what_it_waits_for() {
@@ -458,7 +526,7 @@ fn contexts_and_streams_of_cudarc_say_which_gpu_encodes_and_what_it_waits_for() 
     let size = size(320, 240);
     let pictures = camera(size, 0..4);
     let device = Device::new();
-    let gpu = GpuChoice::from(&*device.context);
+    let gpu = GpuChoice::of_context(&device.context);
     assert_eq!(gpu, GpuChoice::Index(0));
     let own = device.context.new_stream().unwrap();
     for form in [CallForm::default(), CallForm::Direct] {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use common::device::{self, Device, DevicePicture};
 use common::live::small;
 use common::{config, encode_run, picture, size};
-use d264_double::{Double, Part, Stage, as_child_with};
+use d264_double::{Double, Stage, as_child};
 use direct264::nvenc::NvencEncoder;
 use direct264::{
     Bitrate, CallForm, CallLimits, CudaImage, Encoder, EncoderConfig, Error, Frame, FrameId, NvencConfig,
@@ -441,7 +441,7 @@ fn a_context_that_dies_under_frames_in_it_is_told_as_lost_and_so_is_the_next_ope
         "cuStreamWaitEvent:3=214",
     ];
     for fault in faults {
-        match as_child_with(Part::All, test, &[("WHICH", fault)]) {
+        match as_child(test, &[("FAULT", fault)]) {
             Some(output) => {
                 let said = String::from_utf8_lossy(&output.stderr);
                 assert!(
@@ -450,13 +450,14 @@ fn a_context_that_dies_under_frames_in_it_is_told_as_lost_and_so_is_the_next_ope
                     String::from_utf8_lossy(&output.stdout)
                 );
             }
-            None => return a_context_dies_by(&std::env::var("D264_DOUBLE_WHICH").unwrap()),
+            None => return a_context_dies_by(&std::env::var("D264_DOUBLE_FAULT").unwrap()),
         }
     }
 }
 
 fn a_context_dies_by(fault: &str) {
     let stage = Double::get().load();
+    stage.set("FAULT=");
     let on_device = OnDevice::new();
     stage.set(&format!("FAULT={fault}"));
     for config in forms() {

@@ -475,6 +475,8 @@ fn what_to_do_is_told_for_the_very_status_of_an_opening() {
 /// What a stream whose frames are made by CUDA gets where no GPU encodes: software, and the very bytes that the same
 /// pictures in host memory give there.
 fn in_software_from_device_memory(reason: Reason) {
+    // A driver is looked for once. The stage loads all of it, also what this process has not got.
+    assert_eq!(probe().encoder().unwrap_err().reason, reason);
     let stage = Double::get().load();
     let size = size(320, 240);
     let open = || direct264::open(&on_gpu(GpuChoice::Any), &Order::auto()).unwrap();

@@ -7,7 +7,10 @@ use common::device::{Device, DevicePicture};
 use common::{config, encode_run, picture, size};
 use d264_double::{Double, as_child, in_a_fork};
 use direct264::openh264::OpenH264Encoder;
-use direct264::{Encoder, EncoderConfig, Error, Frame, FrameError, Picture, PixelFormat, Reason, Timestamp};
+use direct264::{
+    CallForm, Encoder, EncoderConfig, Error, Frame, FrameError, NvencConfig, Picture, PixelFormat, Reason,
+    Timestamp,
+};
 
 #[test]
 fn a_forked_process_loses_the_encoder_and_may_open_another() {
@@ -48,7 +51,7 @@ fn fork_off(encoder: OpenH264Encoder, config: &EncoderConfig) {
     assert_eq!(encode_run(encoder.as_mut().unwrap(), 3, 3).len(), 3);
 }
 
-/// A frame in device memory is read by a thread, which a forked process has not got.
+/// A frame in device memory is read by a thread, which a forked process has not got, or with CUDA, which does not work there.
 #[test]
 fn a_forked_process_reads_no_device_memory_and_says_so_at_once() {
     if let Some(output) = as_child("a_forked_process_reads_no_device_memory_and_says_so_at_once", &[]) {
@@ -56,26 +59,31 @@ fn a_forked_process_reads_no_device_memory_and_says_so_at_once() {
         assert!(output.status.success(), "{}{said}", String::from_utf8_lossy(&output.stdout));
         return;
     }
-    const NOT_INITIALISED: i64 = 3;
     let stage = Double::get().load();
     let size = size(320, 240);
     let device = Device::new();
     let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 512);
     place.write(&device, &vec![99; PixelFormat::Nv12.frame_bytes(size)]);
     device.stream.synchronize().unwrap();
-    let mut encoder = Some(OpenH264Encoder::new(&config(size, 30, 900)).unwrap());
-    encoder.as_mut().unwrap().encode(&place.frame(0), Picture::Auto).unwrap();
-    in_a_fork(|| {
-        let mut of_parent = encoder.take().unwrap();
-        match of_parent.encode(&place.frame(1), Picture::Auto).unwrap_err() {
-            Error::Frame(FrameError::Unreadable { status: NOT_INITIALISED, .. }) => {}
-            other => panic!("{other:?}"),
-        }
-        // What lies in host memory is encoded here too.
-        assert_eq!(encode_run(&mut of_parent, 2, 3).len(), 3);
-        drop(of_parent);
-    });
-    encoder.as_mut().unwrap().encode(&place.frame(1), Picture::Auto).unwrap();
-    drop((encoder, place, device));
+    let bounded = config(size, 30, 900);
+    let direct = bounded.clone().nvenc(NvencConfig::new().form(CallForm::Direct));
+    for config in [bounded, direct] {
+        let mut encoder = Some(OpenH264Encoder::new(&config).unwrap());
+        encoder.as_mut().unwrap().encode(&place.frame(0), Picture::Auto).unwrap();
+        in_a_fork(|| refuse_device_memory_alone(encoder.take().unwrap(), &place));
+        encoder.as_mut().unwrap().encode(&place.frame(1), Picture::Auto).unwrap();
+    }
+    drop((place, device));
     stage.report().assert_clean("a forked process");
+}
+
+fn refuse_device_memory_alone(mut of_parent: OpenH264Encoder, place: &DevicePicture) {
+    const NOT_INITIALISED: i64 = 3;
+    match of_parent.encode(&place.frame(1), Picture::Auto).unwrap_err() {
+        Error::Frame(FrameError::Unreadable { status: NOT_INITIALISED, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    // What lies in host memory is encoded here too.
+    assert_eq!(encode_run(&mut of_parent, 2, 3).len(), 3);
+    drop(of_parent);
 }

@@ -86,8 +86,8 @@ pub enum GpuChoice {
     Any,
     /// Of those that can, the one with the fewest sessions of this process, and of several such the first: encoders
     /// spread over the GPUs. One whose sessions are all taken is passed over for the next. It is chosen anew for each
-    /// session, also when a stream returns to hardware. A frame in device memory has to be on the encoder's GPU, so who
-    /// has those names the GPU instead.
+    /// session, also when a stream returns to hardware. A frame in device memory has to be on the encoder's GPU, or is
+    /// refused with [`FrameError::OtherGpu`](crate::FrameError::OtherGpu), so who has those names the GPU instead.
     Spread,
     /// The one at this place in CUDA's order, from 0. The order depends on `CUDA_VISIBLE_DEVICES` and others.
     Index(u32),

@@ -9,7 +9,7 @@ use direct264_sys::cuda::{CUcontext, CUctx_st, CUdevice, Driver, Functions};
 
 use super::{Stream, check};
 use crate::encoder::Backend;
-use crate::error::DriverError;
+use crate::error::{DriverError, Error, Unavailable};
 
 /// The primary context of one device, retained once for all who use it here and released with the last of them.
 #[derive(Debug)]
@@ -94,10 +94,25 @@ impl Context {
         self.driver.functions()
     }
 
-    /// Whether CUDA has given it up, in which case every call says so. Asked where NVENC has refused something, which has
-    /// no word for that.
+    /// Whether CUDA has given it up, in which case every call that makes something says so. Asked where NVENC has refused
+    /// something, which has no word for that.
     pub(crate) fn is_lost(self: &Arc<Self>) -> bool {
         Stream::new(self).is_err_and(|error| error.is_context_lost)
+    }
+
+    /// The error of a call in it that was refused, with whether it is lost.
+    pub(crate) fn explain(self: &Arc<Self>, error: Error) -> Error {
+        match error {
+            Error::Driver(why) => {
+                let is_context_lost = why.is_context_lost || self.is_lost();
+                DriverError { is_context_lost, ..why }.into()
+            }
+            Error::Unavailable(why) => {
+                let is_context_lost = why.is_context_lost || self.is_lost();
+                Unavailable { is_context_lost, ..why }.into()
+            }
+            Error::Config(_) | Error::Frame(_) => error,
+        }
     }
 
     /// Makes the context current on this thread until the guard is dropped.

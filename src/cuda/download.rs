@@ -11,8 +11,8 @@ pub(crate) fn bytes_of(image: &CudaImage, size: FrameSize) -> usize {
     image.planes(size).map(|plane| plane.row_bytes * plane.rows).sum()
 }
 
-/// Starts to fetch a picture at `place` to the start of `memory`, after what is on the stream that writes it. The context has to be
-/// current.
+/// Starts to fetch a picture at `place` to the start of `memory`, after what is on the stream that writes it. The context
+/// has to be current.
 ///
 /// # Safety
 /// The promises of [`Frame::cuda`] hold until the stream has passed the copies, and nobody looks at `memory` until then.

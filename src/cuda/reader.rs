@@ -137,8 +137,9 @@ impl Fetcher {
         memory: &mut Option<PinnedMemory>,
     ) -> Result<(), Error> {
         let Self { gpu, progress } = self;
-        progress.at(Step::Find);
+        progress.at(Step::Initialise);
         let driver = super::driver()?;
+        progress.at(Step::Find);
         let nothing = || FrameError::NoDeviceMemory { address: image.address() };
         let first = image.planes(size).next().ok_or_else(nothing)?;
         let device = Place::of(driver.functions(), &first)?.device;
@@ -195,7 +196,9 @@ impl Gpu {
 impl Drop for Gpu {
     /// A copy that was not waited for may still write to the memory.
     fn drop(&mut self) {
-        let _ = self.stream.synchronise();
+        if !self.context.is_forked() {
+            let _ = self.stream.synchronise();
+        }
     }
 }
 
@@ -203,6 +206,7 @@ impl Drop for Gpu {
 #[derive(Debug, Clone, Copy)]
 #[repr(usize)]
 enum Step {
+    Initialise,
     Find,
     Enter,
     Prepare,
@@ -221,7 +225,8 @@ impl Progress {
 
     /// The call that the step is about.
     fn call(&self) -> &'static str {
-        const CALLS: [&str; 5] = [
+        const CALLS: [&str; 6] = [
+            "cuInit",
             "cuPointerGetAttributes",
             "cuDevicePrimaryCtxRetain",
             "cuMemHostAlloc",

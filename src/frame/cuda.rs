@@ -89,8 +89,8 @@ impl CudaImage {
         self.stream
     }
 
-    /// The memory may be freed as soon as `encode` has returned, in a pipeline as soon as the access unit has come out, without a word unless a call timed out: it is copied on
-    /// the GPU, and never registered with a session.
+    /// The memory may be freed as soon as `encode` has returned, in a pipeline as soon as the access unit has come out,
+    /// without a word unless a call timed out: it is copied on the GPU, and never registered with a session.
     #[must_use]
     pub const fn freed_soon(mut self) -> Self {
         self.is_kept = false;
@@ -123,8 +123,8 @@ impl CudaImage {
         std::iter::once(first).chain(second)
     }
 
-    /// The planes of a picture of `size`, as one where chroma follows luma in rows of the same length. No copy may reach
-    /// from one allocation into the next.
+    /// The planes of a picture of `size`; as one where a copy can take both at once, since chroma follows luma in rows of
+    /// the same length. No copy may reach from one allocation into the next.
     #[cfg(nvenc)]
     pub(crate) fn pieces(
         &self,
@@ -205,7 +205,10 @@ impl<'a> Frame<'a> {
     /// any other colour, and for the software backend, the picture is downloaded.
     ///
     /// The memory has to belong to the primary context of a device, which is the one that the CUDA runtime, PyTorch
-    /// and cudarc use, and to the GPU that encodes: [`GpuChoice`](crate::GpuChoice) says which one that is. What is
+    /// and cudarc use, and to the GPU that encodes: [`GpuChoice`](crate::GpuChoice) says which one that is. Nothing is
+    /// copied from GPU to GPU: a frame on another one is refused with [`FrameError::OtherGpu`], memory of another context
+    /// with [`FrameError::OtherContext`], and the encoder is as good as before. The software backend reads the primary
+    /// context of any GPU. Whichever context is current on the caller's thread still is when a call returns. What is
     /// neither NV12 nor RGB of 4 bytes a pixel is for a kernel of the caller's to convert.
     ///
     /// # Errors
@@ -227,8 +230,8 @@ impl<'a> Frame<'a> {
     /// Where a call timed out ([`Reason::TimedOut`](crate::Reason::TimedOut) or [`FrameError::TimedOut`] as the error, or
     /// the former as what an [`Event`](crate::Event) tells of a stream that goes on), the GPU may still read the memory
     /// and wait for the stream: neither is written nor freed until [`forget_cuda`](crate::Encoder::forget_cuda) has
-    /// succeeded for the memory. Unless the image is [`freed_soon`](CudaImage::freed_soon), `forget_cuda` succeeds before memory that was
-    /// encoded from is freed in any case.
+    /// succeeded for the memory. Unless the image is [`freed_soon`](CudaImage::freed_soon), `forget_cuda` succeeds before
+    /// memory that was encoded from is freed in any case.
     pub unsafe fn cuda(
         size: FrameSize,
         image: CudaImage,

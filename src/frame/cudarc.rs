@@ -1,4 +1,5 @@
-//! Memory of the crate cudarc, which knows whose it is and who writes it: little is left to vouch for.
+//! Memory, streams and contexts of the crate cudarc. Its slices know whose they are and who writes them: little is left to
+//! vouch for.
 #![expect(unsafe_code, reason = "what the constructor of a CUDA frame asks for is shown here")]
 
 use cudarc::driver::{CudaContext, CudaStream, DevicePtr};
@@ -9,7 +10,7 @@ use crate::error::FrameError;
 use crate::units::{FrameSize, Timestamp};
 
 impl CudaImage {
-    /// As [`written_on`](CudaImage::written_on), for a stream of cudarc's. That it lives on for long enough is among what
+    /// As [`written_on`](CudaImage::written_on), for a stream of cudarc's. That it lives for long enough is among what
     /// [`Frame::cuda`] asks for.
     #[must_use]
     pub fn written_on_stream(self, stream: &CudaStream) -> Self {
@@ -17,10 +18,20 @@ impl CudaImage {
     }
 }
 
-impl From<&CudaContext> for GpuChoice {
-    /// The GPU that memory of the context lies on. Frames have to be of its primary context, which
-    /// [`CudaContext::new`] gives.
-    fn from(context: &CudaContext) -> Self {
+impl GpuChoice {
+    /// The GPU that a context of cudarc's is on, for frames in its memory. Those have to be of the primary context, which
+    /// is what [`CudaContext::new`] gives.
+    ///
+    /// ```no_run
+    /// use cudarc::driver::CudaContext;
+    /// use direct264::{GpuChoice, NvencConfig};
+    /// # fn example() -> Result<(), cudarc::driver::DriverError> {
+    /// let context = CudaContext::new(0)?;
+    /// let config = NvencConfig::new().gpu(GpuChoice::of_context(&context));
+    /// # let _ = config; Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn of_context(context: &CudaContext) -> Self {
         // CUDA counts its devices with an `int`, from 0.
         Self::Index(u32::try_from(context.ordinal()).unwrap_or(u32::MAX))
     }

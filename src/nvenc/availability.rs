@@ -92,7 +92,9 @@ pub(super) fn not_ready(error: DriverError) -> Error {
     match error.reason {
         Reason::DriverError => error.into(),
         reason => {
-            because(reason, format!("{}: {}", error.call, error.detail)).advising(error.closer_advice).into()
+            let why = because(reason, format!("{}: {}", error.call, error.detail));
+            let (is_context_lost, closer_advice) = (error.is_context_lost, error.closer_advice);
+            Unavailable { is_context_lost, closer_advice, ..why }.into()
         }
     }
 }
@@ -102,7 +104,11 @@ pub(super) fn not_ready(error: DriverError) -> Error {
 pub(super) fn as_unavailable(error: Error) -> Unavailable {
     match error {
         Error::Unavailable(why) => why,
-        Error::Driver(why) => because(why.reason, why.to_string()).advising(why.closer_advice),
+        Error::Driver(why) => Unavailable {
+            is_context_lost: why.is_context_lost,
+            closer_advice: why.closer_advice,
+            ..because(why.reason, why.to_string())
+        },
         Error::Config(why) => because(Reason::UnsupportedSetting, why.to_string()),
         Error::Frame(why) => because(Reason::UnsupportedSetting, why.to_string()),
     }

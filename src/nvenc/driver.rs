@@ -58,13 +58,7 @@ impl Drivers {
         // SAFETY: the context is retained by `context`, which the session keeps.
         let session = unsafe { self.encode.open_session(self.api, context.handle()) };
         drop(entered);
-        let session = session.map_err(|error| match availability::not_opened(error) {
-            Error::Driver(why) => {
-                let is_context_lost = context.is_lost();
-                DriverError { is_context_lost, ..why }.into()
-            }
-            other => other,
-        })?;
+        let session = session.map_err(|error| context.explain(availability::not_opened(error)))?;
         Ok(Arc::new(OpenSession { session, context }))
     }
 }

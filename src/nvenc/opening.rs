@@ -1,5 +1,6 @@
 //! From a configuration to a session that takes pictures: which GPU, which of the sets of settings.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use direct264_sys::cuda::Device;
@@ -8,7 +9,7 @@ use direct264_sys::nvenc::{
 };
 
 use super::availability;
-use super::driver::{Drivers, PresetConfig};
+use super::driver::{Drivers, OpenSession, PresetConfig};
 use super::params::{self, Attempt, Params, Request};
 use super::probe::Capabilities;
 use super::progress::{Progress, Step};
@@ -135,37 +136,51 @@ fn open_on(
         // A session that refused its settings is not asked again: a new one is opened.
         progress.at(Step::Open);
         let open = drivers.open(device)?;
-        progress.at(Step::Ask);
-        let can = Capabilities::of(&open)?;
-        check_size(config.size.padded_to_even(), &can)?;
-        let entered = open.context().enter().map_err(availability::not_ready)?;
-        let preset = params::preset_guid(config.nvenc.preset);
-        let preset = open.preset_config(preset, params::TUNING).map_err(availability::not_ready)?;
-        drop(entered);
-        let setup = Setup {
-            gpu_index: u32::try_from(device.index).unwrap_or(0),
-            gpu_uuid: device.uuid.map(|uuid| GpuUuid(uuid.0)),
-            gpu_name: device.name.clone(),
-            api: open.api(),
-            can,
-            attempt,
-            preset,
-        };
-        let params = setup.params(config, config.size, None)?;
-        match Session::new(open, &params, patience, progress.clone()) {
-            Ok(session) => {
+        let context = Arc::clone(open.context());
+        match set_up(open, device, attempt, config, patience, progress) {
+            Ok((session, setup)) => {
                 tell(config, &setup);
                 return Ok((session, setup));
             }
-            Err(error) if refuses_settings(&error) => {
+            Err(Error::Driver(error)) if refuses_settings(&error) => {
                 tracing::debug!(attempt = attempt.name(), %error, "settings refused");
                 tried.push(format!("{}: {}", attempt.name(), error.detail));
             }
-            Err(error) => return Err(availability::not_ready(error)),
+            Err(error) => return Err(context.explain(error)),
         }
     }
     let tried = format!("nvEncInitializeEncoder refused each set of settings: {}", tried.join("; "));
     Err(Unavailable::new(Backend::Nvenc, Reason::UnsupportedSetting, tried).into())
+}
+
+/// Initialises an open session with a set of settings.
+fn set_up(
+    open: Arc<OpenSession>,
+    device: &Device,
+    attempt: Attempt,
+    config: &EncoderConfig,
+    patience: Duration,
+    progress: &Progress,
+) -> Result<(Session, Setup), Error> {
+    progress.at(Step::Ask);
+    let can = Capabilities::of(&open)?;
+    check_size(config.size.padded_to_even(), &can)?;
+    let entered = open.context().enter().map_err(availability::not_ready)?;
+    let preset = params::preset_guid(config.nvenc.preset);
+    let preset = open.preset_config(preset, params::TUNING).map_err(availability::not_ready)?;
+    drop(entered);
+    let setup = Setup {
+        gpu_index: u32::try_from(device.index).unwrap_or(0),
+        gpu_uuid: device.uuid.map(|uuid| GpuUuid(uuid.0)),
+        gpu_name: device.name.clone(),
+        api: open.api(),
+        can,
+        attempt,
+        preset,
+    };
+    let params = setup.params(config, config.size, None)?;
+    let session = Session::new(open, &params, patience, progress.clone()).map_err(availability::not_ready)?;
+    Ok((session, setup))
 }
 
 /// Whether it is the settings that the driver does not like.

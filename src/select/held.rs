@@ -135,8 +135,11 @@ impl Held {
         self.engine.let_go(address)
     }
 
-    pub(super) fn remains(&self) -> Vec<Remains> {
-        self.engine.remains()
+    /// What is left of the sessions that it had before the one that is in use.
+    pub(super) fn left(&self) -> Vec<Remains> {
+        let mut remains = self.engine.remains();
+        remains.pop();
+        remains
     }
 
     pub(super) fn take_events(&mut self) -> Vec<Event> {

@@ -96,11 +96,12 @@ impl NvencEncoder {
             Err(error) => {
                 self.spent = Some(match &error {
                     Error::Driver(why) => why.clone(),
-                    Error::Unavailable(why) => {
-                        DriverError::new(Backend::Nvenc, "nvEncOpenEncodeSessionEx", 0, why.detail.clone())
+                    Error::Unavailable(why) => DriverError {
+                        is_context_lost: why.is_context_lost,
+                        closer_advice: why.closer_advice,
+                        ..DriverError::new(Backend::Nvenc, "nvEncOpenEncodeSessionEx", 0, why.detail.clone())
                             .because(why.reason)
-                            .advising(why.closer_advice)
-                    }
+                    },
                     other => {
                         DriverError::new(Backend::Nvenc, "nvEncOpenEncodeSessionEx", 0, other.to_string())
                     }

@@ -65,7 +65,7 @@ impl FailoverEncoder {
     /// What waits for its turn takes the size too, which may be one that the first of the order takes.
     fn aim_at_size(&mut self) {
         let wanted = self.wanted;
-        self.spare = self.spare.take().and_then(|mut spare| spare.bring_to(wanted).is_ok().then_some(spare));
+        self.spare = self.spare_with(wanted);
         match self.left_for {
             Some(reason @ Reason::UnsupportedSize) if self.restorer.is_none() => self.try_again(reason),
             _ => self.aim(),

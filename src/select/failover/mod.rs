@@ -280,11 +280,11 @@ impl Encoder for FailoverEncoder {
         if let Some(spare) = &mut self.spare {
             spare.let_go(address)?;
         }
-        // The active one has left all of its sessions but the last.
-        let mut of_active = self.active.remains();
-        of_active.pop();
+        // Those that are there have left all of their sessions but the last.
+        let held = std::iter::once(&self.active).chain(&self.spare);
+        let left_by_held: Vec<Remains> = held.flat_map(Held::left).collect();
         let start = Instant::now();
-        while self.left.iter().chain(&of_active).any(|left| left.strong_count() > 0) {
+        while self.left.iter().chain(&left_by_held).any(|left| left.strong_count() > 0) {
             if start.elapsed() > LONGEST_END {
                 let what =
                     format!("a session that was left has not ended within {} s", LONGEST_END.as_secs());

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::FailoverEncoder;
 use crate::error::Error;
 use crate::reason::Reason;
-use crate::select::held::{Held, why};
+use crate::select::held::{Held, Settings, why};
 use crate::select::restore::{Aim, Found, Restorer};
 
 impl FailoverEncoder {
@@ -150,10 +150,19 @@ impl FailoverEncoder {
     /// An encoder with the settings wanted, about to begin its stream.
     fn stand_in(&mut self) -> Option<Held> {
         let wanted = self.wanted;
-        let spare = self.spare.take().and_then(|mut spare| spare.bring_to(wanted).is_ok().then_some(spare));
-        let mut stand_in = spare.or_else(|| self.open_stand_in())?;
+        let mut stand_in = self.spare_with(wanted).or_else(|| self.open_stand_in())?;
         stand_in.start_over();
         Some(stand_in)
+    }
+
+    /// Takes the spare one, if it takes the settings.
+    pub(super) fn spare_with(&mut self, wanted: Settings) -> Option<Held> {
+        let mut spare = self.spare.take()?;
+        if spare.bring_to(wanted).is_ok() {
+            return Some(spare);
+        }
+        self.left.extend(spare.discard());
+        None
     }
 
     fn open_stand_in(&mut self) -> Option<Held> {
