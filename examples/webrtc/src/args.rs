@@ -114,6 +114,13 @@ mod tests {
     }
 
     #[test]
+    fn nobody_else_is_served_unless_told_otherwise() {
+        let args = Args::parse_from(["direct264-webrtc"]);
+        assert_eq!(args.bind, "127.0.0.1:8264".parse().unwrap());
+        assert_eq!((args.viewers, args.sabotage), (4, None));
+    }
+
+    #[test]
     fn values_are_read_as_people_write_them() {
         assert_eq!(bitrate("2.5M").unwrap().bps(), 2_500_000);
         assert_eq!(bitrate("800k").unwrap().bps(), 800_000);

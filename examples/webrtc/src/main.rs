@@ -1,6 +1,7 @@
 //! A page that plays, over WebRTC, what direct264 encodes: see `--help` and README.md.
 
 mod args;
+mod connection;
 mod figures;
 mod hardware;
 mod picture;
@@ -68,7 +69,7 @@ fn serve(args: &Args) -> Result<(), String> {
     })
     .map_err(|error| format!("Ctrl-C cannot be caught: {error}"))?;
 
-    let certificate = viewer::certificate()?;
+    let certificate = connection::certificate()?;
     println!("open http://{address} in a browser; Ctrl-C stops");
     // Who started this in a script waits for the line.
     let _ = std::io::stdout().flush();

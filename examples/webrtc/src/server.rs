@@ -2,12 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::mem;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
 
 use serde_json::{Value, json};
 use tiny_http::{Header, Method, Request, Response, Server};
 
 use crate::args;
+use crate::figures::Lock;
 use crate::hardware::Breakable;
 use crate::picture::{Clip, Source};
 use crate::stream::{Limits, Plan};
@@ -51,46 +56,46 @@ impl Reply {
 
 impl Service {
     /// Serves until the server is unblocked, then waits for the viewers to go.
-    pub(crate) fn run(mut self, server: &Server) {
+    pub(crate) fn run(self, server: &Server) {
+        let service = Arc::new(Lock::new(self));
         for mut request in server.incoming_requests() {
-            let reply = self.answer(&mut request);
-            let response = Response::from_string(reply.body)
-                .with_status_code(reply.status)
-                .with_header(header("Content-Type", reply.kind))
-                .with_header(header("Cache-Control", "no-store"));
-            // Whoever asked may be gone.
-            let _ = request.respond(response);
+            let service = Arc::clone(&service);
+            // Each on a thread of its own, as the HTTP server has one for each connection: who never ends a request waits alone.
+            let answer = move || {
+                let reply = match read(&mut request) {
+                    Ok(body) => service.with(|service| service.answer(&request, &body)),
+                    Err(reply) => reply,
+                };
+                let response = Response::from_string(reply.body)
+                    .with_status_code(reply.status)
+                    .with_header(header("Content-Type", reply.kind))
+                    .with_header(header("Cache-Control", "no-store"));
+                // Whoever asked may be gone.
+                let _ = request.respond(response);
+            };
+            if let Err(error) = thread::Builder::new().name("http".to_owned()).spawn(answer) {
+                eprintln!("a request is left without an answer: {error}");
+            }
         }
-        for (_, viewer) in self.viewers {
+        for (_, viewer) in service.with(|service| mem::take(&mut service.viewers)) {
             viewer.join();
         }
     }
 
-    fn answer(&mut self, request: &mut Request) -> Reply {
-        if is_foreign(request) {
+    fn answer(&mut self, request: &Request, body: &Value) -> Reply {
+        if is_foreign(request, self.host.ip) {
             return Reply::refused(403, "another site's page has no business here");
         }
-        let mut body = String::new();
-        if request.as_reader().take(LONGEST_BODY + 1).read_to_string(&mut body).is_err() {
-            return Reply::refused(400, "the body is not text");
-        }
-        if body.len() as u64 > LONGEST_BODY {
-            return Reply::refused(
-                413,
-                "the body has more than 64 KiB, send an offer or a button's values alone",
-            );
-        }
-        let body: Value = serde_json::from_str(&body).unwrap_or(Value::Null);
         let url = request.url().to_owned();
         let path = url.split('?').next().unwrap_or_default();
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         match (request.method(), parts.as_slice()) {
             (Method::Get, [""]) => self.page(),
             (Method::Get, ["server"]) => Reply::json(&self.about()),
-            (Method::Post, ["offer"]) => self.offer(&body),
-            (Method::Post, ["hardware"]) => self.set_hardware(&body),
+            (Method::Post, ["offer"]) => self.offer(body),
+            (Method::Post, ["hardware"]) => self.set_hardware(body),
             (Method::Get, ["viewer", name]) => self.figures(name),
-            (Method::Post, ["viewer", name, command]) => self.command(name, command, &body),
+            (Method::Post, ["viewer", name, command]) => self.command(name, command, body),
             _ => Reply::refused(404, "there is nothing here"),
         }
     }
@@ -197,16 +202,39 @@ impl Service {
     }
 }
 
-/// Whether a page of another site asks, which a browser says in `Origin`.
-fn is_foreign(request: &Request) -> bool {
+/// The body of a request; nothing where it is no JSON.
+fn read(request: &mut Request) -> Result<Value, Reply> {
+    let mut body = String::new();
+    if request.as_reader().take(LONGEST_BODY + 1).read_to_string(&mut body).is_err() {
+        return Err(Reply::refused(400, "the body is not text"));
+    }
+    if body.len() as u64 > LONGEST_BODY {
+        let why = "the body has more than 64 KiB, send an offer or a button's values alone";
+        return Err(Reply::refused(413, why));
+    }
+    Ok(serde_json::from_str(&body).unwrap_or(Value::Null))
+}
+
+/// Whether a page of another site asks: a browser tells where the page is from in `Origin`, and what name it has for this
+/// server in `Host`. Any name can be made to lead to loopback, so there only this machine's own are taken.
+fn is_foreign(request: &Request, ip: IpAddr) -> bool {
     let value = |name: &'static str| {
         request.headers().iter().find(|header| header.field.equiv(name)).map(|header| header.value.as_str())
     };
-    match (value("Origin"), value("Host")) {
+    let is_from_elsewhere = match (value("Origin"), value("Host")) {
         (Some(origin), Some(host)) => origin.split_once("://").is_none_or(|(_, from)| from != host),
         (Some(_), None) => true,
         (None, _) => false,
-    }
+    };
+    is_from_elsewhere || ip.is_loopback() && !value("Host").is_none_or(is_local)
+}
+
+/// `localhost` or an address, with a port or without.
+fn is_local(host: &str) -> bool {
+    let name = host.split(':').next().unwrap_or_default();
+    name.eq_ignore_ascii_case("localhost")
+        || host.parse::<SocketAddr>().is_ok()
+        || host.parse::<IpAddr>().is_ok()
 }
 
 fn header(name: &str, value: &str) -> Header {

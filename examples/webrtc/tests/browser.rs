@@ -36,6 +36,7 @@ fn complaints(report: &Report) -> Vec<String> {
         ("rate", rate),
         ("sizes", sizes),
         ("failover", failover),
+        ("buttons", buttons),
     ] {
         if let Some(report) = report.get(phase) {
             check(report, &mut wrong);
@@ -177,6 +178,22 @@ fn failover(seen: &Report, wrong: &mut Wrong) {
     wrong.unless_late(requests <= 1.0, all, || format!("failover: {requests} keyframes asked for"));
 }
 
+/// The page's own buttons did what they say, and it shows what it is to show.
+fn buttons(seen: &Report, wrong: &mut Wrong) {
+    for (button, was_done) in seen["pressed"].as_object().into_iter().flatten() {
+        wrong.unless(was_done == true, || format!("buttons: {button} does nothing"));
+    }
+    for (tile, text) in seen["tiles"].as_object().into_iter().flatten() {
+        wrong.unless(text.as_str().is_some_and(|text| text.contains(char::is_alphanumeric)), || {
+            format!("buttons: the page shows {text} as {tile}")
+        });
+    }
+    // At the least: drawing, waiting for the backend, and all of it.
+    wrong.unless(number(&seen["stages"]) >= 3.0, || format!("buttons: {} stages are shown", seen["stages"]));
+    wrong.unless(number(&seen["log"]) >= 1.0, || "buttons: nothing is told of what happened".to_owned());
+    wrong.unless(seen["notice"] == false, || "buttons: a notice hides the picture".to_owned());
+}
+
 #[test]
 fn a_browser_plays_follows_and_is_followed() {
     let _turn = one_at_a_time();
@@ -184,8 +201,9 @@ fn a_browser_plays_follows_and_is_followed() {
         return;
     }
     let server = Server::start(&["--backend", "openh264", "--drive", common::DRIVE]);
-    let report = run(&server, "play,keyframes,rate,sizes");
+    let report = run(&server, "play,keyframes,rate,sizes,buttons");
     assert_eq!(complaints(&report), [""; 0]);
+    assert_eq!(report["buttons"]["pressed"].as_object().unwrap().len(), 5, "there is no hardware to break");
     assert_eq!(server.figures(1)["profile_level_id"], "42c01e");
 }
 
@@ -196,8 +214,9 @@ fn a_call_outlives_its_hardware_and_gets_it_back() {
         return;
     }
     let server = Server::start_on_the_double(&["--drive", common::DRIVE]);
-    let report = run(&server, "play,failover,keyframes");
+    let report = run(&server, "play,failover,keyframes,buttons");
     assert_eq!(complaints(&report), [""; 0]);
+    assert_eq!(report["buttons"]["pressed"].as_object().unwrap().len(), 7);
 }
 
 /// The same checks, each on a server that was made to fail it.

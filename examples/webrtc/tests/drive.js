@@ -141,6 +141,34 @@
       return {before, during: during_it, back_ms, fallbacks, restorations, ended, all};
     },
 
+    // What a person does: the page's own buttons are pressed, and what it shows is read.
+    async buttons() {
+      const button = (group, text) => [...$(group).querySelectorAll('button')].find(button => button.textContent === text);
+      const isDown = button => button.getAttribute('aria-pressed') === 'true';
+      const says = id => $(id).textContent;
+      const pressed = {}, patience = 12000;
+      const press = async (name, button, isDone) => { button.click(); pressed[name] = await until(isDone, patience, 20); };
+
+      const {idrs} = await server();
+      await press('keyframe', $('keyframe'), async () => (await server()).idrs > idrs);
+      const slow = button('bitrates', '300 k'), large = button('sizes', '1280 × 720');
+      await press('bitrate', slow, () => isDown(slow) && says('bitrate-more').includes('target 300 kbit/s'));
+      await press('size', large, () => isDown(large) && last().width === 1280 && says('picture') === '1280 × 720');
+      if (!$('hardware').hidden) {
+        const isNow = (backend, next) => says('backend') === backend && says('break') === next;
+        await press('break', $('break'), () => isNow('openh264', 'Mend the hardware'));
+        await press('mend', $('break'), () => isNow('nvenc', 'Break the hardware'));
+      }
+      const tiles = ['backend', 'picture', 'fps', 'bitrate', 'latency', 'freezes', 'keyframes', 'first'];
+      const shown = {
+        tiles: Object.fromEntries(tiles.map(id => [id, says(id)])),
+        stages: $('stages').rows.length, log: $('log').children.length, notice: !$('notice').hidden,
+      };
+      await press('bitrate back', button('bitrates', '1 M'), () => isDown(button('bitrates', '1 M')));
+      await press('size back', button('sizes', '640 × 360'), () => last().width === 640);
+      return {pressed, ...shown};
+    },
+
     // Somebody else changes the network meanwhile.
     async watch() {
       await command('bitrate', {bps: 2500000});

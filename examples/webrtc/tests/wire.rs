@@ -3,10 +3,11 @@
 
 mod common;
 
-use std::net::UdpSocket;
+use std::io::Write;
+use std::net::{TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use common::{Server, ask, get, post};
+use common::{Server, ask, ask_as, get, post};
 use direct264::Level;
 use direct264::annexb::{NalKind, nals};
 use direct264::rtc::ProfileLevelId;
@@ -179,7 +180,10 @@ fn one_viewer_too_many_is_told_and_a_place_that_is_left_is_free() {
         std::thread::sleep(Duration::from_millis(5));
     }
     // Its thread is gone a moment later.
-    std::thread::sleep(Duration::from_millis(50));
+    while server.about()["viewers"] != 1 {
+        assert!(Instant::now() < deadline, "the viewer's place stays taken");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     Receiver::join(&server).some_frames(3);
 }
 
@@ -225,9 +229,35 @@ fn what_is_asked_wrongly_is_refused_in_words() {
     refused(&path("bitrate"), json!({ "bps": 5 }), 400, "outside");
     refused(&path("explode"), json!({}), 400, "no such button");
 
-    // A page of another site may neither watch nor press buttons.
+    // A page of another site may neither watch nor press buttons, nor one that has a name of its own for this machine.
     let (status, _) = ask(server.address, "POST", "/offer", "Origin: http://elsewhere.example\r\n", "{}");
     assert_eq!(status, 403);
+    for (name, status) in [("elsewhere.example:8264", 403), ("localhost:8264", 200), ("[::1]:8264", 200)] {
+        assert_eq!(ask_as(server.address, name, "GET", "/server", "", "").0, status, "{name}");
+    }
+}
+
+#[test]
+fn who_never_ends_a_request_holds_nobody_up() {
+    let server = Server::start(&["--backend", "openh264"]);
+    let mut stuck: Vec<TcpStream> = (0..40).map(|_| TcpStream::connect(server.address).unwrap()).collect();
+    for stream in &mut stuck {
+        write!(stream, "POST /offer HTTP/1.1\r\nHost: {}\r\nContent-Length: 5000\r\n\r\n{{", server.address)
+            .unwrap();
+    }
+    Receiver::join(&server).some_frames(5);
+    assert_eq!(server.about()["viewers"], 1);
+    assert_eq!(server.interrupt().code(), Some(0));
+}
+
+#[test]
+fn media_comes_from_the_address_of_the_page_alone() {
+    let server = Server::start(&["--backend", "openh264"]);
+    assert!(server.address.ip().is_loopback());
+    let receiver = Receiver::join(&server);
+    let candidates: Vec<&str> =
+        receiver.answer.lines().filter(|line| line.starts_with("a=candidate")).collect();
+    assert!(matches!(candidates[..], [one] if one.contains(" 127.0.0.1 ")), "{candidates:?}");
 }
 
 #[test]

@@ -19,12 +19,24 @@ pub(crate) fn post(server: SocketAddr, path: &str, body: &Value) -> (u16, Value)
 
 /// With more header lines, each with its end.
 pub(crate) fn ask(server: SocketAddr, method: &str, path: &str, more: &str, body: &str) -> (u16, String) {
+    ask_as(server, &server.to_string(), method, path, more, body)
+}
+
+/// By a name of the server.
+pub(crate) fn ask_as(
+    server: SocketAddr,
+    name: &str,
+    method: &str,
+    path: &str,
+    more: &str,
+    body: &str,
+) -> (u16, String) {
     let mut stream = TcpStream::connect(server).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let length = body.len();
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\nContent-Length: {length}\r\n{more}\r\n{body}"
+        "{method} {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\nContent-Length: {length}\r\n{more}\r\n{body}"
     )
     .unwrap();
     let mut reader = BufReader::new(stream);

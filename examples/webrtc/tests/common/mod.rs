@@ -7,7 +7,7 @@ mod http;
 mod server;
 
 pub(crate) use browser::{Browser, DRIVE, Report};
-pub(crate) use http::{ask, get, post};
+pub(crate) use http::{ask, ask_as, get, post};
 pub(crate) use server::Server;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

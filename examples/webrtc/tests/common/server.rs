@@ -53,6 +53,11 @@ impl Server {
         serde_json::from_str(&body).unwrap()
     }
 
+    /// What it says of itself.
+    pub(crate) fn about(&self) -> Value {
+        serde_json::from_str(&get(self.address, "/server").1).unwrap()
+    }
+
     /// As Ctrl-C does it.
     pub(crate) fn interrupt(mut self) -> ExitStatus {
         let pid = self.child.id().to_string();
