@@ -6,6 +6,13 @@ macro_rules! numbers {
     ($($(#[$doc:meta])* $group:ident { $($(#[$about:meta])* $name:ident = $value:literal,)+ })+) => {
         $($($(#[$about])* pub const $name: u32 = $value;)+)+
 
+        /// Each by its C name, for what holds them against the C compiler.
+        #[cfg(all(test, target_os = "linux"))]
+        pub(super) const NUMBERS: &[(&str, u32)] = &[
+            ("NVENC_INFINITE_GOPLENGTH", NVENC_INFINITE_GOPLENGTH),
+            $($((stringify!($name), $name),)+)+
+        ];
+
         #[cfg(all(test, target_os = "linux"))]
         mod tests {
             use nvidia_video_codec_sdk::sys::nvEncodeAPI as other;

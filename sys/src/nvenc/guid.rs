@@ -42,6 +42,10 @@ macro_rules! guids {
         $($(#[$doc])*
         pub const $name: GUID = GUID { Data1: $a, Data2: $b, Data3: $c, Data4: u64::to_be_bytes($d) };)+
 
+        /// Each by its C name, for what holds them against the C compiler.
+        #[cfg(all(test, target_os = "linux"))]
+        pub(super) const GUIDS: &[(&str, GUID)] = &[$((stringify!($name), $name),)+];
+
         #[cfg(all(test, target_os = "linux"))]
         mod tests {
             use super::*;

@@ -1,5 +1,6 @@
 //! The structs, their words and their bit-fields held against three other sources: another reading of the
-//! 12.1 header, a table of all headers from 11.0 to 12.1, and the C compiler on the header of the system.
+//! 12.1 header, a table of all headers from 11.0 to 12.1, and the C compiler on the header of the system; the last
+//! reads the numbers and the GUIDs too.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -7,6 +8,8 @@ use std::mem::MaybeUninit;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
+use super::constants::NUMBERS;
+use super::guid::GUIDS;
 use super::*;
 use crate::structs::Layout;
 
@@ -269,6 +272,34 @@ fn only_what_the_driver_writes_may_move_without_being_zeroed() {
     }
 }
 
+/// The numbers of CUDA's that the header's neighbour, which has only what FFmpeg uses, spells too.
+const OF_CUDA: &[(&str, i64)] = {
+    macro_rules! numbers {
+        ($($name:ident)+) => { &[$((stringify!($name), crate::cuda::$name as i64),)+] };
+    }
+    numbers! {
+        CU_MEMORYTYPE_HOST CU_MEMORYTYPE_DEVICE CU_MEMORYTYPE_ARRAY CU_STREAM_NON_BLOCKING
+        CU_EVENT_BLOCKING_SYNC CU_EVENT_DISABLE_TIMING CU_DEVICE_ATTRIBUTE_INTEGRATED
+        CU_DEVICE_ATTRIBUTE_COMPUTE_MODE CU_DEVICE_ATTRIBUTE_PCI_BUS_ID CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID
+        CU_DEVICE_ATTRIBUTE_UNIFIED_ADDRESSING CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID
+        CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR
+    }
+};
+
+/// Names that came after the oldest API version, with the one that brought them.
+const NEWER: &[(&str, ApiVersion)] = &[("NV_ENC_CAPS_SINGLE_SLICE_INTRA_REFRESH", ApiVersion::V11_1)];
+
+/// Whether the header of an API version spells a name.
+fn is_in(api: ApiVersion, name: &str) -> bool {
+    NEWER.iter().all(|&(newer, since)| newer != name || api >= since)
+}
+
+/// Every number under its C name, as the C program prints it.
+fn numbers() -> BTreeMap<&'static str, String> {
+    let of_nvenc = NUMBERS.iter().map(|&(name, number)| (name, number.to_string()));
+    of_nvenc.chain(OF_CUDA.iter().map(|&(name, number)| (name, number.to_string()))).collect()
+}
+
 const INCLUDES: &str = "#include <stddef.h>\n#include <stdint.h>\n#include <stdio.h>\n#include <string.h>\n\
     #include <ffnvcodec/nvEncodeAPI.h>\n#include <ffnvcodec/dynlink_cuda.h>\n";
 
@@ -285,6 +316,15 @@ fn layout_program(api: ApiVersion) -> String {
     let mut c = format!("{INCLUDES}int main(void) {{\n");
     for row in Status::TABLE.iter().filter(|row| api == ApiVersion::V12_1 || row.code < 26) {
         c += &format!("printf(\"status {0} %d\\n\", (int){0});\n", row.name);
+    }
+    for name in numbers().keys().filter(|name| is_in(api, name)) {
+        c += &format!("printf(\"number {name} %lld\\n\", (long long){name});\n");
+    }
+    for (name, _) in GUIDS {
+        c += &format!(
+            "{{ GUID g = {name}; printf(\"guid {name} %08x-%04x-%04x-%02x%02x-\", (unsigned)g.Data1, g.Data2, g.Data3, \
+             g.Data4[0], g.Data4[1]); for (int i = 2; i < 8; i++) printf(\"%02x\", g.Data4[i]); puts(\"\"); }}\n"
+        );
     }
     for (layout, _, bits) in STRUCTS {
         let name = layout.name;
@@ -352,10 +392,18 @@ fn the_c_compiler_agrees_on_the_system_s_header() {
     };
     let printed = compiled_and_run(&layout_program(api)).expect("the compiler is there");
     let memcpy = crate::cuda::CUDA_MEMCPY2D::LAYOUT;
+    let numbers = numbers();
     for line in printed.lines() {
         let [key, what, value]: [&str; 3] = line.split(' ').collect::<Vec<_>>().try_into().expect(line);
-        if key == "status" {
-            let ours = Status::TABLE.iter().find(|row| row.name == what).map(|row| row.code.to_string());
+        let of_a_name = match key {
+            "status" => {
+                Some(Status::TABLE.iter().find(|row| row.name == what).map(|row| row.code.to_string()))
+            }
+            "number" => Some(numbers.get(what).cloned()),
+            "guid" => Some(GUIDS.iter().find(|(name, _)| *name == what).map(|(_, guid)| guid.to_string())),
+            _ => None,
+        };
+        if let Some(ours) = of_a_name {
             assert_eq!(ours.as_deref(), Some(value), "{what}");
             continue;
         }
@@ -369,5 +417,5 @@ fn the_c_compiler_agrees_on_the_system_s_header() {
         }
     }
     let compared = printed.lines().count();
-    assert!(compared > 300, "only {compared} facts were compared");
+    assert!(compared > 450, "only {compared} facts were compared");
 }
