@@ -473,6 +473,7 @@ impl Unavailable {
     }
 
     /// The same with advice that knows more than the reason does.
+    #[cfg(nvenc)]
     pub(crate) fn advising(self, closer_advice: Option<&'static str>) -> Self {
         Self { closer_advice, ..self }
     }
