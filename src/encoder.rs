@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::sync::Weak;
 use std::time::Duration;
 
-use crate::annexb::{Nal, nals_at};
+use crate::annexb::{Nal, NalKind, nals_at};
 use crate::error::{ConfigError, Error};
 use crate::event::Event;
 use crate::frame::Frame;
@@ -148,6 +148,13 @@ impl AccessUnit<'_> {
         nals_at(self.bytes, self.nal_ranges)
     }
 
+    /// How many slices the picture is coded in, 1 or more: as many as were asked for with
+    /// [`EncoderConfig::slices`](crate::EncoderConfig::slices), else as the backend chose for the size.
+    #[must_use]
+    pub fn slices(&self) -> usize {
+        slices(self.nals())
+    }
+
     /// A copy that outlives the encoder's next call.
     #[must_use]
     pub fn to_owned(&self) -> OwnedAccessUnit {
@@ -207,6 +214,16 @@ impl OwnedAccessUnit {
     pub fn nals(&self) -> impl Iterator<Item = Nal<'_>> {
         nals_at(&self.bytes, &self.nal_ranges)
     }
+
+    /// See [`AccessUnit::slices`].
+    #[must_use]
+    pub fn slices(&self) -> usize {
+        slices(self.nals())
+    }
+}
+
+fn slices<'a>(nals: impl Iterator<Item = Nal<'a>>) -> usize {
+    nals.filter(|nal| matches!(nal.kind(), NalKind::Slice | NalKind::IdrSlice)).count()
 }
 
 /// One H.264 stream: one frame in, one access unit out, in order.

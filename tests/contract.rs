@@ -4,11 +4,12 @@
 
 mod common;
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU8, NonZeroU32};
 
 use common::{
     config, decode, encode, encode_run, encoders_and_from_device as encoders, picture, size, sps, stream,
 };
+use d264_double::as_child;
 use direct264::annexb::{NalKind, nals};
 use direct264::{EventKind, Frame, FrameError, OwnedAccessUnit, Picture, PixelFormat, Timestamp};
 
@@ -215,5 +216,40 @@ fn the_same_pictures_give_the_same_stream() {
     let config = config(size(1280, 720), 30, 2_000);
     for (mut one, mut other) in encoders(&config).into_iter().zip(encoders(&config)) {
         assert!(stream(&encode_run(&mut *one, 0, 12)) == stream(&encode_run(&mut *other, 0, 12)));
+    }
+}
+
+#[test]
+fn an_access_unit_tells_its_slices() {
+    for slices in 1..=4 {
+        let config = config(size(320, 240), 30, 500).slices(NonZeroU8::new(slices));
+        for mut encoder in encoders(&config) {
+            let camera = picture::Camera::new(encoder.size());
+            for number in 0..3 {
+                let pixels = camera.i420(number);
+                let frame =
+                    Frame::contiguous(encoder.size(), PixelFormat::I420, &pixels, Timestamp(0)).unwrap();
+                let unit = encoder.encode(&frame, Picture::Auto).unwrap();
+                assert_eq!(unit.slices(), usize::from(slices));
+                assert_eq!(unit.to_owned().slices(), usize::from(slices));
+            }
+        }
+    }
+}
+
+/// The oldest driver that is spoken with keeps the contract as the newest does.
+#[test]
+fn api_11_0_is_enough_for_the_contract() {
+    for test in [
+        "the_first_access_unit_is_an_idr_with_parameter_sets_and_no_other_is",
+        "a_requested_idr_is_the_very_next_access_unit_with_its_parameter_sets",
+        "the_idr_period_counts_from_the_last_idr_whoever_asked_for_it",
+        "the_sps_tells_colour_and_that_nothing_is_reordered",
+        "parameter_sets_on_request_are_those_of_the_idr_and_cost_the_stream_nothing",
+        "an_access_unit_tells_its_slices",
+    ] {
+        let output = as_child(test, &[("API", "11.0")]).unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{test}: {}{said}", String::from_utf8_lossy(&output.stdout));
     }
 }

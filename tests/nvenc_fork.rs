@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::device::Device;
 use common::{config, encode_run, picture, size};
 use d264_double::{Double, as_child, in_a_fork};
 use direct264::nvenc::{NvencEncoder, probe};
@@ -73,4 +74,27 @@ fn a_forked_process_is_told_and_the_parent_goes_on() {
         drop(lent);
         stage.report().assert_clean("a process that was forked from");
     }
+}
+
+/// It was somebody else in the process that initialised CUDA, which is as good.
+#[test]
+fn a_process_forked_after_another_clients_cuda_is_told_too() {
+    if let Some(output) = as_child("a_process_forked_after_another_clients_cuda_is_told_too", &[]) {
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}{said}", String::from_utf8_lossy(&output.stdout));
+        return;
+    }
+    let stage = Double::get().load();
+    let device = Device::new();
+    in_a_fork(|| {
+        for config in forms() {
+            is_forked(NvencEncoder::new(&config));
+        }
+        assert_eq!(probe().encoder().unwrap_err().reason, Reason::Forked);
+    });
+    for config in forms() {
+        encode_run(&mut NvencEncoder::new(&config).unwrap(), 0, 2);
+    }
+    drop(device);
+    stage.report().assert_clean("a process that was forked from");
 }

@@ -35,6 +35,7 @@ impl Capabilities {
         asked
     }
 
+    /// Of slices there is nothing to ask: for H.264 the header has no capability that limits how many a picture may have.
     fn ask(session: &OpenSession) -> Result<Self, DriverError> {
         let number = |which| session.capability(which).map(|value| u32::try_from(value).unwrap_or(0));
         let can = |which| session.capability(which).map(|value| value > 0);

@@ -309,7 +309,7 @@ impl Worker {
         );
         let limit = if first || is_behind_others { self.limits.first } else { self.limits.rest };
         if self.is_lost || self.is_closing {
-            return Err(self.lost(limit));
+            return Err(self.timed_out(limit));
         }
         self.shared.order(Order::Do(job));
         match self.wait(limit)? {
@@ -330,9 +330,11 @@ impl Worker {
 
     fn close(mut self, memory: Vec<PinnedMemory>) {
         self.begin_to_close(memory);
-        if !self.is_lost {
-            // A session that takes longer to end does so on its own thread.
-            let _ = self.wait(self.limits.first);
+        // A session that takes longer to end does so on its own thread.
+        if !self.is_lost && self.wait(self.limits.first).is_ok() {
+            // No call is under way there any more, and what is freed here is freed when this returns.
+            let rest = std::mem::take(&mut self.shared.lock().for_the_last);
+            drop(rest);
         }
     }
 
@@ -365,6 +367,10 @@ impl Worker {
 
     fn lost(&mut self, limit: Duration) -> DriverError {
         self.is_lost = true;
+        self.timed_out(limit)
+    }
+
+    fn timed_out(&self, limit: Duration) -> DriverError {
         let what = format!("the limit is {} ms", limit.as_millis());
         DriverError::new(Backend::Nvenc, self.progress.step().call(), 0, what).because(Reason::TimedOut)
     }

@@ -46,9 +46,10 @@ pub fn encoders(config: &EncoderConfig) -> Vec<Box<dyn Encoder>> {
     vec![Box::new(OpenH264Encoder::new(config).unwrap()), Box::new(nvenc(config))]
 }
 
-/// The same, and each once more with frames that lie in device memory.
+/// The same and NVENC on the caller's thread, and each backend once more with frames that lie in device memory.
 pub fn encoders_and_from_device(config: &EncoderConfig) -> Vec<Box<dyn Encoder>> {
-    let host = encoders(config).into_iter();
+    let direct = nvenc(&config.clone().nvenc(NvencConfig::new().form(CallForm::Direct)));
+    let host = encoders(config).into_iter().chain([Box::new(direct) as Box<dyn Encoder>]);
     let device = encoders(config).into_iter();
     host.chain(device.map(|encoder| Box::new(device::FromDevice::new(encoder)) as Box<dyn Encoder>)).collect()
 }

@@ -9,7 +9,7 @@ use crate::fault::Action;
 pub const SYMBOL: &std::ffi::CStr = c"d264_double_bridge";
 
 /// Changes with every change of the table, so that halves of different builds refuse each other.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// What to do with a call that was just counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +133,8 @@ pub struct Bridge {
     pub settings: extern "C" fn(to: usize, receive: Receive) -> u64,
     /// That number alone.
     pub settings_generation: extern "C" fn() -> u64,
+    /// How often all that happened was to be forgotten.
+    pub resets: extern "C" fn() -> u64,
     /// Has the encode half write its part of the report (a JSON object) when one is written.
     pub add_section: extern "C" fn(section: extern "C" fn(to: usize, receive: Receive)),
     /// The context that is current on this thread, or 0.

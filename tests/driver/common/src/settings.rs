@@ -132,8 +132,8 @@ impl Settings {
             "TRACE" => self.trace = number(value)?,
             "REPORT" => self.report = Some(value.to_owned()).filter(|path| !path.is_empty()),
             "CONTROL" => self.control = Some(value.to_owned()).filter(|path| !path.is_empty()),
-            // Answered by the test helper, which finds the libraries with it.
-            "DIR" => {}
+            // Of the tests: where the libraries are, and which of its cases a test in a process of its own is to try.
+            "DIR" | "WHICH" => {}
             _ => return Err("no such setting".to_owned()),
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! What the encode half may ask of this one.
 
+use std::sync::atomic::Ordering;
+
 use d264_double_common::Function;
 use d264_double_common::bridge::{Allocation, Bridge, Receive, Surface, Text, Ticket, VERSION, Verdict};
 use d264_double_common::pointer::Bytes;
@@ -17,6 +19,7 @@ static BRIDGE: Bridge = Bridge {
     violation,
     settings,
     settings_generation,
+    resets,
     add_section,
     current_context,
     device_of,
@@ -30,6 +33,10 @@ static BRIDGE: Bridge = Bridge {
     read_surface,
     host_knows,
 };
+
+extern "C" fn resets() -> u64 {
+    LEDGER.resets.load(Ordering::Acquire)
+}
 
 /// Hands the table to the encode half.
 #[unsafe(no_mangle)]

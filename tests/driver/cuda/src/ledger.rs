@@ -23,6 +23,7 @@ pub(crate) struct Ledger {
     watchful: AtomicBool,
     clock: Clock,
     generation: AtomicU64,
+    pub(crate) resets: AtomicU64,
     settings: RwLock<Arc<Settings>>,
     told: Mutex<Told>,
     faults: Mutex<Vec<(Rule, u64)>>,
@@ -36,6 +37,8 @@ pub(crate) struct Record {
     pub(crate) faults: BTreeMap<String, u64>,
     pub(crate) trace: Vec<(&'static str, u32)>,
     pub(crate) trace_dropped: u64,
+    /// How often a stream was asked for with each set of flags.
+    pub(crate) stream_flags: BTreeMap<u32, u64>,
     /// Copies that were put behind a picture that is being encoded.
     pub(crate) copies_behind_pictures: u64,
 }
@@ -68,6 +71,7 @@ impl Ledger {
             watchful: AtomicBool::new(false),
             clock: Clock::default(),
             generation: AtomicU64::new(0),
+            resets: AtomicU64::new(0),
             settings: RwLock::new(Arc::new(Settings::default())),
             told: Mutex::new(Told { environment, ..Told::default() }),
             faults: Mutex::new(Vec::new()),
@@ -111,6 +115,7 @@ impl Ledger {
             count.store(0, Ordering::Relaxed);
         }
         *lock(&self.record) = Record::default();
+        self.resets.fetch_add(1, Ordering::AcqRel);
     }
 
     fn apply(&self, told: &mut Told, rearm: bool) {

@@ -61,6 +61,7 @@ pub(crate) fn text() -> String {
     report.insert("violations".to_owned(), Value::Array(violations));
     report.insert("trace".to_owned(), Value::Array(trace));
     report.insert("copies_behind_pictures".to_owned(), json!(record.copies_behind_pictures));
+    report.insert("stream_flags".to_owned(), json!(record.stream_flags));
     report.insert("trace_dropped".to_owned(), json!(record.trace_dropped));
     format!("{:#}\n", Value::Object(report))
 }

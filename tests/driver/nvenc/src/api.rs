@@ -54,9 +54,10 @@ extern "C" fn NvEncodeAPICreateInstance(list: Address) -> u32 {
 }
 
 /// Functions that can be told to be missing, and their slots.
-const CAN_BE_LEFT_OUT: [(&str, usize); 4] = [
+const CAN_BE_LEFT_OUT: [(&str, usize); 5] = [
     ("nvEncEncodePicture", 16),
     ("nvEncGetSequenceParams", 22),
+    ("nvEncInvalidateRefFrames", 28),
     ("nvEncGetLastErrorString", 37),
     ("nvEncSetIOCudaStreams", 38),
 ];

@@ -1,19 +1,21 @@
 //! This half's part of the report: sessions, what they were asked, what they leave behind.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use d264_double_common::bridge::{Receive, Text};
 use serde_json::{Map, Value, json};
 
 use crate::bitstream::State;
 use crate::config::Config;
+use crate::driver::bridge;
 use crate::session::{Session, all, lock};
 
 /// How many ended sessions are kept.
 const KEPT: usize = 256;
 
-static ENDED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
+/// Sessions that have ended, and after which reset of all counts.
+static ENDED: Mutex<(u64, Vec<Value>)> = Mutex::new((0, Vec::new()));
 static COUNTS: Mutex<(u64, usize)> = Mutex::new((0, 0));
 
 /// What a session did.
@@ -106,10 +108,20 @@ pub(crate) fn opened(open: usize) {
 }
 
 pub(crate) fn closed(log: &Log) {
-    let mut ended = lock(&ENDED);
-    if ended.len() < KEPT {
-        ended.push(log.value());
+    let mut ended = ended();
+    if ended.1.len() < KEPT {
+        ended.1.push(log.value());
     }
+}
+
+/// Those that have ended since the last reset.
+fn ended() -> MutexGuard<'static, (u64, Vec<Value>)> {
+    let resets = bridge().map_or(0, |bridge| (bridge.resets)());
+    let mut ended = lock(&ENDED);
+    if ended.0 != resets {
+        *ended = (resets, Vec::new());
+    }
+    ended
 }
 
 /// Hands this part to the other half, as a JSON object.
@@ -122,7 +134,7 @@ pub(crate) extern "C" fn section(to: usize, receive: Receive) {
             leaks.insert(name.to_owned(), json!(so_far + count as u64));
         }
     };
-    let mut described = lock(&ENDED).clone();
+    let mut described = ended().1.clone();
     add("sessions", sessions.len());
     for session in &sessions {
         // One that a hung call holds is a leak whose contents nobody can tell.

@@ -6,7 +6,7 @@ use d264_double_common::pointer::Out;
 use super::give;
 use crate::error::{INVALID_HANDLE, INVALID_VALUE};
 use crate::gate::exports;
-use crate::ledger::violation;
+use crate::ledger::{LEDGER, lock, violation};
 use crate::stream::{Callback, Op};
 use crate::world::world;
 
@@ -102,6 +102,7 @@ exports! {
 }
 
 fn create(stream: Out<u64>, flags: u32, priority: i32) -> Result<(), u32> {
+    *lock(&LEDGER.record).stream_flags.entry(flags).or_default() += 1;
     if stream.is_null() || flags > NON_BLOCKING {
         return Err(INVALID_VALUE);
     }
