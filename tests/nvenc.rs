@@ -535,7 +535,21 @@ fn an_opening_that_hangs_is_given_up_and_told_by_the_call_or_the_one_it_was_on_t
             other => panic!("{call}: {other:?}"),
         }
         stage.set("FAULT=");
+        // The opening goes on once the call has come back, and could run into the next fault instead of the next one.
+        until_no_session_has_a_thread(call);
         until_nothing_is_left(&stage, call);
+    }
+}
+
+fn until_no_session_has_a_thread(what: &str) {
+    let is_a_sessions = |thread: std::fs::DirEntry| {
+        let name = std::fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
+        name.trim_end() == "direct264-nvenc"
+    };
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while std::fs::read_dir("/proc/self/task").unwrap().flatten().any(is_a_sessions) {
+        assert!(Instant::now() < deadline, "{what}: a session's thread has not come back");
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
