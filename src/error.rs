@@ -472,6 +472,15 @@ impl Unavailable {
         Self { backend, reason, detail: detail.into(), is_context_lost: false, closer_advice: None }
     }
 
+    /// Why a backend cannot be had where a call of it failed: all that is known of the failure, told as `detail`.
+    pub(crate) fn after(error: &DriverError, backend: Backend, detail: impl Into<String>) -> Self {
+        Self {
+            is_context_lost: error.is_context_lost,
+            closer_advice: error.closer_advice,
+            ..Self::new(backend, error.reason, detail)
+        }
+    }
+
     /// The same with advice that knows more than the reason does.
     #[cfg(nvenc)]
     pub(crate) fn advising(self, closer_advice: Option<&'static str>) -> Self {

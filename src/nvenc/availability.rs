@@ -91,10 +91,9 @@ fn refused(call: &'static str, status: Status) -> Error {
 pub(super) fn not_ready(error: DriverError) -> Error {
     match error.reason {
         Reason::DriverError => error.into(),
-        reason => {
-            let why = because(reason, format!("{}: {}", error.call, error.detail));
-            let (is_context_lost, closer_advice) = (error.is_context_lost, error.closer_advice);
-            Unavailable { is_context_lost, closer_advice, ..why }.into()
+        _ => {
+            let detail = format!("{}: {}", error.call, error.detail);
+            Unavailable::after(&error, Backend::Nvenc, detail).into()
         }
     }
 }
@@ -104,11 +103,7 @@ pub(super) fn not_ready(error: DriverError) -> Error {
 pub(super) fn as_unavailable(error: Error) -> Unavailable {
     match error {
         Error::Unavailable(why) => why,
-        Error::Driver(why) => Unavailable {
-            is_context_lost: why.is_context_lost,
-            closer_advice: why.closer_advice,
-            ..because(why.reason, why.to_string())
-        },
+        Error::Driver(why) => Unavailable::after(&why, Backend::Nvenc, why.to_string()),
         Error::Config(why) => because(Reason::UnsupportedSetting, why.to_string()),
         Error::Frame(why) => because(Reason::UnsupportedSetting, why.to_string()),
     }

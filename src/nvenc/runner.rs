@@ -294,9 +294,7 @@ impl Worker {
             Err(error) => {
                 let gpu = worker.progress.gpu().map(|gpu| format!(" on GPU {gpu}")).unwrap_or_default();
                 let detail = format!("{}, or a call on the way to it: {}{gpu}", error.call, error.detail);
-                Err(Unavailable::new(Backend::Nvenc, error.reason, detail)
-                    .advising(error.closer_advice)
-                    .into())
+                Err(Unavailable::after(&error, Backend::Nvenc, detail).into())
             }
         }
     }

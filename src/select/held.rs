@@ -177,11 +177,7 @@ pub(super) fn check(backend: Backend, config: &EncoderConfig) -> Result<(), Unav
 pub(super) fn why(backend: Backend, error: &Error) -> Unavailable {
     match error {
         Error::Unavailable(why) => why.clone(),
-        Error::Driver(why) => Unavailable {
-            is_context_lost: why.is_context_lost,
-            closer_advice: why.closer_advice,
-            ..Unavailable::new(backend, why.reason, why.to_string())
-        },
+        Error::Driver(why) => Unavailable::after(why, backend, why.to_string()),
         Error::Config(why @ ConfigError::Threads { .. }) => {
             Unavailable::new(backend, Reason::UnsupportedSetting, why.to_string())
         }
