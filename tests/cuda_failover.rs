@@ -9,7 +9,7 @@ use std::time::Instant;
 use common::device::{Device, DevicePicture, nv12};
 use common::live::{PATIENCE, assert_clean_soon, hasty, ms, small};
 use common::{decode, picture, size};
-use d264_double::{Double, Stage, as_child};
+use d264_double::{Double, Stage, passed_as_child, with_each_fault_as_child};
 use direct264::{
     BackOff, Backend, Encoder, Error, FailoverConfig, FailoverEncoder, Frame, FrameError, Order,
     OwnedAccessUnit, Picture, PixelFormat, Reason, Timestamp, open,
@@ -131,29 +131,8 @@ fn no_frame_is_lost_when_the_driver_hangs() {
 
 /// Runs the rest of a test in a process of its own: what hangs there hangs for good.
 fn alone(test: &str, rest: impl FnOnce()) {
-    match as_child(test, &[]) {
-        Some(output) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "{}{said}", String::from_utf8_lossy(&output.stdout));
-        }
-        None => rest(),
-    }
-}
-
-/// The same for each of these faults, which holds from the start.
-fn each_alone(test: &str, faults: &[&str], rest: impl FnOnce(&str)) {
-    for fault in faults {
-        match as_child(test, &[("FAULT", fault)]) {
-            Some(output) => {
-                let said = String::from_utf8_lossy(&output.stderr);
-                assert!(
-                    output.status.success(),
-                    "{fault}: {}{said}",
-                    String::from_utf8_lossy(&output.stdout)
-                );
-            }
-            None => return rest(&std::env::var("D264_DOUBLE_FAULT").unwrap()),
-        }
+    if !passed_as_child(test, &[]) {
+        rest();
     }
 }
 
@@ -233,8 +212,7 @@ fn a_driver_that_hangs_in_the_session_and_in_the_download_costs_the_frames_on_th
 #[test]
 fn a_context_that_dies_costs_its_frames_and_not_the_stream() {
     // In a process of its own: the primary context is every test's.
-    if let Some(output) = as_child("a_context_that_dies_costs_its_frames_and_not_the_stream", &[]) {
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    if passed_as_child("a_context_that_dies_costs_its_frames_and_not_the_stream", &[]) {
         return;
     }
     let stage = Double::get().load();
@@ -341,7 +319,7 @@ fn memory_that_a_stand_in_may_still_read_is_not_let_go_of() {
 fn attempts_end_where_the_context_is_lost_whatever_nvenc_says() {
     let test = "attempts_end_where_the_context_is_lost_whatever_nvenc_says";
     let faults = ["nvEncOpenEncodeSessionEx:*=10", "nvEncOpenEncodeSessionEx:*=20"];
-    each_alone(test, &faults, |fault| {
+    with_each_fault_as_child(test, &faults, |fault| {
         let stage = Double::get().load();
         let device = Device::new();
         let mut encoder = open(&hasty(), &Order::auto()).unwrap().encoder;
@@ -372,7 +350,7 @@ fn kill_context_of(stage: &Stage, device: &Device) {
 #[test]
 fn a_context_that_died_unseen_is_not_tried_again() {
     let faults = ["nvEncEncodePicture:1=20", "nvEncLockBitstream:1=20", "nvEncReconfigureEncoder:1=20"];
-    each_alone("a_context_that_died_unseen_is_not_tried_again", &faults, a_context_dies_before);
+    with_each_fault_as_child("a_context_that_died_unseen_is_not_tried_again", &faults, a_context_dies_before);
 }
 
 fn a_context_dies_before(fault: &str) {

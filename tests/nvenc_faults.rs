@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use common::device::{self, Device, DevicePicture};
 use common::live::small;
 use common::{config, encode_run, picture, size};
-use d264_double::{Double, Stage, as_child};
+use d264_double::{Double, Stage, with_each_fault_as_child};
 use direct264::nvenc::NvencEncoder;
 use direct264::{
     Bitrate, CallForm, CallLimits, CudaImage, Encoder, EncoderConfig, Error, Frame, FrameId, NvencConfig,
@@ -527,19 +527,7 @@ fn a_context_that_dies_under_frames_in_it_is_told_as_lost_and_so_is_the_next_ope
         "cuMemcpy2DAsync:1=700",
         "cuStreamWaitEvent:3=214",
     ];
-    for fault in faults {
-        match as_child(test, &[("FAULT", fault)]) {
-            Some(output) => {
-                let said = String::from_utf8_lossy(&output.stderr);
-                assert!(
-                    output.status.success(),
-                    "{fault}: {}{said}",
-                    String::from_utf8_lossy(&output.stdout)
-                );
-            }
-            None => return a_context_dies_by(&std::env::var("D264_DOUBLE_FAULT").unwrap()),
-        }
-    }
+    with_each_fault_as_child(test, &faults, a_context_dies_by);
 }
 
 fn a_context_dies_by(fault: &str) {

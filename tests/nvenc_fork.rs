@@ -6,7 +6,7 @@ mod common;
 
 use common::device::Device;
 use common::{config, encode_run, picture, size};
-use d264_double::{Double, as_child, in_a_fork};
+use d264_double::{Double, in_a_fork, passed_as_child};
 use direct264::nvenc::{NvencEncoder, probe};
 use direct264::{
     Bitrate, CallForm, Encoder, EncoderConfig, Error, Frame, FrameRate, NvencConfig, Picture, PixelFormat,
@@ -33,9 +33,7 @@ fn is_forked<T: std::fmt::Debug>(answer: Result<T, Error>) {
 
 #[test]
 fn a_forked_process_is_told_and_the_parent_goes_on() {
-    if let Some(output) = as_child("a_forked_process_is_told_and_the_parent_goes_on", &[]) {
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{}{said}", String::from_utf8_lossy(&output.stdout));
+    if passed_as_child("a_forked_process_is_told_and_the_parent_goes_on", &[]) {
         return;
     }
     let stage = Double::get().load();
@@ -79,9 +77,7 @@ fn a_forked_process_is_told_and_the_parent_goes_on() {
 /// It was somebody else in the process that initialised CUDA, which is as good.
 #[test]
 fn a_process_forked_after_another_clients_cuda_is_told_too() {
-    if let Some(output) = as_child("a_process_forked_after_another_clients_cuda_is_told_too", &[]) {
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{}{said}", String::from_utf8_lossy(&output.stdout));
+    if passed_as_child("a_process_forked_after_another_clients_cuda_is_told_too", &[]) {
         return;
     }
     let stage = Double::get().load();

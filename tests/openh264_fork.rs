@@ -5,7 +5,7 @@ mod common;
 
 use common::device::{Device, DevicePicture};
 use common::{config, encode_run, picture, size};
-use d264_double::{Double, as_child, in_a_fork};
+use d264_double::{Double, in_a_fork, passed_as_child};
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
     CallForm, Encoder, EncoderConfig, Error, Frame, FrameError, NvencConfig, Picture, PixelFormat, Reason,
@@ -14,9 +14,7 @@ use direct264::{
 
 #[test]
 fn a_forked_process_loses_the_encoder_and_may_open_another() {
-    if let Some(output) = as_child("a_forked_process_loses_the_encoder_and_may_open_another", &[]) {
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{}{said}", String::from_utf8_lossy(&output.stdout));
+    if passed_as_child("a_forked_process_loses_the_encoder_and_may_open_another", &[]) {
         return;
     }
     let threads = std::num::NonZeroU8::new(2);
@@ -54,9 +52,7 @@ fn fork_off(encoder: OpenH264Encoder, config: &EncoderConfig) {
 /// A frame in device memory is read by a thread, which a forked process has not got, or with CUDA, which does not work there.
 #[test]
 fn a_forked_process_reads_no_device_memory_and_says_so_at_once() {
-    if let Some(output) = as_child("a_forked_process_reads_no_device_memory_and_says_so_at_once", &[]) {
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{}{said}", String::from_utf8_lossy(&output.stdout));
+    if passed_as_child("a_forked_process_reads_no_device_memory_and_says_so_at_once", &[]) {
         return;
     }
     let stage = Double::get().load();

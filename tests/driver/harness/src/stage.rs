@@ -154,3 +154,37 @@ pub fn as_child_with(part: Part, test: &str, settings: &[(&str, &str)]) -> Optio
     assert!(said.contains("running 1 test"), "there is no test `{test}`: {said}");
     Some(output)
 }
+
+/// As [`as_child`], for a test that has nothing to do but to see the process succeed. False in that process.
+///
+/// # Panics
+/// As [`as_child`], and with what the process said if it fails.
+#[must_use]
+pub fn passed_as_child(test: &str, settings: &[(&str, &str)]) -> bool {
+    passed_as_child_with(Part::All, test, settings)
+}
+
+/// The same, with only a part of the driver to be found.
+///
+/// # Panics
+/// As [`passed_as_child`].
+#[must_use]
+pub fn passed_as_child_with(part: Part, test: &str, settings: &[(&str, &str)]) -> bool {
+    let Some(Output { status, stdout, stderr }) = as_child_with(part, test, settings) else { return false };
+    let said = [stdout, stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
+    assert!(status.success(), "{settings:?}: {said}");
+    true
+}
+
+/// Runs the rest of a test once for each of these faults, in a process of its own and from its start on.
+///
+/// # Panics
+/// As [`passed_as_child`].
+pub fn with_each_fault_as_child(test: &str, faults: &[&str], rest: impl FnOnce(&str)) {
+    for fault in faults {
+        if !passed_as_child(test, &[("FAULT", fault)]) {
+            let mine = std::env::var(format!("{PREFIX}FAULT"));
+            return rest(&mine.unwrap_or_else(|error| panic!("the process was given no fault: {error}")));
+        }
+    }
+}
