@@ -7,7 +7,7 @@ mod common;
 use std::time::Instant;
 
 use common::device::{Device, DevicePicture, nv12};
-use common::live::{PATIENCE, assert_clean_soon, hasty, ms, small};
+use common::live::{PATIENCE, hasty, ms, small};
 use common::{decode, picture, size};
 use d264_double::{Double, Stage, passed_as_child, with_each_fault_as_child};
 use direct264::{
@@ -100,7 +100,7 @@ fn survive(stage: &Stage, fault: &str) {
     }
     drop(source);
     drop(encoder);
-    assert_clean_soon(stage, fault);
+    stage.assert_clean_soon(fault);
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn a_driver_that_hangs_in_the_session_and_in_the_download_costs_the_frames_on_th
         source.assert_whole("downloads that hang");
         encoder.forget_cuda(None).unwrap();
         drop((source, encoder));
-        assert_clean_soon(&stage, "downloads that hang");
+        stage.assert_clean_soon("downloads that hang");
     });
 }
 
@@ -276,7 +276,7 @@ fn a_driver_that_hangs_where_cuda_is_initialised_costs_the_frames_on_the_gpu_and
         source.until(&mut encoder, Backend::Nvenc);
         encoder.forget_cuda(None).unwrap();
         drop((source, encoder));
-        assert_clean_soon(&stage, "an initialisation that hangs");
+        stage.assert_clean_soon("an initialisation that hangs");
     });
 }
 
@@ -310,7 +310,7 @@ fn memory_that_a_stand_in_may_still_read_is_not_let_go_of() {
         stage.set("FAULT=");
         until_forgotten(&mut encoder);
         drop((source, encoder));
-        assert_clean_soon(&stage, "a stand-in whose call hangs");
+        stage.assert_clean_soon("a stand-in whose call hangs");
     });
 }
 
@@ -440,5 +440,5 @@ fn the_size_of_frames_in_device_memory_is_followed_on_either_backend() {
     }
     encoder.forget_cuda(None).unwrap();
     drop((encoder, places, device));
-    assert_clean_soon(&stage, "followed sizes");
+    stage.assert_clean_soon("followed sizes");
 }

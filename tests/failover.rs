@@ -7,7 +7,7 @@ use std::num::NonZeroU8;
 use std::time::Instant;
 
 use common::live::{
-    Live, PATIENCE, assert_clean_soon, assert_decodable, fallbacks, hasty, ms, patient, small, words,
+    Live, PATIENCE, assert_decodable, fallbacks, hasty, ms, patient, small, wait_for_the_ends, words,
 };
 use common::{config, encode, picture, size};
 use d264_double::Double;
@@ -55,7 +55,7 @@ fn a_frame_on_which_nvenc_fails_comes_out_of_software_as_an_idr_and_the_stream_r
     assert!(latency.p50 <= latency.p99 && latency.p99 <= latency.max);
 
     let ended = live.end();
-    assert_clean_soon(&stage, "a failure and a return");
+    stage.assert_clean_soon("a failure and a return");
     assert_eq!(words(&ended.events), ["selected", "fell_back", "restored"]);
     let Event { frame, backend, kind, .. } = &ended.events[1];
     assert_eq!((*frame, *backend), (5, Backend::Nvenc));
@@ -81,7 +81,7 @@ fn the_time_in_software_runs_while_software_has_the_stream() {
     let since = live.encoder.counters().time_in_software - before;
     assert!(since >= ms(20), "{since:?}");
     drop(live);
-    assert_clean_soon(&stage, "time in software");
+    stage.assert_clean_soon("time in software");
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn the_backend_that_the_caller_puts_first_is_taken_and_the_other_one_is_not_aske
     common::encode_run(&mut opened.encoder, 0, 3);
     assert_eq!(words(&opened.encoder.take_events()), ["passed_over", "selected"]);
     drop(opened);
-    assert_clean_soon(&stage, "an order of the caller's");
+    stage.assert_clean_soon("an order of the caller's");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_driver_that_hangs_costs_its_limit_and_no_frame() {
     live.frames_until(Backend::Nvenc);
     stage.set("FAULT=");
     let ended = live.end();
-    assert_clean_soon(&stage, "a hang");
+    stage.assert_clean_soon("a hang");
     ended.assert_whole("a hang");
 }
 
@@ -141,7 +141,7 @@ fn access_units_that_are_empty_or_noise_are_not_handed_on() {
             live.frames_until(Backend::Nvenc);
             let ended = live.end();
             assert_eq!(words(&ended.events), ["selected", "fell_back", "restored"], "{spoiled}");
-            assert_clean_soon(&stage, spoiled);
+            stage.assert_clean_soon(spoiled);
             assert_decodable(&[ended], 30.0, spoiled);
         }
     }
@@ -162,7 +162,7 @@ fn a_busy_driver_is_asked_again_before_anything_else() {
     assert_eq!(fallbacks(&live.events), [Reason::DriverError]);
     stage.set("FAULT=");
     drop(live);
-    assert_clean_soon(&stage, "a busy driver");
+    stage.assert_clean_soon("a busy driver");
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn what_was_changed_in_software_holds_on_the_hardware_and_the_other_way_round() 
         .collect();
     assert_eq!(changes, [(kbps(300), kbps(200)), (kbps(200), kbps(900))]);
     drop(live);
-    assert_clean_soon(&stage, "changes across a switch");
+    stage.assert_clean_soon("changes across a switch");
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn a_change_that_the_driver_refuses_moves_the_stream_and_succeeds() {
         assert_eq!(live.encoder.bitrate_in_force(), kbps(150));
         stage.set("FAULT=");
         drop(live);
-        assert_clean_soon(&stage, spoiled);
+        stage.assert_clean_soon(spoiled);
     }
 }
 
@@ -228,7 +228,7 @@ fn an_idr_that_is_asked_for_is_not_lost_in_a_switch() {
     live.frames_until(Backend::Nvenc);
     assert!(live.frame(Picture::Idr).is_idr);
     drop(live);
-    assert_clean_soon(&stage, "an IDR asked for");
+    stage.assert_clean_soon("an IDR asked for");
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn parameter_sets_are_those_of_who_encodes_next() {
     let unit = live.frame(Picture::Auto).clone();
     assert!(unit.is_idr && unit.bytes.starts_with(&sets));
     drop(live);
-    assert_clean_soon(&stage, "parameter sets");
+    stage.assert_clean_soon("parameter sets");
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn what_waits_comes_with_the_next_idr_and_with_a_switch() {
     live.frames(1);
     assert_eq!((live.encoder.backend(), live.encoder.bitrate_in_force()), (Backend::OpenH264, kbps(330)));
     drop(live);
-    assert_clean_soon(&stage, "what waits");
+    stage.assert_clean_soon("what waits");
 }
 
 #[test]
@@ -321,7 +321,7 @@ fn a_frame_of_another_size_is_followed_with_an_idr_on_either_backend() {
             assert!(!again.is_idr);
         }
         drop(encoder);
-        assert_clean_soon(&stage, "sizes followed");
+        stage.assert_clean_soon("sizes followed");
     }
 }
 
@@ -356,7 +356,7 @@ fn a_size_that_only_software_takes_is_followed_there_and_back() {
     assert_eq!((encoder.size(), encoder.backend()), (small(), Backend::Nvenc));
     assert!(!encode_at(&mut encoder, small()).is_idr);
     drop(encoder);
-    assert_clean_soon(&stage, "a size for software");
+    stage.assert_clean_soon("a size for software");
 }
 
 #[test]
@@ -368,7 +368,7 @@ fn a_better_backend_that_fails_at_its_first_frame_again_costs_no_idr() {
     live.frames(2);
     stage.set("FAULT=nvEncEncodePicture:1=20");
     live.frames(1);
-    assert_clean_soon(&stage, "the failed session");
+    wait_for_the_ends(&stage);
     // The picture that is tried off the caller's thread succeeds, the caller's does not.
     stage.set("FAULT=nvEncEncodePicture:2=20");
     let deadline = Instant::now() + PATIENCE;
@@ -381,7 +381,7 @@ fn a_better_backend_that_fails_at_its_first_frame_again_costs_no_idr() {
     live.frames_until(Backend::Nvenc);
     let ended = live.end();
     assert_eq!(words(&ended.events), ["selected", "fell_back", "passed_over", "restored"]);
-    assert_clean_soon(&stage, "a second failure");
+    stage.assert_clean_soon("a second failure");
     assert_decodable(&[ended], 30.0, "a second failure");
 }
 
@@ -398,7 +398,7 @@ fn a_stream_in_software_is_not_tried_again_where_that_is_not_wanted() {
     assert_eq!(live.encoder.backend(), Backend::OpenH264);
     assert_eq!(stage.report().calls("nvEncOpenEncodeSessionEx"), opened);
     drop(live);
-    assert_clean_soon(&stage, "no attempts");
+    stage.assert_clean_soon("no attempts");
 }
 
 #[test]
@@ -433,7 +433,7 @@ fn failures_in_a_row_make_attempts_rarer() {
     assert!((1..=6).contains(&attempts), "{attempts}");
     stage.set("FAULT=");
     drop(live);
-    assert_clean_soon(&stage, "failures in a row");
+    stage.assert_clean_soon("failures in a row");
 }
 
 #[test]
@@ -453,7 +453,7 @@ fn a_driver_that_hangs_whenever_it_is_asked_is_not_given_one_thread_after_the_ot
     stage.set("FAULT=");
     live.frames_until(Backend::Nvenc);
     drop(live);
-    assert_clean_soon(&stage, "a driver that hung");
+    stage.assert_clean_soon("a driver that hung");
 }
 
 /// Eight threads are more than openh264 takes.
@@ -491,7 +491,7 @@ fn where_nothing_can_stand_in_the_caller_knows_beforehand_and_the_hardware_comes
     // openh264 once more, then NVENC itself.
     assert_eq!(live.words(), ["passed_over", "passed_over", "restored"]);
     drop(live);
-    assert_clean_soon(&stage, "nothing to stand in");
+    stage.assert_clean_soon("nothing to stand in");
 }
 
 #[test]
@@ -510,7 +510,7 @@ fn a_strict_order_hands_its_errors_to_the_caller() {
     }
     assert!(fallbacks(&encoder.take_events()).is_empty());
     drop(encoder);
-    assert_clean_soon(&stage, "a strict order");
+    stage.assert_clean_soon("a strict order");
 }
 
 #[test]
@@ -524,11 +524,11 @@ fn an_encoder_that_is_dropped_while_it_is_tried_again_leaves_no_session() {
         live.frames(1);
         std::thread::sleep(ms(delay_ms));
         drop(live);
-        assert_clean_soon(&stage, "dropped during an attempt");
+        stage.assert_clean_soon("dropped during an attempt");
         // Nobody comes later.
         let opened = stage.report().calls("nvEncOpenEncodeSessionEx");
         std::thread::sleep(ms(60));
-        assert_clean_soon(&stage, "after a drop");
+        stage.assert_clean_soon("after a drop");
         assert!(stage.report().calls("nvEncOpenEncodeSessionEx") <= opened + 1);
     }
 }
@@ -549,7 +549,7 @@ fn a_warm_stand_in_is_ready_and_stays_so() {
     }
     assert_eq!(live.encoder.counters().fallbacks, 3);
     let ended = live.end();
-    assert_clean_soon(&stage, "a warm stand-in");
+    stage.assert_clean_soon("a warm stand-in");
     ended.assert_whole("a warm stand-in");
     assert_decodable(&[ended], 30.0, "a warm stand-in");
 }
@@ -564,7 +564,7 @@ fn a_dead_context_moves_the_stream() {
     assert_eq!(live.words(), ["selected", "fell_back"]);
     stage.set("FAULT=");
     drop(live);
-    assert_clean_soon(&stage, "a dead context");
+    stage.assert_clean_soon("a dead context");
 }
 
 #[test]
@@ -576,5 +576,5 @@ fn settings_that_are_refused_are_tried_in_order_of_which_each_asks_for_less() {
     assert_eq!(live.words(), ["selected"]);
     assert_eq!(stage.report().calls("nvEncInitializeEncoder"), 2);
     drop(live);
-    assert_clean_soon(&stage, "settings refused once");
+    stage.assert_clean_soon("settings refused once");
 }

@@ -6,7 +6,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::live::{Live, PATIENCE, assert_clean_soon, hasty, ms, patient};
+use common::live::{Live, PATIENCE, hasty, ms, patient};
 use d264_double::Double;
 use direct264::{
     BackOff, Backend, CallForm, CallLimits, EncoderConfig, FailoverConfig, NvencConfig, Picture,
@@ -44,7 +44,7 @@ fn a_failed_session_that_hangs_at_its_end_does_not_hold_up_the_frame() {
         }
         stage.set("FAULT=");
         drop(live);
-        assert_clean_soon(&stage, "an end that hangs");
+        stage.assert_clean_soon("an end that hangs");
     }
 }
 
@@ -71,7 +71,7 @@ fn an_attempt_that_hangs_does_not_hold_up_the_frames() {
         stage.set("FAULT=");
         live.frames_until(Backend::Nvenc);
         live.end().assert_whole("an attempt that hangs");
-        assert_clean_soon(&stage, "an attempt that hangs");
+        stage.assert_clean_soon("an attempt that hangs");
     }
 }
 
@@ -90,5 +90,5 @@ fn a_failure_soon_after_a_return_makes_the_next_wait_twice_as_long() {
         assert!(waited >= wait, "came back after {waited:?}");
     }
     drop(live);
-    assert_clean_soon(&stage, "two failures");
+    stage.assert_clean_soon("two failures");
 }

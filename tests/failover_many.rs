@@ -6,9 +6,9 @@ mod common;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use common::live::{Live, PATIENCE, assert_clean_soon, hasty, ms, patient, words};
+use common::live::{Live, PATIENCE, hasty, ms, patient, words};
 use common::size;
-use d264_double::{Double, Stage, passed_as_child};
+use d264_double::{Double, passed_as_child};
 use direct264::{
     BackOff, Backend, CallForm, CallLimits, Encoder, EncoderConfig, FailoverConfig, GpuChoice, NvencConfig,
     Reason,
@@ -21,20 +21,6 @@ const SESSIONS: usize = 3;
 fn unhurried() -> EncoderConfig {
     let limits = CallLimits::DEFAULT.open(PATIENCE).first(PATIENCE).rest(PATIENCE);
     hasty().nvenc(NvencConfig::new().form(CallForm::Bounded(limits)))
-}
-
-/// An attempt that was under way when its stream was dropped ends by itself, and would be in the next test's way.
-fn assert_all_ended(stage: &Stage, what: &str) {
-    let is_trying = || {
-        let threads = std::fs::read_dir("/proc/self/task").unwrap().flatten();
-        let mut names = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("comm")).ok());
-        names.any(|name| name.trim_end() == "direct264-retry")
-    };
-    let deadline = Instant::now() + PATIENCE;
-    while is_trying() && Instant::now() < deadline {
-        std::thread::sleep(ms(1));
-    }
-    assert_clean_soon(stage, what);
 }
 
 /// Encodes with all until as many are on the hardware; which ones these are.
@@ -81,7 +67,7 @@ fn thirty_two_streams_share_three_sessions_in_the_order_of_their_coming() {
     assert_eq!(words(&last.events), ["passed_over", "selected", "restored"]);
     assert!(stage.report().json()["sessions_at_once"].as_u64().unwrap() <= SESSIONS as u64);
     drop(streams);
-    assert_all_ended(&stage, "many streams");
+    stage.assert_clean_soon("many streams");
 }
 
 #[test]
@@ -95,7 +81,7 @@ fn a_session_that_fails_makes_room_for_the_first_who_waits() {
     streams[0].as_mut().unwrap().frames(1);
     assert_eq!(settle(&mut streams, 1), [1]);
     drop(streams);
-    assert_all_ended(&stage, "room made by a failure");
+    stage.assert_clean_soon("room made by a failure");
 }
 
 /// A size beyond the largest takes another session. The slot is the stream's own meanwhile.
@@ -123,7 +109,7 @@ fn who_changes_its_session_for_another_one_does_not_lose_the_slot_to_who_waits()
     streams[0] = None;
     assert_eq!(settle(&mut streams, 1), [1]);
     drop(streams);
-    assert_all_ended(&stage, "a session changed for another one");
+    stage.assert_clean_soon("a session changed for another one");
 }
 
 #[test]
@@ -151,7 +137,7 @@ fn thirty_two_streams_share_what_three_gpus_have() {
         }
         assert_eq!(stage.report().json()["sessions_at_once"], 6);
         drop(streams);
-        assert_all_ended(&stage, "many streams on several GPUs");
+        stage.assert_clean_soon("many streams on several GPUs");
     }
 }
 
@@ -166,7 +152,7 @@ fn slots_that_other_processes_free_are_found_by_the_clock_one_after_the_other() 
     stage.set("SESSIONS=2");
     assert_eq!(settle(&mut streams, 2), [0, 1]);
     drop(streams);
-    assert_all_ended(&stage, "slots from elsewhere");
+    stage.assert_clean_soon("slots from elsewhere");
 }
 
 #[test]
@@ -179,5 +165,5 @@ fn who_waits_and_is_dropped_does_not_hold_the_others_up() {
     streams[0] = None;
     assert_eq!(settle(&mut streams, 1), [2]);
     drop(streams);
-    assert_all_ended(&stage, "one who left");
+    stage.assert_clean_soon("one who left");
 }

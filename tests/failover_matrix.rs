@@ -9,9 +9,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::live::{
-    Ended, Live, assert_clean_soon, assert_decodable, fallbacks, hasty, small, wait_for_the_ends, words,
-};
+use common::live::{Ended, Live, assert_decodable, fallbacks, hasty, small, wait_for_the_ends, words};
 use common::pixels::{Where, is_ours};
 use common::size;
 use d264_double::{Double, Stage};
@@ -116,7 +114,7 @@ fn calls(stage: &Stage, kind: Kind, phase: Phase) -> BTreeSet<String> {
             calls = stage.report().trace().into_iter().skip(before).map(|(name, _)| name).collect();
         }
     }
-    assert_clean_soon(stage, "a life without faults");
+    stage.assert_clean_soon("a life without faults");
     calls.retain(|name| is_ours(name, kind.pixels));
     calls
 }
@@ -197,7 +195,7 @@ fn check(stage: &Stage, kind: Kind, phase: Phase, function: &str, fault: &str) -
     let had_happened = stage.report().faults(function) > 0;
     let ended = end(stage, live);
     assert!(had_happened || stage.report().faults(function) > 0, "{what} did not happen");
-    assert_clean_soon(stage, &what);
+    stage.assert_clean_soon(&what);
     ended.assert_whole(&what);
     ended
 }

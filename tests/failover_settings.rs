@@ -7,7 +7,7 @@ mod common;
 
 use std::time::Instant;
 
-use common::live::{Live, PATIENCE, assert_clean_soon, hasty, ms};
+use common::live::{Live, PATIENCE, hasty, ms};
 use common::{config, encode_run, size};
 use d264_double::{Double, Stage};
 use direct264::{
@@ -87,7 +87,7 @@ fn both_stand_ins(what: &str, test: impl Fn(&Stage, FailoverConfig, &str)) {
         stage.reset();
         let what = format!("{what}, warm: {is_warm}");
         test(&stage, FailoverConfig::new().retry(retry).warm_software(is_warm), &what);
-        assert_clean_soon(&stage, &what);
+        stage.assert_clean_soon(&what);
     }
 }
 
@@ -203,7 +203,7 @@ fn a_warm_stand_in_is_the_one_that_takes_over() {
         assert_eq!((unit.backend, unit.is_idr), (Backend::OpenH264, true));
         stage.set("FAULT=");
         drop(encoder);
-        assert_clean_soon(&stage, "a stand-in");
+        stage.assert_clean_soon("a stand-in");
         after.saturating_sub(before)
     });
     println!("allocated in the switch: {} kB cold, {} kB warm", grown[0] / 1024, grown[1] / 1024);

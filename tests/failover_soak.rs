@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use common::form::Form;
-use common::live::{assert_clean_soon, hasty, ms};
+use common::live::{hasty, ms};
 use common::picture::{Camera, psnr};
 use common::size;
 use common::soak::{Dice, resident_kb, setting};
@@ -235,5 +235,5 @@ fn soak(stage: &Stage, is_pipelined: bool) {
     assert!(out.worst_db > 20.0, "{:.1} dB", out.worst_db);
     assert!(late_kb < early_kb + 24 * 1024, "memory grows: {early_kb} to {late_kb} kB");
     drop(form);
-    assert_clean_soon(stage, name);
+    stage.assert_clean_soon(name);
 }

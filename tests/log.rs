@@ -10,7 +10,7 @@ use std::fmt::{Debug, Write as _};
 use std::num::NonZeroU8;
 use std::sync::{Mutex, PoisonError};
 
-use common::live::{Live, assert_clean_soon, hasty};
+use common::live::{Live, hasty};
 use common::{config, encode_run, size};
 use d264_double::{Double, Stage};
 use direct264::{Backend, Bitrate, Encoder, FailoverConfig, FrameId, Order, QpRange, open};
@@ -101,7 +101,7 @@ fn what_happens_to_a_stream_is_logged_with_its_figures() {
     who_is_not_had(&stage);
     a_rate_that_cannot_be_met();
     one_frame_of_256(&stage);
-    assert_clean_soon(&stage, "the log");
+    stage.assert_clean_soon("the log");
 }
 
 fn a_stream_that_fails_and_returns(stage: &Stage) {

@@ -55,16 +55,6 @@ fn until_sessions_have_ended(stage: &Stage, who: &str) {
     }
 }
 
-/// Waits for what a thread that was given up still has to give back.
-fn until_nothing_is_left(stage: &Stage, who: &str) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !stage.report().leaks().is_empty() {
-        assert!(Instant::now() < deadline, "{who}: {:?}", stage.report().leaks());
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    stage.report().assert_clean(who);
-}
-
 #[test]
 fn each_api_version_from_11_0_to_12_1_is_spoken_and_newer_drivers_get_12_1() {
     for (driver, spoken) in [
@@ -501,7 +491,7 @@ fn a_call_that_hangs_costs_the_limit_and_the_session_and_nothing_else() {
         stage.set("FAULT=");
         until_sessions_have_ended(&stage, call);
         drop((place, device));
-        until_nothing_is_left(&stage, call);
+        stage.assert_clean_soon(call);
     }
 }
 
@@ -536,20 +526,7 @@ fn an_opening_that_hangs_is_given_up_and_told_by_the_call_or_the_one_it_was_on_t
         }
         stage.set("FAULT=");
         // The opening goes on once the call has come back, and could run into the next fault instead of the next one.
-        until_no_session_has_a_thread(call);
-        until_nothing_is_left(&stage, call);
-    }
-}
-
-fn until_no_session_has_a_thread(what: &str) {
-    let is_a_sessions = |thread: std::fs::DirEntry| {
-        let name = std::fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
-        name.trim_end() == "direct264-nvenc"
-    };
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while std::fs::read_dir("/proc/self/task").unwrap().flatten().any(is_a_sessions) {
-        assert!(Instant::now() < deadline, "{what}: a session's thread has not come back");
-        std::thread::sleep(Duration::from_millis(1));
+        stage.assert_clean_soon(call);
     }
 }
 
@@ -575,7 +552,7 @@ fn a_first_picture_that_hangs_is_told_by_the_call_or_the_one_it_was_on_the_way_t
         }
         drop(encoder);
         stage.set("FAULT=");
-        until_nothing_is_left(&stage, call);
+        stage.assert_clean_soon(call);
     }
 }
 
@@ -600,7 +577,7 @@ fn a_probe_that_hangs_is_given_up_with_what_it_found() {
             assert!(start.elapsed() < Duration::from_secs(10), "{call}");
             std::thread::sleep(Duration::from_millis(5));
         }
-        until_nothing_is_left(&stage, call);
+        stage.assert_clean_soon(call);
     }
     assert!(probe_within(Duration::from_secs(10)).encoder().is_ok());
 }

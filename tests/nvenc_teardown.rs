@@ -6,7 +6,6 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::device::{self, Device, DevicePicture};
-use common::live::assert_clean_soon;
 use common::{config, encode_run, size};
 use d264_double::{Double, passed_as_child};
 use direct264::nvenc::NvencEncoder;
@@ -93,7 +92,7 @@ fn memory_that_a_session_reads_which_hangs_is_not_let_go_of() {
         }
     }
     drop((place, device));
-    assert_clean_soon(&stage, "memory of a session that hung");
+    stage.assert_clean_soon("memory of a session that hung");
 }
 
 #[test]
@@ -154,5 +153,5 @@ fn a_staged_picture_survives_no_session_that_hangs_before_it_is_submitted() {
     }
     drop(encoder);
     stage.set("FAULT=");
-    assert_clean_soon(&stage, "a picture that was staged");
+    stage.assert_clean_soon("a picture that was staged");
 }

@@ -11,8 +11,7 @@ use std::time::Instant;
 
 use common::device;
 use common::live::{
-    Ended, PATIENCE, assert_clean_soon, assert_decodable, fallbacks, hasty, ms, small, wait_for_the_ends,
-    words,
+    Ended, PATIENCE, assert_decodable, fallbacks, hasty, ms, small, wait_for_the_ends, words,
 };
 use common::picture::Camera;
 use common::pixels::{Places, Where, is_ours};
@@ -171,7 +170,7 @@ fn calls(stage: &Stage, phase: Phase, pixels: Where) -> BTreeSet<String> {
     }
     let before = stage.report().trace().len();
     drop(live.end());
-    assert_clean_soon(stage, "a life without faults");
+    stage.assert_clean_soon("a life without faults");
     if phase == Phase::End {
         calls = stage.report().trace().into_iter().skip(before).map(|(name, _)| name).collect();
     }
@@ -228,7 +227,7 @@ fn check(stage: &Stage, phase: Phase, pixels: Where, function: &str, which: usiz
     stage.set("FAULT=");
     wait_for_the_ends(stage);
     drop(memory);
-    assert_clean_soon(stage, &what);
+    stage.assert_clean_soon(&what);
     ended.assert_whole(&what);
     ended
 }

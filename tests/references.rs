@@ -6,7 +6,7 @@ mod common;
 
 use std::num::{NonZeroU8, NonZeroU32};
 
-use common::live::{self, Live, assert_clean_soon, ms, small};
+use common::live::{self, Live, ms, small};
 use common::{config, decode, encode, encode_run, picture, size, stream};
 use d264_double::{Double, Stage};
 use direct264::nvenc::NvencEncoder;
@@ -493,7 +493,7 @@ fn the_failover_encoder_counts_on_over_changes_of_backend_and_knows_whose_frames
     let ended = live.end();
     // Frame 7 was lost, and so was what led up to each IDR that was asked for; all is there for who has it.
     ended.assert_whole("losses and changes of backend");
-    assert_clean_soon(&stage, "losses and changes of backend");
+    stage.assert_clean_soon("losses and changes of backend");
 }
 
 #[test]
@@ -513,5 +513,5 @@ fn a_failover_in_the_middle_of_an_intra_refresh_is_an_idr() {
     assert_eq!(idrs, [0, 6, 8]);
     let ended = live.end();
     live::assert_decodable(&[ended], 28.0, "a refresh that fails");
-    assert_clean_soon(&stage, "a refresh that fails");
+    stage.assert_clean_soon("a refresh that fails");
 }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Instant;
 
-use common::live::{PATIENCE, assert_clean_soon, hasty, ms, small, words};
+use common::live::{PATIENCE, hasty, ms, small, words};
 use common::picture::{Camera, psnr};
 use common::watched::{Asked, Turn, Watch, Watched};
 use common::{config, decode, size, sps};
@@ -475,7 +475,7 @@ fn a_failover_in_mid_stream_is_an_idr_and_no_loss() {
     assert_eq!((counters.fallbacks, counters.restorations), (1, 1));
     assert_eq!(counters.nvenc_frames + counters.openh264_frames, received.len() as u64);
     assert_eq!(units.stop(PATIENCE), Ok(()));
-    assert_clean_soon(&stage, "a failover in a worker");
+    stage.assert_clean_soon("a failover in a worker");
 
     assert_eq!(timestamps(&received), (0..received.len() as i64).collect::<Vec<_>>());
     for pair in received.windows(2) {
@@ -514,7 +514,7 @@ fn an_encoder_that_can_do_no_more_says_so_last() {
     assert_eq!((counters.submitted, counters.encoded, counters.failed), (2, 1, 1));
     stage.set("FAULT=");
     assert_eq!(units.stop(PATIENCE), Ok(()));
-    assert_clean_soon(&stage, "an encoder that can do no more");
+    stage.assert_clean_soon("an encoder that can do no more");
 }
 
 #[test]

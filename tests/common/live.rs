@@ -190,17 +190,3 @@ pub fn wait_for_the_ends(stage: &Stage) {
         std::thread::sleep(ms(1));
     }
 }
-
-/// Sessions may end on threads of their own: waits for them. Nothing is left then, and no rule was broken.
-pub fn assert_clean_soon(stage: &Stage, what: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    // One report for both: an attempt that was about to begin may come between two.
-    let report = loop {
-        let report = stage.report();
-        if report.leaks().is_empty() || Instant::now() > deadline {
-            break report;
-        }
-        std::thread::sleep(ms(1));
-    };
-    report.assert_clean(what);
-}

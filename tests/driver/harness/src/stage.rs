@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use d264_double_common::bridge::{Receive, Text};
 use d264_double_common::settings::PREFIX;
@@ -12,6 +13,13 @@ use crate::build::{Double, Part};
 use crate::report::Report;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// How long what goes on by itself is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Threads of the library that make calls of the driver when nobody waits for them: a session's, one that tries to come
+/// back to the hardware, and one that ends what was left.
+const GO_ON_BY_THEMSELVES: [&str; 3] = ["direct264-nvenc", "direct264-retry", "direct264-end"];
 
 /// A library of the double, loaded and never unloaded.
 #[derive(Debug)]
@@ -108,6 +116,25 @@ impl Stage {
         create(list.as_mut_ptr())
     }
 
+    /// What goes on by itself once a stream is dropped, such as an attempt that was under way, has come to its end; no
+    /// rule was broken, and nothing is left behind.
+    ///
+    /// # Panics
+    /// If not, or if a thread goes on for too long; says what.
+    pub fn assert_clean_soon(&self, who: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            // An attempt that is about to begin has nothing yet; a thread that has just begun does not have its name.
+            let (thread, report) = (thread_that_goes_on(), self.report());
+            let leaks = report.leaks();
+            if thread.is_none() && leaks.is_empty() {
+                return report.assert_clean(who);
+            }
+            assert!(Instant::now() < deadline, "{who} leaves behind the thread {thread:?} and {leaks:?}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// The report as of now.
     #[must_use]
     pub fn report(&self) -> Report {
@@ -120,6 +147,12 @@ impl Stage {
         report(0, receive);
         Report::parse(&RECEIVED.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn thread_that_goes_on() -> Option<String> {
+    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let mut names = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("comm")).ok());
+    names.find(|name| GO_ON_BY_THEMSELVES.contains(&name.trim_end()))
 }
 
 /// Runs one test of this test program in a process of its own, which finds the double as its driver and has the given
