@@ -152,6 +152,30 @@ fn a_still_picture_sharpens_to_the_finest_quantiser_and_then_costs_next_to_nothi
     }
 }
 
+/// Film on a faster display: some pictures come twice. That is no stillness, and what follows is no cut.
+#[test]
+fn repeated_pictures_disturb_neither_the_rate_nor_the_quality() {
+    let size = size(640, 360);
+    for (hz, each) in [(30, 5), (60, 2)] {
+        for mut encoder in software(&config(size, hz, 1_000)) {
+            let camera = picture::Camera::new(size);
+            let is_repeated = |number: u32| number % each == each - 1;
+            let shown = |number: u32| if is_repeated(number) { number - 1 } else { number };
+            let units: Vec<_> = (0..4 * hz)
+                .map(|number| {
+                    encode(&mut *encoder, &camera.i420(shown(number)), i64::from(number), Picture::Auto)
+                })
+                .collect();
+            let what = format!("{hz} pictures a second, each {each}. comes again");
+            assert_within(&windows(&units, hz as usize, hz as usize), 1e6, 0.85, 1.1, &what);
+            let moving = (0..).zip(&units).skip(hz as usize).filter(|(number, _)| !is_repeated(*number));
+            let qps: Vec<u8> = moving.filter_map(|(_, unit)| unit.qp).collect();
+            let (finest, coarsest) = (qps.iter().min().unwrap(), qps.iter().max().unwrap());
+            assert!(coarsest - finest <= 6, "{what}: quantisers {finest} to {coarsest}");
+        }
+    }
+}
+
 /// Whether the quantiser of each picture is from `min` to `max`.
 fn within(units: &[OwnedAccessUnit], min: u8, max: u8) -> bool {
     units.iter().all(|unit| unit.qp.is_some_and(|qp| (min..=max).contains(&qp)))

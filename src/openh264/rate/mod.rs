@@ -33,6 +33,8 @@ const BRAKE_AT_PICTURES: f32 = 2.0;
 const MOST_STEPS_BRAKED: f32 = 8.0;
 /// So many seconds' worth of an IDR or a cut is forgiven when the one before is a second away.
 const FORGIVEN_SECONDS: f32 = 0.08;
+/// From this share below the target on the last second was still, and a picture that is sharpened may be large.
+const QUIET_AT: f32 = -0.25;
 /// So many seconds' worth of debt or credit is left alone, or the quantiser would never rest; the rest is paid off over
 /// so many seconds; and no more credit or debt than this is kept, so
 /// that a still picture saves up for no burst and a starved stream recovers.
@@ -48,6 +50,8 @@ const STEP_DOWN_AT: f32 = 1.1;
 /// to as much again.
 const PATIENT_WITHIN: f32 = 0.04;
 const IMPATIENCE: f32 = 15.0;
+/// And the next pictures may have so many shares more for each share that it is below.
+const CATCH_UP: f32 = 2.0;
 /// Steps of the quantiser up from one picture to the next, but for a cut and a new target.
 const MOST_STEPS_UP: f32 = 4.0;
 const MOST_STEPS_DOWN: f32 = 4.0;
@@ -266,7 +270,8 @@ impl RateControl {
         let little = LEFT_ALONE_SECONDS * self.bps();
         let debt = self.debt_bits - self.debt_bits.clamp(-little, little);
         let payback_pictures = (PAYBACK_SECONDS * self.frame_rate.as_f64() as f32).max(3.0);
-        (picture - debt / payback_pictures)
+        let behind = (-self.window.excess() - PATIENT_WITHIN).max(0.0);
+        (picture * (1.0 + CATCH_UP * behind) - debt / payback_pictures)
             .clamp(0.75 * picture, 1.2 * picture)
             .min(self.window.room_bits(HELD_BACK_AT))
             .max(0.3 * picture)
@@ -277,7 +282,7 @@ impl RateControl {
         let credit = (-self.debt_bits / (MOST_CREDIT_SECONDS * self.bps())).max(0.0);
         let budget = budget * (STEP_DOWN_BUDGET + STEP_DOWN_CREDIT * credit);
         // After a still second there is room for a burst, and a picture to sharpen.
-        let is_quiet = room > 5.0 * self.picture_bits();
+        let is_quiet = self.window.excess() < QUIET_AT;
         if is_quiet { budget.max(self.intra_budget()).min(room) } else { budget.min(room) }
     }
 

@@ -18,6 +18,9 @@ const INTRA_SLOPE: f32 = 0.125;
 const INTRA_LOG_COST: f32 = -2.32;
 /// What one step finer than the reference adds to a picture, as a share of an intra picture, before it is learned.
 const FIRST_REFINEMENT: f32 = 0.065;
+/// What it is learned to be, at least and at most: on a picture that stands still it looks like less than it is.
+const LEAST_REFINEMENT: f32 = 0.035;
+const MOST_REFINEMENT: f32 = 0.2;
 /// Doublings that a picture is cheaper for each step that its reference is finer than itself.
 const FINER_REFERENCE: f32 = 0.17;
 /// Motion below this many levels is noise to the model.
@@ -28,6 +31,10 @@ const ODD_MOTION: f32 = 1.5;
 const CUT_LOG_MOTION: f32 = 2.0;
 /// Below this motion a picture is still: log2 of a seventh of a level.
 const STILL_LOG_MOTION: f32 = -2.7;
+
+/// So many pictures in a row that bring nothing new are repeated ones, as of film on a faster display, which tell nothing
+/// of those that move; from then on the scene stands still.
+const MOST_REPEATS: u32 = 8;
 
 /// How much a picture moves, as log2 of levels a pixel.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
@@ -60,8 +67,10 @@ struct Seen {
     cost: Option<f32>,
     /// The motion of late.
     motion: LogMotion,
-    /// P pictures since the last one that was predicted from itself.
+    /// P pictures since the last one that was predicted from itself, but for repeated ones.
     learned: u32,
+    /// Pictures since the last one that moved.
+    stills: u32,
 }
 
 #[derive(Debug)]
@@ -85,7 +94,7 @@ impl Scene {
     pub(super) fn new(size: FrameSize) -> Self {
         Self {
             log_pixels: log2((size.width() * size.height()) as f32),
-            seen: [Seen { cost: None, motion: LogMotion(0.0), learned: 0 }; 2],
+            seen: [Seen { cost: None, motion: LogMotion(0.0), learned: 0, stills: 0 }; 2],
             layer: Layer::Base,
             intra_cost: 0.0,
             intra_bias: 0.0,
@@ -151,9 +160,12 @@ impl Scene {
         let steady = (bits - refinement).max(0.3 * bits) / relief;
         let seen =
             log2(steady) - self.log_pixels - MOTION_EXPONENT * motion.0 + INTER_SLOPE * (qp - MODEL_QP);
-        let Seen { cost, motion: motion_before, learned } = *self.seen();
+        let Seen { cost, motion: motion_before, learned, stills } = *self.seen();
         let is_odd = (motion.0 - motion_before.0).abs() > ODD_MOTION;
+        let stills = if motion.is_still() { stills.saturating_add(1) } else { 0 };
+        let is_repeated = (1..=MOST_REPEATS).contains(&stills);
         let gain = match learned {
+            _ if is_repeated => 0.0,
             0 => 1.0,
             _ if is_odd => 0.1,
             // The more of the picture was refinement, the less it tells of the rest.
@@ -163,16 +175,19 @@ impl Scene {
         self.intra_bias = (self.intra_bias + (log2(bits) - log2(self.intra_bits(qp))).max(0.0)).min(1.5);
         if let Some(expected) = self.steady_bits(motion, qp)
             && refinement > 0.3 * bits
-            && !is_odd
+            && (is_repeated || !is_odd)
         {
             let ratio = ((bits - expected) / refinement).clamp(0.5, 2.0);
-            self.refinement = (self.refinement * (0.75 + 0.25 * ratio)).clamp(0.02, 0.2);
+            self.refinement =
+                (self.refinement * (0.75 + 0.25 * ratio)).clamp(LEAST_REFINEMENT, MOST_REFINEMENT);
         }
         let cost = cost.unwrap_or(seen);
+        let motion_gain = if is_repeated { 0.0 } else { gain.max(0.2) };
         self.seen[self.layer as usize] = Seen {
             cost: Some(cost + gain * (seen - cost)),
-            motion: LogMotion(motion_before.0 + gain.max(0.2) * (motion.0 - motion_before.0)),
-            learned: learned.saturating_add(1),
+            motion: LogMotion(motion_before.0 + motion_gain * (motion.0 - motion_before.0)),
+            learned: learned.saturating_add(u32::from(!is_repeated)),
+            stills,
         };
         if self.layer == Layer::Leaf {
             return;
@@ -266,6 +281,22 @@ mod tests {
         scene.learn(800.0, LogMotion::new(0.0), 28.0);
         let after = scene.steady_bits(LogMotion::new(2.0), 28.0).unwrap();
         assert!((after / before - 1.0).abs() < 0.25, "{before} became {after}");
+    }
+
+    #[test]
+    fn what_follows_a_repeated_picture_is_no_cut_until_the_scene_stands_still() {
+        let mut scene = scene();
+        for _ in 0..20 {
+            scene.learn(30_000.0, LogMotion::new(2.0), 28.0);
+        }
+        for _ in 0..MOST_REPEATS {
+            scene.learn(800.0, LogMotion::new(0.0), 28.0);
+            assert!(!scene.is_cut(LogMotion::new(5.0)));
+        }
+        for _ in 0..MOST_REPEATS {
+            scene.learn(800.0, LogMotion::new(0.0), 28.0);
+        }
+        assert!(scene.is_cut(LogMotion::new(5.0)));
     }
 
     #[test]
