@@ -59,7 +59,7 @@ const MOST_STEPS_DOWN: f32 = 4.0;
 const COARSER_BY: u8 = 16;
 /// A picture after a step down may have this share of its budget, and this much more with full credit.
 const STEP_DOWN_BUDGET: f32 = 1.1;
-const STEP_DOWN_CREDIT: f32 = 0.35;
+const STEP_DOWN_CREDIT: f32 = 0.2;
 
 /// What the next picture is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
