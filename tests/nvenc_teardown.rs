@@ -155,3 +155,17 @@ fn a_staged_picture_survives_no_session_that_hangs_before_it_is_submitted() {
     stage.set("FAULT=");
     stage.assert_clean_soon("a picture that was staged");
 }
+
+/// Ended as any other, within its context: a part of it that cannot enter that once more is in it all the same.
+#[test]
+fn a_session_that_opens_too_late_ends_in_its_context() {
+    let stage = Double::get().load();
+    for push in 1..=6 {
+        let limits = CallLimits::DEFAULT.open(Duration::from_millis(100));
+        stage.set("FAULT=nvEncInitializeEncoder:1=hang");
+        let too_late = NvencEncoder::new(&bounded(limits)).unwrap_err();
+        assert!(matches!(too_late, Error::Unavailable(why) if why.reason == Reason::TimedOut));
+        stage.set(&format!("FAULT=cuCtxPushCurrent:{push}=2"));
+        stage.assert_clean_soon("a session that opens too late");
+    }
+}

@@ -430,7 +430,7 @@ fn serve(shared: &Shared, config: &EncoderConfig, progress: Progress) {
     let mut session = match opened {
         Ok((session, setup)) => match shared.answer(Answer::Opened(Ok(setup))) {
             Ok(()) => session,
-            Err(_too_late) => return,
+            Err(_too_late) => return session.end(Vec::new()),
         },
         Err(error) => {
             let _ = shared.answer(Answer::Opened(Err(error)));
