@@ -20,7 +20,7 @@ use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
     Backend, CallForm, CallLimits, Colour, CudaImage, Encoder, EncoderConfig, Error, Frame, FrameError,
-    FrameSize, GpuChoice, Matrix, NvencConfig, Picture, PixelFormat, Range, Reason, RgbOrder, Timestamp,
+    FrameSize, Matrix, NvencConfig, Picture, PixelFormat, Range, Reason, RgbOrder, Timestamp,
 };
 
 fn stage(settings: &str) -> Stage {
@@ -525,8 +525,8 @@ fn contexts_and_streams_of_cudarc_say_which_gpu_encodes_and_what_it_waits_for() 
     let size = size(320, 240);
     let pictures = camera(size, 0..4);
     let device = Device::new();
-    let gpu = GpuChoice::of_context(&device.context);
-    assert_eq!(gpu, GpuChoice::Index(0));
+    let gpu = direct264::GpuChoice::of_context(&device.context);
+    assert_eq!(gpu, direct264::GpuChoice::Index(0));
     let own = device.context.new_stream().unwrap();
     for form in [CallForm::default(), CallForm::Direct] {
         let config = config(size, 30, 1_000).nvenc(NvencConfig::new().form(form).gpu(gpu));

@@ -42,7 +42,7 @@ const CALLS: [&str; 15] = [
 ];
 const ANSWERS: [&str; 7] = ["20", "10", "8", "4000000000", "18", "hang30", "hang"];
 /// More input is needed: of a picture that was taken, or an end of stream that is one.
-const HELD_BACK: &str = "nvEncEncodePicture:1=17!";
+const HELD_BACK: &str = "nvEncEncodePicture:1=17";
 
 /// Pictures of one size.
 struct Scene {

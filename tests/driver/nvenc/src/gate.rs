@@ -7,7 +7,7 @@ use d264_double_common::Function;
 
 use crate::driver::{broke, enter, leave};
 use crate::session::{self, Session, lock};
-use crate::status::{GENERIC, INVALID_ENCODERDEVICE};
+use crate::status::{GENERIC, INVALID_ENCODERDEVICE, NEED_MORE_INPUT};
 
 /// What a lock is to hand out instead of the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,9 @@ pub(crate) fn shared_call(
         let result = match faulted {
             None => body(&session),
             Some((status, work_first)) => {
-                if work_first {
+                // "Need more input" is the answer of a driver that has taken what it was given, an end of stream too.
+                let was_taken = function == Function::nvEncEncodePicture && status == NEED_MORE_INPUT;
+                if work_first || was_taken {
                     let _ = body(&session);
                 }
                 Err(status)
