@@ -111,7 +111,13 @@ impl Coder {
             parameters.sSpatialLayers[0].iDLayerQp = parameters.sSpatialLayers[0].iDLayerQp.max(least_qp);
         }
         // SAFETY: the parameters are complete, and only read.
-        let status = unsafe { initialise(self.encoder.as_ptr(), &raw const parameters) };
+        let mut status = unsafe { initialise(self.encoder.as_ptr(), &raw const parameters) };
+        if status != 0 && config.slices != Slices::One {
+            // Its rate control wants so many rows for each slice; without it low pictures can have several too.
+            parameters.iRCMode = RATE_OFF;
+            // SAFETY: as above; the encoder was not initialised yet.
+            status = unsafe { initialise(self.encoder.as_ptr(), &raw const parameters) };
+        }
         if status == 0 { Ok(()) } else { Err(format!("openh264 refuses the parameters with {status}")) }
     }
 
