@@ -280,10 +280,9 @@ fn check_structure(unit: &OwnedAccessUnit) {
 }
 
 /// What a quantiser leaves of a picture at the least, in dB of luma. Where a fine one follows a coarse one openh264 codes
-/// macroblocks coarser whose levels no CAVLC word holds, and on the double it skips what it takes for background; in a
-/// picture of six macroblocks one is much. Hence the upper end.
+/// macroblocks coarser whose levels no CAVLC word holds, hence the upper end.
 fn floor_db(qp: u8) -> f64 {
-    (52.0 - 0.9 * f64::from(qp)).clamp(8.0, 36.0)
+    (52.0 - 0.9 * f64::from(qp)).clamp(8.0, 38.0)
 }
 
 fn check_pictures(coded: &[Coded]) {

@@ -256,7 +256,7 @@ fn fill_in(parameters: &mut SEncParamExt, config: &Config) {
     parameters.bEnableSceneChangeDetect = false;
     parameters.bEnableFrameCroppingFlag = true;
     parameters.bEnableDenoise = false;
-    parameters.bEnableBackgroundDetection = true;
+    parameters.bEnableBackgroundDetection = false;
     parameters.bEnableAdaptiveQuant = false;
     parameters.bEnableLongTermReference = false;
     parameters.iMultipleThreadIdc = 1;
