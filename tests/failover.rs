@@ -10,7 +10,7 @@ use common::live::{
     Live, PATIENCE, assert_decodable, fallbacks, hasty, ms, patient, small, wait_for_the_ends, words,
 };
 use common::{config, encode, picture, size};
-use d264_double::Double;
+use d264_double::{Double, threads};
 use direct264::{
     BackOff, Backend, Bitrate, CallForm, CallLimits, Encoder, Error, Event, EventKind, FailoverConfig, Frame,
     FrameRate, NvencConfig, Order, Picture, PixelFormat, QpRange, Reason, Timestamp, open,
@@ -18,13 +18,6 @@ use direct264::{
 
 fn kbps(kbps: u64) -> Bitrate {
     Bitrate::from_kbps(kbps).unwrap()
-}
-
-/// Threads of this process with that name.
-fn threads_named(name: &str) -> usize {
-    let threads = std::fs::read_dir("/proc/self/task").unwrap();
-    let names = threads.flatten().map(|thread| std::fs::read_to_string(thread.path().join("comm")));
-    names.filter(|comm| comm.as_ref().is_ok_and(|comm| comm.trim_end() == name)).count()
 }
 
 #[test]
@@ -448,7 +441,7 @@ fn a_driver_that_hangs_whenever_it_is_asked_is_not_given_one_thread_after_the_ot
         std::thread::sleep(ms(10));
     }
     // Those that come later wait behind the first.
-    let hang = threads_named("direct264-nvenc");
+    let hang = threads().iter().filter(|name| *name == "direct264-nvenc").count();
     assert!((1..=4).contains(&hang), "{hang} threads hang");
     stage.set("FAULT=");
     live.frames_until(Backend::Nvenc);

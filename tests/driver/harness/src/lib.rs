@@ -17,5 +17,6 @@ pub use clip::{Clip, decode, ffmpeg_or_say_so, psnr_y};
 pub use fork::in_a_fork;
 pub use report::{Report, Violation};
 pub use stage::{
-    Library, Stage, as_child, as_child_with, passed_as_child, passed_as_child_with, with_each_fault_as_child,
+    Library, Stage, as_child, as_child_with, passed_as_child, passed_as_child_with, threads,
+    with_each_fault_as_child,
 };

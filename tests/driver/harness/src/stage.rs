@@ -125,7 +125,8 @@ impl Stage {
         let deadline = Instant::now() + PATIENCE;
         loop {
             // An attempt that is about to begin has nothing yet; a thread that has just begun does not have its name.
-            let (thread, report) = (thread_that_goes_on(), self.report());
+            let thread = threads().into_iter().find(|name| GO_ON_BY_THEMSELVES.contains(&name.as_str()));
+            let report = self.report();
             let leaks = report.leaks();
             if thread.is_none() && leaks.is_empty() {
                 return report.assert_clean(who);
@@ -149,10 +150,13 @@ impl Stage {
     }
 }
 
-fn thread_that_goes_on() -> Option<String> {
+/// The names of the threads of this process.
+#[must_use]
+pub fn threads() -> Vec<String> {
     let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-    let mut names = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("comm")).ok());
-    names.find(|name| GO_ON_BY_THEMSELVES.contains(&name.trim_end()))
+    // One may have ended meanwhile.
+    let names = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("comm")).ok());
+    names.map(|name| name.trim_end().to_owned()).collect()
 }
 
 /// Runs one test of this test program in a process of its own, which finds the double as its driver and has the given

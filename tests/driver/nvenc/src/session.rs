@@ -19,8 +19,8 @@ use crate::pixels::{Picture, Raw};
 use crate::report::{self, Log};
 use crate::resource::{Mapping, Registration};
 use crate::status::{
-    ENCODER_NOT_INITIALIZED, GENERIC, INVALID_CALL, INVALID_DEVICE, INVALID_PARAM, INVALID_PTR,
-    INVALID_VERSION, OUT_OF_MEMORY, UNSUPPORTED_DEVICE,
+    ENCODER_BUSY, ENCODER_NOT_INITIALIZED, GENERIC, INVALID_CALL, INVALID_DEVICE, INVALID_PARAM, INVALID_PTR,
+    INVALID_VERSION, LOCK_BUSY, NEED_MORE_INPUT, OUT_OF_MEMORY, UNSUPPORTED_DEVICE,
 };
 use crate::view::{Address, View};
 
@@ -203,7 +203,8 @@ impl Session {
 
     pub(crate) fn note_failure(&mut self, function: Function, status: u32, injected: bool) {
         // Busy and "need more input" are no failures.
-        self.spent |= !matches!(status, 13 | 17 | 18) && (injected || status == GENERIC);
+        self.spent |=
+            !matches!(status, LOCK_BUSY | NEED_MORE_INPUT | ENCODER_BUSY) && (injected || status == GENERIC);
         self.last_error = CString::new(format!("{} answers {status}", function.name())).unwrap_or_default();
     }
 

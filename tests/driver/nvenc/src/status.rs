@@ -13,8 +13,8 @@ pub(crate) const LOCK_BUSY: u32 = 13;
 pub(crate) const NOT_ENOUGH_BUFFER: u32 = 14;
 pub(crate) const INVALID_VERSION: u32 = 15;
 pub(crate) const MAP_FAILED: u32 = 16;
-/// "Need more input".
 pub(crate) const NEED_MORE_INPUT: u32 = 17;
+pub(crate) const ENCODER_BUSY: u32 = 18;
 pub(crate) const GENERIC: u32 = 20;
 pub(crate) const UNIMPLEMENTED: u32 = 22;
 pub(crate) const RESOURCE_REGISTER_FAILED: u32 = 23;
