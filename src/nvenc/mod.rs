@@ -26,6 +26,8 @@ mod encoder;
 #[cfg(nvenc)]
 mod ended;
 #[cfg(nvenc)]
+mod job;
+#[cfg(nvenc)]
 mod lent;
 #[cfg(nvenc)]
 mod look;

@@ -8,8 +8,8 @@ use crate::encoder::{AccessUnit, Backend, Encoder, Picture, StageTimes};
 use crate::error::{DriverError, Error};
 use crate::event::EventKind;
 use crate::frame::CudaImage;
+use crate::nvenc::job::Job;
 use crate::nvenc::pixels::SurfaceFormat;
-use crate::nvenc::runner::Job;
 use crate::reason::Reason;
 use crate::units::Timestamp;
 

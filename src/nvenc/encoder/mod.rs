@@ -10,11 +10,12 @@ use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::job::{Job, Reply};
 use super::lent::Pool;
 use super::opening::Setup;
 use super::pixels::{Staging, SurfaceFormat};
 use super::probe::{Capabilities, Version};
-use super::runner::{Job, Reply, Runner};
+use super::runner::Runner;
 use super::session::{Output, SLOTS};
 use crate::annexb::is_droppable;
 use crate::config::{EncoderConfig, GpuUuid};

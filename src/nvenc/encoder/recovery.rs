@@ -6,7 +6,7 @@ use super::NvencEncoder;
 use crate::encoder::Recovery;
 use crate::error::Error;
 use crate::event::EventKind;
-use crate::nvenc::runner::Job;
+use crate::nvenc::job::Job;
 use crate::references::Answer;
 use crate::units::FrameId;
 
