@@ -6,8 +6,8 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use d264_double::Double;
 use direct264::{
-    Backend, Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Order, Picture, PixelFormat,
-    Timestamp, open,
+    Backend, BackendOrder, Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Picture,
+    PixelFormat, Timestamp, open,
 };
 
 // The pictures of `direct264 bench`, so that the figures can be compared.
@@ -41,7 +41,7 @@ fn encode(c: &mut Criterion, name: &str, backend: Backend) {
             FrameRate::hz(30).expect("30 is a rate"),
             Bitrate::from_kbps(kbps).expect("the bitrate is one"),
         );
-        let mut encoder = open(&config, &Order::only(backend)).expect("the backend opens").encoder;
+        let mut encoder = open(&config, &BackendOrder::only(backend)).expect("the backend opens").encoder;
         let source = source::BuiltIn::new(size, 2 * PICTURES, 1);
         // The first half only: a cut in every round would be a share of cuts that no stream has.
         let pictures: Vec<_> = (0..PICTURES).map(|index| source.picture(index)).collect();

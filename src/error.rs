@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use crate::encoder::Backend;
+use crate::backend::Backend;
 use crate::frame::PixelFormat;
 use crate::reason::Reason;
 use crate::units::FrameSize;
@@ -25,6 +25,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the caller's call is at fault, and the encoder as good as before.
+    pub(crate) const fn is_of_the_caller(&self) -> bool {
+        matches!(self, Self::Config(_) | Self::Frame(_))
+    }
+
     /// Whether CUDA has given up the context that the call was in.
     pub(crate) fn is_context_lost(&self) -> bool {
         match self {
@@ -55,6 +60,12 @@ impl StdError for Error {
             Self::Unavailable(e) => e,
             Self::Driver(e) => e,
         })
+    }
+}
+
+impl From<crate::backend::UnknownBackend> for ConfigError {
+    fn from(e: crate::backend::UnknownBackend) -> Self {
+        Self::UnknownBackend { word: e.word }
     }
 }
 
@@ -317,6 +328,8 @@ pub enum FrameError {
         /// The encoder's size.
         encoder: FrameSize,
     },
+    /// A frame of a pipeline is in flight, or came out and was not taken: flush the pipeline first.
+    InFlight,
     /// Every page-locked frame of the encoder is lent: encode or drop one.
     AllLent {
         /// How many there are.
@@ -404,6 +417,7 @@ impl fmt::Display for FrameError {
                 )
             }
             Self::Size { frame, encoder } => write!(f, "frame of {frame} for an encoder of {encoder}"),
+            Self::InFlight => f.write_str("a frame of a pipeline is under way: flush the pipeline first"),
             Self::AllLent { lent } => write!(f, "all {lent} frames of the encoder are lent"),
             Self::NotLent { format } => {
                 write!(

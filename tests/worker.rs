@@ -22,8 +22,8 @@ use direct264::worker::{
     WorkerError, spawn,
 };
 use direct264::{
-    Backend, Bitrate, Encoder, EncoderConfig, Error, EventKind, Frame, FrameError, FrameRate, FrameSize,
-    Order, Picture, PixelFormat, QpRange, Timestamp, open,
+    Backend, BackendOrder, Bitrate, Encoder, EncoderConfig, Error, EventKind, Frame, FrameError, FrameRate,
+    FrameSize, Picture, PixelFormat, QpRange, Timestamp, open,
 };
 
 /// Pictures of a camera as frames of a pool.
@@ -449,7 +449,7 @@ fn one_task_serves_several_workers() {
 #[test]
 fn a_failover_in_mid_stream_is_an_idr_and_no_loss() {
     let stage = Double::get().load();
-    let opened = open(&hasty(), &Order::auto()).unwrap();
+    let opened = open(&hasty(), &BackendOrder::auto()).unwrap();
     let (frames, mut units) = spawn(opened.encoder, WorkerConfig::new()).unwrap();
     let source = Source::new(small());
     let mut received: Vec<Unit> = Vec::new();
@@ -473,7 +473,7 @@ fn a_failover_in_mid_stream_is_an_idr_and_no_loss() {
     assert_eq!(words(&frames.take_events()), ["selected", "fell_back", "restored"]);
     let counters = frames.with_encoder(|encoder| encoder.counters()).unwrap();
     assert_eq!((counters.fallbacks, counters.restorations), (1, 1));
-    assert_eq!(counters.nvenc_frames + counters.openh264_frames, received.len() as u64);
+    assert_eq!(counters.frames(Backend::Nvenc) + counters.frames(Backend::OpenH264), received.len() as u64);
     assert_eq!(units.stop(PATIENCE), Ok(()));
     stage.assert_clean_soon("a failover in a worker");
 

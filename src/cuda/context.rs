@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use direct264_sys::cuda::{CUcontext, CUctx_st, CUdevice, Driver, Functions};
 
 use super::{Stream, check};
-use crate::encoder::Backend;
+use crate::backend::Backend;
 use crate::error::{DriverError, Error, Unavailable};
 
 /// The primary context of one device, retained once for all who use it here and released with the last of them.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use direct264_sys::cuda::{CU_EVENT_DISABLE_TIMING, CUevent_st, CUstream};
 
 use super::{Context, Stream, check};
-use crate::encoder::Backend;
+use crate::backend::Backend;
 use crate::error::DriverError;
 
 /// An event, recorded anew for each picture.

@@ -29,7 +29,7 @@ use direct264_sys::cuda::{CUDA_ERROR_NOT_INITIALIZED, CUDA_ERROR_OUT_OF_MEMORY, 
 #[cfg(openh264)]
 use direct264_sys::cuda::{Driver, InitError, load};
 
-use crate::encoder::Backend;
+use crate::backend::Backend;
 use crate::error::DriverError;
 #[cfg(openh264)]
 use crate::error::FrameError;

@@ -8,9 +8,9 @@ use std::sync::{Arc, Weak};
 
 use super::{Context, Event, PinnedMemory, Place, Stream, bytes_of, download, frame_in};
 use crate::config::CallForm;
-use crate::encoder::Remains;
 use crate::error::{DriverError, Error, FrameError};
 use crate::frame::{CudaImage, Frame};
+use crate::remains::Remains;
 use crate::units::{FrameSize, Timestamp};
 use thread::ReaderThread;
 

@@ -13,7 +13,7 @@ use direct264_sys::cuda::{
 };
 
 use super::{Context, PinnedMemory, PitchedMemory, check};
-use crate::encoder::Backend;
+use crate::backend::Backend;
 use crate::error::DriverError;
 use crate::frame::DevicePlane;
 

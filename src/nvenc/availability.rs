@@ -7,7 +7,7 @@ use direct264_sys::nvenc::{
     NV_ENC_ERR_UNSUPPORTED_DEVICE, NegotiateError, OpenError, Status,
 };
 
-use crate::encoder::Backend;
+use crate::backend::Backend;
 use crate::error::{DriverError, Error, Unavailable};
 use crate::reason::Reason;
 

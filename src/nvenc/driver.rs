@@ -12,8 +12,8 @@ use direct264_sys::nvenc::{
 
 use super::availability;
 use super::params::Params;
+use crate::backend::Backend;
 use crate::cuda::{Context, refused as refused_by_cuda};
-use crate::encoder::Backend;
 use crate::error::{DriverError, Error, Unavailable};
 use crate::reason::Reason;
 

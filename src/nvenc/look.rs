@@ -10,8 +10,8 @@ use direct264_sys::nvenc::{ApiVersion, DriverApi};
 use super::availability::as_unavailable;
 use super::driver::{self, Drivers};
 use super::probe::{Capabilities, Gpu, Probe, Version};
+use crate::backend::Backend;
 use crate::config::GpuUuid;
-use crate::encoder::Backend;
 use crate::error::Unavailable;
 use crate::reason::Reason;
 

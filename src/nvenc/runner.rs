@@ -10,11 +10,12 @@ use super::opening::{self, Setup};
 use super::progress::Progress;
 use super::seat;
 use super::session::Session;
+use crate::backend::Backend;
 use crate::config::{CallForm, CallLimits, EncoderConfig};
 use crate::cuda::PinnedMemory;
-use crate::encoder::{Backend, Remains};
 use crate::error::{DriverError, Error, Unavailable};
 use crate::reason::Reason;
+use crate::remains::Remains;
 
 /// A session and who makes its calls.
 #[derive(Debug)]
@@ -63,11 +64,16 @@ impl Runner {
         }
     }
 
+    /// Whether the session has a thread to end on, so that the caller need not wait for its end.
+    pub(super) const fn closes_by_itself(&self) -> bool {
+        matches!(self, Self::Bounded(_))
+    }
+
     /// Has a session that failed end where that costs the caller nothing: on its own thread. On the caller's thread it
     /// stays until [`close`](Runner::close).
-    pub(super) fn begin_to_close(&mut self, memory: impl FnOnce() -> Vec<PinnedMemory>) {
+    pub(super) fn begin_to_close(&mut self, memory: Vec<PinnedMemory>) {
         if let Self::Bounded(worker) = self {
-            worker.begin_to_close(memory());
+            worker.begin_to_close(memory);
         }
     }
 
@@ -162,12 +168,7 @@ impl Worker {
     }
 
     fn run(&mut self, job: Job, first: bool) -> Result<Reply, DriverError> {
-        // A picture in device memory also waits for what the GPU has still to write there.
-        let is_behind_others = matches!(
-            job,
-            Job::EncodeDevice { .. } | Job::Fetch { .. } | Job::Pipe { is_behind_others: true, .. }
-        );
-        let limit = if first || is_behind_others { self.limits.first } else { self.limits.rest };
+        let limit = if first || job.is_behind_others() { self.limits.first } else { self.limits.rest };
         if self.is_lost || self.is_closing {
             return Err(self.timed_out(limit));
         }

@@ -19,7 +19,7 @@ use openh264_sys2::{
 
 use super::api::Api;
 use super::planar::Planes;
-use crate::encoder::Backend;
+use crate::backend::Backend;
 use crate::error::DriverError;
 use crate::units::FrameSize;
 

@@ -8,12 +8,12 @@
 //!
 //! ```
 //! use direct264::worker::{FramePool, WorkerConfig, spawn};
-//! use direct264::{Bitrate, EncoderConfig, FrameRate, FrameSize, Order, Picture, PixelFormat, Timestamp};
+//! use direct264::{Bitrate, EncoderConfig, FrameRate, FrameSize, BackendOrder, Picture, PixelFormat, Timestamp};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let size = FrameSize::new(320, 240)?;
 //! let config = EncoderConfig::new(size, FrameRate::hz(30)?, Bitrate::from_kbps(500)?);
-//! let opened = direct264::open(&config, &Order::auto())?;
+//! let opened = direct264::open(&config, &BackendOrder::auto())?;
 //! let (frames, mut units) = spawn(opened.encoder, WorkerConfig::new())?;
 //!
 //! let pool = FramePool::new(4);

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::future::poll_fn;
 use std::mem;
-use std::ops::{Deref, Range};
+use std::ops::Deref;
 use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
@@ -13,17 +13,14 @@ use std::time::{Duration, Instant};
 use super::frame::HostFrame;
 use super::recycle::Recycler;
 use super::shared::{Shared, State, WorkerCounters};
-use crate::encoder::{AccessUnit, OwnedAccessUnit};
+use crate::access_unit::{AccessUnit, OwnedAccessUnit, UnitBuffer};
 use crate::error::Error;
 use crate::event::Event;
-use crate::select::FailoverEncoder;
+use crate::failover::FailoverEncoder;
 use crate::units::Timestamp;
 
 /// An access unit or an error, or the end.
 type Next = Option<Result<Unit, WorkerError>>;
-
-/// The memory of an access unit: bytes, and where its NAL units lie.
-pub(super) type UnitMemory = (Vec<u8>, Vec<Range<usize>>);
 
 /// An access unit, with what the worker knows of it. Its memory goes back to the worker when it is dropped.
 #[derive(Debug)]
@@ -32,13 +29,12 @@ pub struct Unit {
     waited: Duration,
     coded_at: Instant,
     /// `None` once the memory is somebody else's.
-    home: Option<Arc<Recycler<UnitMemory>>>,
+    home: Option<Arc<Recycler<UnitBuffer>>>,
 }
 
 impl Unit {
-    pub(super) fn new(unit: &AccessUnit<'_>, waited: Duration, home: &Arc<Recycler<UnitMemory>>) -> Self {
-        let (bytes, nal_ranges) = home.take().unwrap_or_default();
-        let unit = unit.copied_into(bytes, nal_ranges);
+    pub(super) fn new(unit: &AccessUnit<'_>, waited: Duration, home: &Arc<Recycler<UnitBuffer>>) -> Self {
+        let unit = unit.copied_into(home.take().unwrap_or_default());
         Self { unit, waited, coded_at: Instant::now(), home: Some(Arc::clone(home)) }
     }
 
@@ -58,12 +54,15 @@ impl Unit {
     #[must_use]
     pub fn into_owned(mut self) -> OwnedAccessUnit {
         self.home = None;
-        let (bytes, nal_ranges) = self.memory();
-        OwnedAccessUnit { bytes, nal_ranges, ..self.unit.clone() }
+        let UnitBuffer { bytes, nal_ranges } = self.memory();
+        OwnedAccessUnit { bytes, nal_ranges, info: self.unit.info }
     }
 
-    fn memory(&mut self) -> UnitMemory {
-        (mem::take(&mut self.unit.bytes), mem::take(&mut self.unit.nal_ranges))
+    fn memory(&mut self) -> UnitBuffer {
+        UnitBuffer {
+            bytes: mem::take(&mut self.unit.bytes),
+            nal_ranges: mem::take(&mut self.unit.nal_ranges),
+        }
     }
 }
 
@@ -89,13 +88,9 @@ impl Drop for Unit {
 pub enum Step {
     /// Encoding a frame: its timestamp, unless it could not be shown as a frame at all.
     Frame(Option<Timestamp>),
-    /// Setting the frame rate.
-    FrameRate,
-    /// Setting the bitrate.
-    Bitrate,
-    /// Setting the range of quantisers.
-    QpRange,
-    /// Setting the size.
+    /// Changing settings other than the size.
+    Settings,
+    /// Changing the size.
     Size,
 }
 
@@ -122,10 +117,8 @@ impl fmt::Display for WorkerError {
                 write!(f, "the frame of time {timestamp} was not encoded")
             }
             Step::Frame(None) => f.write_str("the frame was not encoded"),
-            Step::FrameRate => f.write_str("the frame rate was not set"),
-            Step::Bitrate => f.write_str("the bitrate was not set"),
-            Step::QpRange => f.write_str("the range of quantisers was not set"),
-            Step::Size => f.write_str("the size was not set"),
+            Step::Settings => f.write_str("the settings were not changed"),
+            Step::Size => f.write_str("the size was not changed"),
         }
     }
 }

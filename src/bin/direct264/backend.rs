@@ -2,7 +2,7 @@
 
 use std::env;
 
-use direct264::{Backend, Order};
+use direct264::{Backend, BackendOrder};
 
 use crate::failure::Failure;
 
@@ -18,11 +18,11 @@ pub(crate) enum BackendName {
 }
 
 impl BackendName {
-    fn order(self) -> Order {
+    fn order(self) -> BackendOrder {
         match self {
-            Self::Auto => Order::auto(),
-            Self::Nvenc => Order::only(Backend::Nvenc),
-            Self::Openh264 => Order::only(Backend::OpenH264),
+            Self::Auto => BackendOrder::auto(),
+            Self::Nvenc => BackendOrder::only(Backend::Nvenc),
+            Self::Openh264 => BackendOrder::only(Backend::OpenH264),
         }
     }
 
@@ -39,7 +39,7 @@ impl BackendName {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Choice {
     /// The backends, best first.
-    pub(crate) order: Order,
+    pub(crate) order: BackendOrder,
     /// As it could be typed: `--backend openh264` or `DIRECT264_BACKEND=openh264`. Empty where nobody said
     /// anything.
     pub(crate) said: String,
@@ -53,7 +53,10 @@ impl Choice {
     pub(crate) fn of(option: Option<BackendName>) -> Result<Self, Failure> {
         match option {
             Some(name) => Ok(Self { order: name.order(), said: format!("--backend {}", name.word()) }),
-            None => Ok(Self::of_environment()?.unwrap_or(Self { order: Order::auto(), said: String::new() })),
+            None => {
+                Ok(Self::of_environment()?
+                    .unwrap_or(Self { order: BackendOrder::auto(), said: String::new() }))
+            }
         }
     }
 
@@ -62,7 +65,7 @@ impl Choice {
     /// # Errors
     /// When it names no backend.
     pub(crate) fn of_environment() -> Result<Option<Self>, Failure> {
-        let name = Order::ENVIRONMENT;
+        let name = BackendOrder::ENVIRONMENT;
         let Some(word) = env::var_os(name).filter(|word| !word.is_empty()) else { return Ok(None) };
         let word = word.to_string_lossy();
         let order = word.parse().map_err(|error| Failure::before(format!("{name}={word}: {error}")))?;
@@ -71,7 +74,7 @@ impl Choice {
 
     /// The backends of `auto` that are better than `taken` and were not to be tried.
     pub(crate) fn not_wanted(&self, taken: Backend) -> Vec<Backend> {
-        let auto = Order::auto();
+        let auto = BackendOrder::auto();
         let better = auto.backends().iter().take_while(|&&backend| backend != taken);
         better.filter(|backend| !self.order.backends().contains(backend)).copied().collect()
     }

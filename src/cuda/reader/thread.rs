@@ -10,9 +10,9 @@ use direct264_sys::cuda::CUDA_ERROR_NOT_INITIALIZED;
 
 use super::{Fetcher, Progress};
 use crate::cuda::{PinnedMemory, Process};
-use crate::encoder::Remains;
 use crate::error::FrameError;
 use crate::frame::CudaImage;
+use crate::remains::Remains;
 use crate::units::FrameSize;
 
 /// The thread, seen from the other side. It ends when this is gone; what hangs hangs there, with all that it may touch.

@@ -3,8 +3,8 @@
 #![expect(unsafe_code, reason = "a session is set up, changed and ended by calls of the driver")]
 
 mod device;
+mod flight;
 mod picture;
-mod pipeline;
 mod recovery;
 
 use std::sync::Arc;
@@ -15,11 +15,10 @@ use direct264_sys::nvenc::{
     NV_ENC_RECONFIGURE_PARAMS, NV_ENC_SEQUENCE_PARAM_PAYLOAD, Status,
 };
 
-use pipeline::Flight;
-
+use flight::Flight;
+pub(super) use flight::{Next, Source};
 pub(super) use picture::Output;
 use picture::PictureParams;
-pub(super) use pipeline::{Next, Source};
 
 use super::driver::OpenSession;
 use super::ended::TellsItsEnd;
@@ -28,10 +27,11 @@ use super::pixels::{Layout, Staging, SurfaceFormat};
 use super::progress::{Progress, Step};
 use super::seat::Seat;
 use super::slot::{Foreign, Slot, Surface};
+use crate::backend::Backend;
 use crate::cuda::{Event, PinnedMemory, Stream};
-use crate::encoder::{Backend, Remains};
-use crate::error::DriverError;
+use crate::error::{DriverError, Error};
 use crate::reason::Reason;
+use crate::remains::Remains;
 use crate::units::FrameSize;
 
 /// Pictures that can be prepared at the same time: one that is encoded, one that a caller writes meanwhile.
@@ -44,7 +44,7 @@ const PAUSE: Duration = Duration::from_micros(500);
 /// told.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// The first [`SLOTS`] for pictures from the host; behind them one for pictures in device memory, once one came.
+    /// The first [`SLOTS`] for pictures from the host; behind them as many for pictures in device memory, once one came.
     slots: Vec<Slot>,
     /// Memory of the caller that is encoded from where it lies.
     foreign: Foreign,
@@ -59,13 +59,8 @@ pub(super) struct Session {
     picture: PictureParams,
     /// Number of the next picture, by which the driver knows it.
     pictures: u64,
-    /// Over how many pictures the next one starts to spread an intra refresh; 0 for none.
-    refresh_frames: u32,
     /// Pictures were submitted since the last end of stream.
     unfinished: bool,
-    /// The slot whose picture was submitted and not read.
-    in_flight: Option<usize>,
-    /// Those of the pipelined form.
     flight: Flight,
     /// How long to go on asking a driver that says that it is busy.
     patience: Duration,
@@ -112,9 +107,7 @@ impl Session {
             stream,
             ordered,
             pictures: 0,
-            refresh_frames: 0,
             unfinished: false,
-            in_flight: None,
             flight: Flight::default(),
             patience,
             progress,
@@ -128,10 +121,12 @@ impl Session {
         self.seat = Some(seat);
     }
 
-    /// An error that ended the session, with whether its context is lost too.
-    pub(super) fn explain(&self, mut error: DriverError) -> DriverError {
-        error.is_context_lost |= self.open.context().is_lost();
-        error
+    /// An error of the session, with whether its context is lost too.
+    pub(super) fn explain(&self, error: Error) -> Error {
+        match error {
+            Error::Frame(_) => error,
+            error => self.open.context().explain(error),
+        }
     }
 
     /// See [`Progress::remains`].
@@ -271,11 +266,6 @@ impl Drop for Session {
         let entered = context.enter();
         if self.unfinished {
             self.end_of_stream();
-        }
-        if let Some(slot) = self.in_flight
-            && self.lock(slot).is_ok()
-        {
-            let _ = self.unlock(slot);
         }
         self.end_flight();
         let _ = self.stream.synchronise();

@@ -4,17 +4,12 @@
 use direct264_sys::nvenc::Status;
 
 use super::Session;
-use crate::encoder::Backend;
+use crate::backend::Backend;
 use crate::error::DriverError;
 use crate::nvenc::progress::Step;
 use crate::reason::Reason;
 
 impl Session {
-    /// Has the next picture start an intra refresh that is spread over so many.
-    pub(in crate::nvenc) fn refresh(&mut self, frames: u32) {
-        self.refresh_frames = frames;
-    }
-
     /// Has no picture predicted from these any more, which are told by their numbers.
     ///
     /// # Errors

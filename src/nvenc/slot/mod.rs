@@ -15,8 +15,8 @@ use direct264_sys::nvenc::{
 
 use super::driver::OpenSession;
 use super::pixels::SurfaceFormat;
+use crate::backend::Backend;
 use crate::cuda::PitchedMemory;
-use crate::encoder::Backend;
 use crate::error::DriverError;
 use crate::units::FrameSize;
 pub(super) use binding::Input;

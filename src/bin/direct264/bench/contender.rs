@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
 use direct264::{
-    Encoder, EncoderConfig, Error, EventKind, FailoverEncoder, Frame, Order, Picture, PixelFormat, Timestamp,
-    Unavailable, open,
+    BackendOrder, Encoder, EncoderConfig, Error, EventKind, FailoverEncoder, Frame, Picture, PixelFormat,
+    Timestamp, Unavailable, open,
 };
 
 use super::clip::Clip;
@@ -42,7 +42,7 @@ impl Contender {
     ) -> Result<Result<Self, Unavailable>, Failure> {
         let config = entrant.config(config.clone());
         let start = Instant::now();
-        match open(&config, &Order::only(entrant.backend)) {
+        match open(&config, &BackendOrder::only(entrant.backend)) {
             Ok(opened) => Ok(Ok(Self {
                 entrant: entrant.clone(),
                 encoder: opened.encoder,

@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use direct264::{
-    Backend, Bitrate, ConfigError, EncoderConfig, Error, FrameRate, FrameSize, Order, Reason, Unavailable,
-    open,
+    Backend, BackendOrder, Bitrate, ConfigError, EncoderConfig, Error, FrameRate, FrameSize, Reason,
+    Unavailable, open,
 };
 
 use crate::backend::Choice;
@@ -131,7 +131,7 @@ impl Report {
         let nvenc = nvenc(&config);
         let openh264 = openh264(&config);
         // In the order of `auto`; what works is what opens, since nothing else tells of session limits.
-        let auto = Order::auto().backends().iter().copied().find(|backend| match backend {
+        let auto = BackendOrder::auto().backends().iter().copied().find(|backend| match backend {
             Backend::Nvenc => nvenc.why_not.is_none(),
             Backend::OpenH264 => openh264.why_not.is_none(),
             _ => false,
@@ -182,7 +182,7 @@ fn openh264(config: &EncoderConfig) -> OpenH264 {
 
 /// Why `backend` cannot be had; `None` when it can.
 fn why_not(backend: Backend, config: &EncoderConfig) -> Option<WhyNot> {
-    let error = open(config, &Order::only(backend)).err()?;
+    let error = open(config, &BackendOrder::only(backend)).err()?;
     Some(match error {
         Error::Unavailable(why) => why.into(),
         Error::Driver(why) => WhyNot { reason: why.reason, detail: why.to_string(), advice: why.advice() },

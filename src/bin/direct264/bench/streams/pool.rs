@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use direct264::{
-    Encoder, EncoderConfig, Error, FailoverEncoder, Frame, Order, Picture, PixelFormat, Timestamp,
+    BackendOrder, Encoder, EncoderConfig, Error, FailoverEncoder, Frame, Picture, PixelFormat, Timestamp,
     Unavailable, open,
 };
 
@@ -79,7 +79,7 @@ impl Pool {
         let before = resident_bytes();
         let mut refused = None;
         while self.streams.len() < count && refused.is_none() {
-            match open(&self.config, &Order::only(self.entrant.backend)) {
+            match open(&self.config, &BackendOrder::only(self.entrant.backend)) {
                 Ok(opened) => {
                     let name = format!("{}, stream {}", self.entrant.name, self.streams.len());
                     let next = APART * self.streams.len();

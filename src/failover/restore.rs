@@ -7,21 +7,23 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::backoff::Waits;
-use super::held::{Held, Settings, why};
+use super::spare::{discard, open, warm_up, why};
 use super::waiting::{Bell, Ticket};
-use crate::config::EncoderConfig;
-use crate::encoder::Backend;
+use crate::backend::Backend;
+use crate::backends::row;
+use crate::config::{EncoderConfig, Settings};
 use crate::error::Unavailable;
 use crate::frame::PixelFormat;
 use crate::reason::Reason;
+use crate::replaceable::Replaceable;
 
 /// While so many sessions of this process hang in a call of the driver, another one would join them.
 const MOST_HANGING: usize = 4;
 
-/// An encoder of the backend that had failed, and the back-off by which it came.
+/// An engine of the backend that had failed, and the back-off by which it came.
 #[derive(Debug)]
 pub(super) struct Found {
-    pub(super) held: Held,
+    pub(super) engine: Box<dyn Replaceable>,
     pub(super) waits: Waits,
 }
 
@@ -110,7 +112,7 @@ impl Drop for Restorer {
         drop(place);
         self.0.bell.ring();
         if let Some(found) = unwanted {
-            let _ = found.held.discard();
+            let _ = discard(found.engine);
         }
     }
 }
@@ -135,7 +137,8 @@ impl Attempts {
     /// A place among those who wait for a session, if that is what is missing.
     fn ticket(&self, reason: Reason) -> Option<Ticket> {
         let waits_for_session = reason == Reason::SessionLimit;
-        waits_for_session.then(|| Ticket::take(self.base.nvenc.gpu, Arc::clone(&self.shared.bell)))
+        let gpu = self.base.nvenc.gpu;
+        waits_for_session.then(|| Ticket::take(self.backend, gpu, Arc::clone(&self.shared.bell)))
     }
 
     fn make(mut self, mut ticket: Option<Ticket>, mut until: Option<Instant>) {
@@ -152,7 +155,7 @@ impl Attempts {
                 continue;
             }
             match self.attempt() {
-                Ok(held) => return self.hand_over(held),
+                Ok(engine) => return self.hand_over(engine),
                 Err(failed) if failed.is_context_lost => {
                     tracing::warn!(%failed, "the CUDA context is lost, and is not tried again");
                     return;
@@ -172,41 +175,33 @@ impl Attempts {
         }
     }
 
-    fn attempt(&self) -> Result<Held, Unavailable> {
-        let hanging = hanging(self.backend);
+    fn attempt(&self) -> Result<Box<dyn Replaceable>, Unavailable> {
+        let hanging = (row(self.backend).hanging)();
         if hanging >= MOST_HANGING {
             let detail = format!("{hanging} earlier sessions hang in a call");
             return Err(Unavailable::new(self.backend, Reason::TimedOut, detail));
         }
         let Aim { settings, format } = self.shared.place().aim;
-        let mut held =
-            Held::open(self.backend, &self.base, settings).map_err(|error| why(self.backend, &error))?;
-        match held.warm_up(format) {
-            Ok(()) => Ok(held),
+        let mut engine =
+            open(self.backend, &self.base, settings).map_err(|error| why(self.backend, &error))?;
+        match warm_up(&mut *engine, format) {
+            Ok(()) => Ok(engine),
             Err(error) => {
-                let _ = held.discard();
+                let _ = discard(engine);
                 Err(why(self.backend, &error))
             }
         }
     }
 
-    fn hand_over(self, held: Held) {
+    fn hand_over(self, engine: Box<dyn Replaceable>) {
         let mut place = self.shared.place();
         if place.is_left {
             drop(place);
-            drop(held);
+            drop(engine);
         } else {
-            place.found = Some(Found { held, waits: self.waits });
+            place.found = Some(Found { engine, waits: self.waits });
             self.shared.is_found.store(true, Ordering::Release);
         }
-    }
-}
-
-fn hanging(backend: Backend) -> usize {
-    match backend {
-        #[cfg(nvenc)]
-        Backend::Nvenc => crate::nvenc::hanging(),
-        _ => 0,
     }
 }
 
@@ -216,6 +211,6 @@ fn tell(failed: &Unavailable, wait: Duration) {
         reason = failed.reason.word(),
         detail = failed.detail,
         next_attempt_ms = wait.as_millis() as u64,
-        "tried again, in vain"
+        "retry failed"
     );
 }

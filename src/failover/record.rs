@@ -2,40 +2,41 @@
 
 use std::time::{Duration, Instant};
 
-use super::held::Settings;
 use super::histogram::{Histogram, Latency};
-use crate::encoder::{Backend, Coded, Recovery, StageTimes};
+use crate::access_unit::{AccessUnitInfo, StageTimes};
+use crate::backend::Backend;
+use crate::config::Settings;
 use crate::error::Unavailable;
 use crate::event::{Event, EventKind, EventLog};
+use crate::recovery::Recovery;
 use crate::units::FrameId;
 
 /// Every so many frames the log says where the time went.
 const FRAMES_A_SAMPLE: u64 = 256;
 
-/// What a stream came to so far.
+/// The counters of a stream so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Frames that NVENC encoded.
-    pub nvenc_frames: u64,
-    /// Frames that openh264 encoded.
-    pub openh264_frames: u64,
-    /// How often the stream had to leave a backend.
+    /// The number of times that the stream had to leave a backend.
     pub fallbacks: u64,
-    /// How often it came back to it.
+    /// The number of times that it came back to a better one.
     pub restorations: u64,
-    /// How long openh264 had the stream.
-    pub time_in_software: Duration,
+    frames: [u64; Backend::COUNT],
+    time: [Duration; Backend::COUNT],
 }
 
 impl Counters {
-    /// Frames that this backend encoded.
+    /// The frames that this backend encoded.
     #[must_use]
     pub const fn frames(&self, backend: Backend) -> u64 {
-        match backend {
-            Backend::Nvenc => self.nvenc_frames,
-            Backend::OpenH264 => self.openh264_frames,
-        }
+        self.frames[backend.index()]
+    }
+
+    /// The time for which this backend had the stream.
+    #[must_use]
+    pub const fn time(&self, backend: Backend) -> Duration {
+        self.time[backend.index()]
     }
 }
 
@@ -47,8 +48,8 @@ pub(super) struct Record {
     events: EventLog,
     counters: Counters,
     latency: Histogram,
-    /// Since when software has the stream.
-    software_since: Option<Instant>,
+    /// The backend that has the stream, and since when.
+    active: Option<(Backend, Instant)>,
     /// What the caller was told last.
     told: Settings,
 }
@@ -61,14 +62,17 @@ impl Record {
             events: EventLog::default(),
             counters: Counters::default(),
             latency: Histogram::new(),
-            software_since: None,
+            active: None,
             told: settings,
         }
     }
 
     pub(super) fn counters(&self) -> Counters {
-        let now_in_software = self.software_since.map_or(Duration::ZERO, |since| since.elapsed());
-        Counters { time_in_software: self.counters.time_in_software + now_in_software, ..self.counters }
+        let mut counters = self.counters;
+        if let Some((backend, since)) = self.active {
+            counters.time[backend.index()] += since.elapsed();
+        }
+        counters
     }
 
     pub(super) fn latency(&self) -> Latency {
@@ -174,10 +178,8 @@ impl Record {
     }
 
     fn count_time(&mut self, backend: Backend) {
-        if let Some(since) = self.software_since.take() {
-            self.counters.time_in_software += since.elapsed();
-        }
-        self.software_since = (backend == Backend::OpenH264).then(Instant::now);
+        self.counters = self.counters();
+        self.active = Some((backend, Instant::now()));
     }
 
     /// Tells what has come into force, and what the backend has to tell of it.
@@ -196,8 +198,15 @@ impl Record {
                     );
                     self.events.note(self.frames, backend, event.kind);
                 }
-                // The rest is told from here, where it is known whether the caller asked for it.
-                _ => {}
+                // The record tells of these itself, since it knows whether the caller asked for them. A new kind of
+                // event does not compile before its place is decided.
+                EventKind::Selected
+                | EventKind::PassedOver { .. }
+                | EventKind::FellBack { .. }
+                | EventKind::Restored { .. }
+                | EventKind::BitrateChanged { .. }
+                | EventKind::IdrRequested
+                | EventKind::Invalidated { .. } => {}
             }
         }
         if is_recreated {
@@ -219,21 +228,19 @@ impl Record {
     }
 
     /// Counts a frame that took as long as `times.total`, and gives it its number.
-    pub(super) fn coded(&mut self, backend: Backend, coded: &Coded, bytes: usize) -> FrameId {
-        let StageTimes { convert, upload, submit, wait, copy, total } = coded.times;
+    pub(super) fn coded(&mut self, unit: &AccessUnitInfo, bytes: usize) -> FrameId {
+        let StageTimes { convert, upload, submit, wait, copy, total } = unit.times;
+        let backend = unit.backend;
         self.latency.count(total);
-        match backend {
-            Backend::Nvenc => self.counters.nvenc_frames += 1,
-            Backend::OpenH264 => self.counters.openh264_frames += 1,
-        }
+        self.counters.frames[backend.index()] += 1;
         if self.frames.is_multiple_of(FRAMES_A_SAMPLE) {
             let micros = |time: Duration| time.as_micros() as u64;
             tracing::debug!(
                 frame = self.frames,
                 backend = backend.word(),
-                is_idr = coded.is_idr,
+                is_idr = unit.is_idr,
                 bytes,
-                qp = coded.qp,
+                qp = unit.qp,
                 convert_us = micros(convert),
                 upload_us = micros(upload),
                 submit_us = micros(submit),

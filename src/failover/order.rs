@@ -1,18 +1,18 @@
-//! Which backends may encode, best first.
+//! The order in which backends are tried, best first.
 
 use std::str::FromStr;
 
-use crate::encoder::Backend;
+use crate::backend::Backend;
 use crate::error::ConfigError;
 
 /// The backends to try, best first.
 ///
-/// [`Order::default`] is `auto`: NVENC, then openh264. A list of one is strict: that backend or a typed error, at opening
+/// [`BackendOrder::default`] is `auto`: NVENC, then openh264. A list of one is strict: that backend or a typed error, at opening
 /// and in mid-stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Order(Vec<Backend>);
+pub struct BackendOrder(Vec<Backend>);
 
-impl Order {
+impl BackendOrder {
     /// The environment variable that overrules `auto` in the command: `auto`, `nvenc` or `openh264`.
     pub const ENVIRONMENT: &'static str = "DIRECT264_BACKEND";
 
@@ -47,17 +47,20 @@ impl Order {
     }
 }
 
-impl Default for Order {
+impl Default for BackendOrder {
     fn default() -> Self {
         Self::auto()
     }
 }
 
-impl FromStr for Order {
+impl FromStr for BackendOrder {
     type Err = ConfigError;
 
     /// `auto`, or one backend's word.
     fn from_str(word: &str) -> Result<Self, ConfigError> {
-        if word == "auto" { Ok(Self::auto()) } else { word.parse().map(Self::only) }
+        if word == "auto" {
+            return Ok(Self::auto());
+        }
+        Ok(word.parse().map(Self::only)?)
     }
 }

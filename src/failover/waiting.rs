@@ -1,8 +1,10 @@
-//! Those in this process who wait for an encode session, in turn: whoever came first is the one who tries.
+//! Process-wide queue of streams that wait for a session; the head retries.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crate::backend::Backend;
+use crate::backends::row;
 use crate::config::GpuChoice;
 
 /// Wakes the one thread that listens to it.
@@ -37,7 +39,10 @@ impl Bell {
 
 static QUEUE: Mutex<Queue> = Mutex::new(Queue { waiters: Vec::new(), next: 0 });
 
-/// In the order in which they came.
+/// The kind of session that is waited for: of a backend, on a GPU.
+type Kind = (Backend, GpuChoice);
+
+/// Waiters in the order in which they came.
 #[derive(Debug)]
 struct Queue {
     waiters: Vec<Waiter>,
@@ -47,14 +52,14 @@ struct Queue {
 #[derive(Debug)]
 struct Waiter {
     number: u64,
-    gpu: GpuChoice,
+    kind: Kind,
     bell: Arc<Bell>,
 }
 
 impl Queue {
-    /// The first of those who want a session on this GPU.
-    fn first(&self, gpu: GpuChoice) -> Option<&Waiter> {
-        self.waiters.iter().find(|waiter| waiter.gpu == gpu)
+    /// The first that waits for this kind of session.
+    fn first(&self, kind: Kind) -> Option<&Waiter> {
+        self.waiters.iter().find(|waiter| waiter.kind == kind)
     }
 }
 
@@ -62,34 +67,34 @@ impl Queue {
 #[derive(Debug)]
 pub(super) struct Ticket {
     number: u64,
-    gpu: GpuChoice,
+    kind: Kind,
 }
 
 impl Ticket {
-    /// The last place of those who wait for a session on `gpu`. `bell` rings when it has become the first, and then
-    /// whenever a session of this process has ended.
-    pub(super) fn take(gpu: GpuChoice, bell: Arc<Bell>) -> Self {
-        #[cfg(nvenc)]
-        crate::nvenc::when_a_session_ends(a_session_has_ended);
+    /// The last place among the waiters for a session of `backend` on `gpu`. `bell` rings when it has become the first,
+    /// and then whenever a session of this process has ended.
+    pub(super) fn take(backend: Backend, gpu: GpuChoice, bell: Arc<Bell>) -> Self {
+        (row(backend).when_a_session_ends)(a_session_has_ended);
+        let kind = (backend, gpu);
         let mut queue = queue();
         let number = queue.next;
         queue.next += 1;
-        queue.waiters.push(Waiter { number, gpu, bell });
-        Self { number, gpu }
+        queue.waiters.push(Waiter { number, kind, bell });
+        Self { number, kind }
     }
 
     /// Whether nobody has waited longer.
     pub(super) fn is_first(&self) -> bool {
-        queue().first(self.gpu).is_some_and(|waiter| waiter.number == self.number)
+        queue().first(self.kind).is_some_and(|waiter| waiter.number == self.number)
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut queue = queue();
-        let was_first = queue.first(self.gpu).is_some_and(|waiter| waiter.number == self.number);
+        let was_first = queue.first(self.kind).is_some_and(|waiter| waiter.number == self.number);
         queue.waiters.retain(|waiter| waiter.number != self.number);
-        if was_first && let Some(next) = queue.first(self.gpu) {
+        if was_first && let Some(next) = queue.first(self.kind) {
             next.bell.ring();
         }
     }
@@ -100,11 +105,10 @@ fn queue() -> MutexGuard<'static, Queue> {
 }
 
 /// Has the first one try at once, for each GPU that is asked for: which of them has the slot is not known.
-#[cfg(nvenc)]
 fn a_session_has_ended() {
     let queue = queue();
     for (index, waiter) in queue.waiters.iter().enumerate() {
-        if !queue.waiters.iter().take(index).any(|earlier| earlier.gpu == waiter.gpu) {
+        if !queue.waiters.iter().take(index).any(|earlier| earlier.kind == waiter.kind) {
             waiter.bell.ring();
         }
     }
@@ -126,8 +130,8 @@ mod tests {
     #[test]
     fn turns_are_taken_in_the_order_of_coming_and_for_each_gpu_apart() {
         let bells: [Arc<Bell>; 3] = Default::default();
-        let [first, second] = [0, 1].map(|at| Ticket::take(HERE, Arc::clone(&bells[at])));
-        let other = Ticket::take(ELSEWHERE, Arc::clone(&bells[2]));
+        let [first, second] = [0, 1].map(|at| Ticket::take(Backend::Nvenc, HERE, Arc::clone(&bells[at])));
+        let other = Ticket::take(Backend::Nvenc, ELSEWHERE, Arc::clone(&bells[2]));
         assert_eq!([&first, &second, &other].map(Ticket::is_first), [true, false, true]);
         drop(first);
         assert_eq!([&bells[0], &bells[1], &bells[2]].map(|bell| rings(bell)), [false, true, false]);
@@ -138,7 +142,8 @@ mod tests {
     fn who_leaves_from_the_middle_wakes_nobody() {
         let gpu = GpuChoice::Index(903);
         let bells: [Arc<Bell>; 3] = Default::default();
-        let [_first, second, third] = [0, 1, 2].map(|at| Ticket::take(gpu, Arc::clone(&bells[at])));
+        let [_first, second, third] =
+            [0, 1, 2].map(|at| Ticket::take(Backend::Nvenc, gpu, Arc::clone(&bells[at])));
         drop(second);
         assert!(!bells.iter().any(|bell| rings(bell)));
         assert!(!third.is_first());

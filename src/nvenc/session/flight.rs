@@ -1,4 +1,4 @@
-//! Pictures one behind the other: the next one is submitted before the one in flight is waited for.
+//! Pictures in flight: submitted, and not read yet.
 #![expect(unsafe_code, reason = "pictures are uploaded from memory that is shared with the caller's side")]
 
 use std::collections::VecDeque;
@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Output, SLOTS, Session, no_such_slot};
-use crate::cuda::{Context, Event, Place, Stream};
+use crate::cuda::{Context, Event, Stream};
 use crate::error::{DriverError, Error};
 use crate::frame::CudaImage;
 use crate::nvenc::pixels::{Layout, Staging, SurfaceFormat};
 use crate::nvenc::progress::Step;
-use crate::nvenc::slot::{Input, Slot};
+use crate::nvenc::slot::Input;
 use crate::units::FrameSize;
 
 /// A picture that is to be submitted.
@@ -21,23 +21,25 @@ pub(in crate::nvenc) struct Next {
     pub(in crate::nvenc) slot: usize,
     pub(in crate::nvenc) source: Source,
     pub(in crate::nvenc) is_idr: bool,
+    /// The number of pictures over which an intra refresh is spread that begins with this one; 0 for none.
+    pub(in crate::nvenc) refresh_frames: u32,
 }
 
-/// Where a picture's pixels are.
+/// The place of a picture's pixels.
 #[derive(Debug)]
 pub(in crate::nvenc) enum Source {
-    /// Shared for as long as the picture is in flight: the session lets go of it when nothing reads it any more, and
-    /// until then nobody writes to it.
+    /// Page-locked memory, shared for as long as the picture is in flight: the session drops its share when nothing reads
+    /// the memory any more, and until then nobody writes to it.
     Staged(Arc<Staging>),
-    /// In device memory of the caller's, a picture of this size.
+    /// Device memory of the caller, with a picture of this size.
     Device { image: CudaImage, size: FrameSize, format: SurfaceFormat },
 }
 
-/// The pictures in flight, oldest first: one between two calls, two within.
+/// The pictures in flight, oldest first: at most one between two calls, two within.
 #[derive(Debug, Default)]
 pub(super) struct Flight {
     pictures: VecDeque<Flying>,
-    /// Made with the first picture that needs it.
+    /// Made for the first picture that comes while another is in flight.
     copies: Option<Copies>,
 }
 
@@ -52,8 +54,8 @@ struct Flying {
     staging: Option<Arc<Staging>>,
 }
 
-/// A stream for bringing pictures to their surfaces. What is on the session's own stream may wait for the picture in
-/// flight, since the encoder orders its output there.
+/// A stream that brings a picture to its surface while another is in flight. The encoder orders its output on the
+/// session's own stream, which therefore may wait for the picture in flight.
 #[derive(Debug)]
 struct Copies {
     done: Event,
@@ -72,39 +74,57 @@ impl Copies {
         unsafe { self.done.order(self.stream.handle().addr(), stream) }
     }
 
-    /// Has this stream wait for what writes a picture. The context has to be current.
+    /// Has this stream wait for the stream that writes a picture. The context has to be current.
     fn after(&self, image: &CudaImage) -> Result<(), DriverError> {
-        // SAFETY: whoever made the frame vouches for its stream.
+        // SAFETY: the maker of the frame vouches for its stream.
         unsafe { self.done.order(image.stream(), &self.stream) }
     }
 }
 
 impl Session {
-    /// Submits a picture if there is one, and then waits for the one that was in flight before and copies it to `out`.
+    /// Submits a picture if there is one, then reads the oldest picture in flight to `out` if more than `keep` are. The
+    /// picture, and with it the share of its memory, has to live until this returns.
     ///
     /// # Errors
-    /// [`Error::Frame`] for device memory that is none, or another GPU's: nothing was submitted or waited for. After
-    /// any other error nothing that pictures came from is read any more.
-    pub(in crate::nvenc) fn pipe(&mut self, next: Option<Next>, out: &mut Output) -> Result<(), Error> {
+    /// [`Error::Frame`] for device memory that is none, or another GPU's: nothing was submitted or read. After any other
+    /// error nothing that pictures came from is read any more.
+    pub(in crate::nvenc) fn advance(
+        &mut self,
+        next: Option<&Next>,
+        keep: usize,
+        out: &mut Output,
+    ) -> Result<(), Error> {
         let context = Arc::clone(self.open.context());
         let _entered = context.enter()?;
-        let is_due = !self.flight.pictures.is_empty();
-        // `next` lives until uploads were waited for.
-        let mut done = next.as_ref().map_or(Ok(()), |next| self.submit_next(next));
-        if done.is_ok() && is_due {
-            done = self.read_oldest(out).map_err(Error::from);
-        }
-        if matches!(done, Err(Error::Driver(_))) {
+        let advanced = self.advance_in_context(next, keep, out);
+        if advanced.as_ref().is_err_and(|error| !matches!(error, Error::Frame(_))) {
             self.let_go();
         }
-        done
+        advanced
     }
 
-    fn submit_next(&mut self, next: &Next) -> Result<(), Error> {
+    fn advance_in_context(
+        &mut self,
+        next: Option<&Next>,
+        keep: usize,
+        out: &mut Output,
+    ) -> Result<(), Error> {
         let start = Instant::now();
-        self.progress.at(Step::Upload);
+        let submitted = match next {
+            Some(next) => self.submit(next, start)?,
+            None => start,
+        };
+        if self.flight.pictures.len() > keep {
+            self.read_oldest(submitted, out)?;
+        }
+        Ok(())
+    }
+
+    /// Submits a picture, and tells when that was done.
+    fn submit(&mut self, next: &Next, start: Instant) -> Result<Instant, Error> {
         let (slot, input, staging) = match &next.source {
             Source::Staged(staging) => {
+                self.progress.at(Step::Upload);
                 (next.slot, self.upload(next.slot, staging)?, Some(Arc::clone(staging)))
             }
             &Source::Device { image, size, format } => {
@@ -114,67 +134,67 @@ impl Session {
                 (slot, self.device_input(slot, &image, size, format)?, None)
             }
         };
+        // The wait for the upload is on the way to this.
+        self.progress.at(Step::Submit);
         if !self.ordered {
             self.stream.synchronise()?;
         }
         let uploaded = Instant::now();
 
-        self.progress.at(Step::Submit);
         let number = self.pictures;
-        self.submit(slot, input, next.is_idr)?;
-        self.in_flight = None;
-        let (upload, submit) = (uploaded - start, uploaded.elapsed());
-        let is_idr = next.is_idr;
-        self.flight.pictures.push_back(Flying { slot, number, is_idr, upload, submit, staging });
-        Ok(())
+        self.submit_picture(slot, input, next)?;
+        let submitted = Instant::now();
+        let (upload, submit) = (uploaded - start, submitted - uploaded);
+        self.flight.pictures.push_back(Flying { slot, number, is_idr: next.is_idr, upload, submit, staging });
+        Ok(submitted)
     }
 
-    /// Starts to upload a picture from page-locked memory.
+    /// Starts to upload a picture from page-locked memory: on the session's stream, or beside a picture in flight.
     fn upload(&mut self, slot: usize, staging: &Staging) -> Result<Input, DriverError> {
-        let copies = copies(&mut self.flight.copies, self.open.context())?;
+        let is_alone = self.flight.pictures.is_empty();
+        if !is_alone {
+            self.flight.make_copies(self.open.context())?;
+        }
         let surface = self.slots.get(slot).and_then(|slot| slot.surface.as_ref()).ok_or_else(no_such_slot)?;
         let Layout { format, size, pitch } = staging.layout;
         if (surface.format(), surface.size(), surface.memory().pitch() as usize) != (format, size, pitch) {
             return Err(no_such_slot());
         }
-        // SAFETY: the staging memory is shared and not written to until the session lets go of it, which it does when
-        // the picture was read, and with it the surface that is behind the upload, or when the stream was waited for.
-        // The surface is not freed before either: see `Drop`, and `prepare`, which is for slots without a picture in
-        // flight.
-        unsafe { copies.stream.upload(&staging.memory, surface.memory(), staging.layout.bytes())? };
-        copies.before(&self.stream)?;
+        let copies = self.flight.copies.as_ref().filter(|_| !is_alone);
+        let stream = copies.map_or(&self.stream, |copies| &copies.stream);
+        // SAFETY: the staging memory is shared and not written to until the session drops its share: after the picture
+        // was read, and with it the surface that is behind the upload, or after the stream was waited for. The surface
+        // is not freed before either: see `Drop`, and `prepare`, which is for slots without a picture in flight.
+        unsafe { stream.upload(&staging.memory, surface.memory(), staging.layout.bytes())? };
+        if let Some(copies) = copies {
+            copies.before(&self.stream)?;
+        }
         Ok(surface.input())
     }
 
-    /// A picture in device memory as NVENC reads it: where it lies, or as a copy.
-    fn device_input(
+    /// Copies a picture in device memory to the surface of a slot: on the session's stream, or beside a picture in
+    /// flight.
+    pub(super) fn copy_beside(
         &mut self,
-        slot: usize,
         image: &CudaImage,
-        size: FrameSize,
-        format: SurfaceFormat,
-    ) -> Result<Input, Error> {
-        let place = Place::of_image(image, size, self.open.context())?;
-        while self.slots.len() <= slot {
-            self.slots.push(Slot::new(&self.open)?);
-        }
-        if let Some(input) = self.registered(image, size, format, &place)? {
+        copy: impl FnOnce(&mut Self, Option<&Stream>) -> Result<Input, DriverError>,
+    ) -> Result<Input, DriverError> {
+        if self.flight.pictures.is_empty() {
             self.wait_for(image)?;
-            return Ok(input);
+            return copy(self, None);
         }
-        copies(&mut self.flight.copies, self.open.context())?;
-        let Some(copies) = self.flight.copies.take() else { return Err(no_such_slot().into()) };
+        self.flight.make_copies(self.open.context())?;
+        let Some(copies) = self.flight.copies.take() else { return Err(no_such_slot()) };
         let copied = copies
             .after(image)
-            .and_then(|()| self.copied(slot, Some(&copies.stream), image, size, format, &place))
+            .and_then(|()| copy(self, Some(&copies.stream)))
             .and_then(|input| copies.before(&self.stream).map(|()| input));
         self.flight.copies = Some(copies);
-        Ok(copied?)
+        copied
     }
 
-    /// Waits for the oldest picture in flight and copies what came of it.
-    fn read_oldest(&mut self, out: &mut Output) -> Result<(), DriverError> {
-        let start = Instant::now();
+    /// Waits for the oldest picture in flight, since `start`, and copies its access unit out.
+    fn read_oldest(&mut self, start: Instant, out: &mut Output) -> Result<(), DriverError> {
         self.progress.at(Step::Wait);
         let slot = self.flight.pictures.front().ok_or_else(no_such_slot)?.slot;
         let locked = self.lock(slot)?;
@@ -184,6 +204,7 @@ impl Session {
 
         self.progress.at(Step::Unlock);
         let taken = self.take(slot, &locked, flying.number, flying.is_idr, out);
+        // Unlocked whatever was in it.
         self.unlock(slot)?;
         taken?;
         out.qp = locked.qp;
@@ -193,7 +214,7 @@ impl Session {
         Ok(())
     }
 
-    /// After an error: what pictures came from is not read any more when this returns.
+    /// After an error: the memory that pictures came from is not read any more when this returns.
     fn let_go(&mut self) {
         if let Some(copies) = &self.flight.copies {
             let _ = copies.stream.synchronise();
@@ -204,7 +225,7 @@ impl Session {
         }
     }
 
-    /// At the end, and after the end of stream: reads what is in flight, so that every buffer is given back as the
+    /// At the end, and after the end of stream: reads the pictures in flight, so that every buffer is given back as the
     /// driver wants it. The context has to be current.
     pub(super) fn end_flight(&mut self) {
         for at in 0..self.flight.pictures.len() {
@@ -219,9 +240,11 @@ impl Session {
     }
 }
 
-fn copies<'a>(kept: &'a mut Option<Copies>, context: &Arc<Context>) -> Result<&'a Copies, DriverError> {
-    Ok(match kept.take() {
-        Some(copies) => kept.insert(copies),
-        None => kept.insert(Copies::new(context)?),
-    })
+impl Flight {
+    fn make_copies(&mut self, context: &Arc<Context>) -> Result<(), DriverError> {
+        if self.copies.is_none() {
+            self.copies = Some(Copies::new(context)?);
+        }
+        Ok(())
+    }
 }

@@ -1,17 +1,24 @@
-//! Which backend encodes, why the better ones do not, and what happens when that changes.
+//! The choice of a backend, the failover from one to the next, and the return to a better one.
 
 mod backoff;
-mod failover;
-mod held;
+mod change;
+mod encoder;
+mod flight;
 mod histogram;
+mod ids;
+mod line;
 mod order;
 mod record;
 mod restore;
+mod spare;
+mod switch;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
-pub use failover::FailoverEncoder;
+pub use encoder::FailoverEncoder;
 pub use histogram::Latency;
-pub use order::Order;
+pub use order::BackendOrder;
 pub use record::Counters;
 
 use crate::config::EncoderConfig;
@@ -37,7 +44,7 @@ pub struct Opened {
 /// [`Error::Config`] when the settings cannot work, whatever the backend. When none opens, the error of the last one that
 /// is there and fails; else [`Error::Config`] with the limit of a backend that does not take the settings; else
 /// [`Error::Unavailable`] of the last one.
-pub fn open(config: &EncoderConfig, order: &Order) -> Result<Opened, Error> {
+pub fn open(config: &EncoderConfig, order: &BackendOrder) -> Result<Opened, Error> {
     let (encoder, passed_over) = FailoverEncoder::open(config, order)?;
     Ok(Opened { encoder, passed_over })
 }
