@@ -1,60 +1,23 @@
 //! The one contract that every backend keeps: a frame in, an access unit out.
 
-use std::any::Any;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::ops::{Range, RangeInclusive};
-use std::str::FromStr;
-use std::sync::Weak;
 use std::time::Duration;
 
 use crate::annexb::{Nal, NalKind, nals_at};
-use crate::error::{ConfigError, Error};
+use crate::backend::Backend;
+use crate::error::Error;
 use crate::event::Event;
 use crate::frame::Frame;
 use crate::pipeline::{Done, Submitted};
-use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, Timestamp};
-
-/// Who encodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Backend {
-    /// The encoder of an NVIDIA GPU.
-    Nvenc,
-    /// The openh264 library, on the CPU.
-    OpenH264,
-}
-
-impl Backend {
-    /// The word for it: `nvenc` or `openh264`.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Nvenc => "nvenc",
-            Self::OpenH264 => "openh264",
-        }
-    }
-}
-
-impl fmt::Display for Backend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
-
-impl FromStr for Backend {
-    type Err = ConfigError;
-
-    fn from_str(word: &str) -> Result<Self, ConfigError> {
-        [Self::Nvenc, Self::OpenH264]
-            .into_iter()
-            .find(|backend| backend.word() == word)
-            .ok_or_else(|| ConfigError::UnknownBackend { word: word.to_owned() })
-    }
-}
+use crate::recovery::Recovery;
+use crate::remains::Remains;
+use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange, Timestamp};
 
 /// What kind of picture the next frame becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Picture {
     /// A P picture, or an IDR where one is due.
     #[default]
@@ -69,30 +32,6 @@ pub enum Picture {
         /// How many pictures it is spread over.
         frames: NonZeroU32,
     },
-}
-
-/// How a stream goes on after the receiver has lost frames: what [`Encoder::invalidate`] answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Recovery {
-    /// As before: nothing that is still to come depends on what was lost.
-    NotNeeded,
-    /// With a P picture that is predicted from a frame that the receiver has.
-    OlderReference,
-    /// With an IDR.
-    Idr,
-}
-
-impl Recovery {
-    /// The word for it: `not_needed`, `older_reference` or `idr`.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::NotNeeded => "not_needed",
-            Self::OlderReference => "older_reference",
-            Self::Idr => "idr",
-        }
-    }
 }
 
 /// Where the time of one `encode` call went. A stage that a backend does not have is zero; the sum of the stages
@@ -246,7 +185,8 @@ pub trait Encoder: Send + fmt::Debug {
     /// Encodes one frame. The result borrows the encoder; [`AccessUnit::to_owned`] keeps it longer.
     ///
     /// # Errors
-    /// [`Error::Frame`] leaves the encoder usable; after [`Error::Driver`] every further call fails.
+    /// [`Error::Frame`] leaves the encoder usable; after any other error every further call fails with it:
+    /// [`Error::leaves_encoder_usable`] tells.
     fn encode(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<AccessUnit<'_>, Error>;
 
     /// Says which frames the receiver did not get, so that the next one is predicted only from what it has. What was
@@ -258,7 +198,7 @@ pub trait Encoder: Send + fmt::Debug {
     /// the driver refuses, the next frame is an IDR, as it always is with openh264.
     ///
     /// # Errors
-    /// [`Error::Driver`] when the session has ended.
+    /// The error that ended the session, when it has ended.
     fn invalidate(&mut self, lost: RangeInclusive<FrameId>) -> Result<Recovery, Error>;
 
     /// Changes the target from the next frame on, without an IDR.
@@ -277,7 +217,7 @@ pub trait Encoder: Send + fmt::Debug {
     ///
     /// # Errors
     /// As [`set_bitrate`](Encoder::set_bitrate).
-    fn set_qp_range(&mut self, qp_range: crate::QpRange) -> Result<(), Error>;
+    fn set_qp_range(&mut self, qp_range: QpRange) -> Result<(), Error>;
 
     /// Changes the size; the next frame must have it and becomes an IDR.
     ///
@@ -298,7 +238,7 @@ pub trait Encoder: Send + fmt::Debug {
     /// works after an error too, when it ends what is left of the encoder.
     ///
     /// # Errors
-    /// [`Error::Driver`] when a session has not let go of it yet; the memory is then not to be freed.
+    /// [`Error::StillInUse`] when a session has not let go of the memory yet, which is then not to be freed.
     fn forget_cuda(&mut self, address: Option<u64>) -> Result<(), Error>;
 
     /// What happened since the last call that is worth telling: see [`Event`]. The last 256 are kept. Empty, and without an allocation,
@@ -366,6 +306,3 @@ pub(crate) trait Engine: Encoder {
     /// included.
     fn remains(&self) -> Vec<Remains>;
 }
-
-/// What is left of a session after its encoder was dropped: gone once it cannot be upgraded.
-pub(crate) type Remains = Weak<dyn Any + Send + Sync>;

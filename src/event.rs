@@ -1,7 +1,8 @@
 //! What an encoder tells its caller beside access units.
 
-use crate::encoder::{Backend, Recovery};
+use crate::backend::Backend;
 use crate::reason::Reason;
+use crate::recovery::Recovery;
 use crate::units::{Bitrate, FrameId, FrameSize};
 
 /// Something that happened to a stream, at a frame.

@@ -59,6 +59,7 @@
 )]
 
 pub mod annexb;
+mod backend;
 mod colour;
 mod config;
 #[cfg(any(nvenc, openh264))]
@@ -68,6 +69,7 @@ mod cuda;
 mod encoder;
 mod error;
 mod event;
+mod format;
 mod frame;
 mod level;
 pub mod nvenc;
@@ -75,8 +77,10 @@ pub mod nvenc;
 pub mod openh264;
 mod pipeline;
 mod reason;
+mod recovery;
 #[cfg(any(nvenc, openh264))]
 mod references;
+mod remains;
 pub mod rtc;
 mod select;
 mod units;
@@ -84,20 +88,26 @@ mod units;
 mod window;
 pub mod worker;
 
+pub use backend::{Backend, UnknownBackend};
 pub use colour::{Colour, Matrix, Range};
 pub use config::{
     BackOff, CallForm, CallLimits, EncoderConfig, FailoverConfig, GpuChoice, GpuUuid, IntraRefresh,
     MultiPass, NvencConfig, NvencPreset, Profile, TemporalLayers,
 };
-pub use encoder::{AccessUnit, Backend, Encoder, OwnedAccessUnit, Picture, Recovery, StageTimes};
-pub use error::{ConfigError, DriverError, Error, FrameError, Unavailable};
+pub use encoder::{AccessUnit, Encoder, OwnedAccessUnit, Picture, StageTimes};
+pub use error::{
+    CallOutcome, ConfigError, DriverError, Ended, Error, FrameError, Internal, NoThread, StillInUse,
+    Unavailable, Unreadable,
+};
 pub use event::{Event, EventKind};
-pub use frame::{CudaImage, Frame, PixelFormat, Pixels, Plane, RgbOrder};
+pub use format::{PixelFormat, RgbOrder};
+pub use frame::{CudaImage, Frame, Pixels, Plane};
 pub use level::Level;
 pub use pipeline::{Pipeline, Pipelined, Units};
 pub use reason::Reason;
+pub use recovery::Recovery;
 pub use select::{Counters, FailoverEncoder, Latency, Opened, Order, open};
-pub use units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange, SampleAspect, Timestamp};
+pub use units::{Bitrate, FrameId, FrameRate, FrameSize, OutOfRange, QpRange, SampleAspect, Timestamp};
 
 /// The README's code, compiled and run as a test.
 #[cfg(doctest)]

@@ -2,8 +2,8 @@
 
 use direct264_sys::cuda::Device;
 
+use crate::backend::Backend;
 use crate::config::GpuChoice;
-use crate::encoder::Backend;
 use crate::error::Unavailable;
 use crate::reason::Reason;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use direct264_sys::cuda::CUdeviceptr;
 
 use super::{Context, check};
-use crate::encoder::Backend;
+use crate::backend::Backend;
 use crate::error::DriverError;
 
 /// Page-locked host memory, which the GPU reads at full speed and behind the CPU's back.
@@ -149,5 +149,5 @@ impl Drop for PitchedMemory {
 }
 
 fn nothing(call: &'static str) -> DriverError {
-    DriverError::new(Backend::Nvenc, call, 0, "no usable memory came with the success")
+    DriverError::unusable(Backend::Nvenc, call, "no usable memory")
 }

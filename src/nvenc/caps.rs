@@ -15,7 +15,7 @@ use direct264_sys::nvenc::{
 use super::availability;
 use super::driver::OpenSession;
 use super::probe::Capabilities;
-use crate::encoder::Backend;
+use crate::backend::Backend;
 use crate::error::{DriverError, Error, Unavailable};
 use crate::reason::Reason;
 

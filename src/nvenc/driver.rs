@@ -12,8 +12,8 @@ use direct264_sys::nvenc::{
 
 use super::availability;
 use super::params::Params;
+use crate::backend::Backend;
 use crate::cuda::{Context, refused as refused_by_cuda};
-use crate::encoder::Backend;
 use crate::error::{DriverError, Error, Unavailable};
 use crate::reason::Reason;
 
@@ -120,7 +120,9 @@ impl OpenSession {
                 Some(said) => format!("{status}; the driver says: {said}"),
                 None => status.to_string(),
             };
-            DriverError::new(Backend::Nvenc, call, status.0, detail).because(reason).advising(status.advice())
+            DriverError::refused(Backend::Nvenc, call, status.0, detail)
+                .because(reason)
+                .advising(status.advice())
         })
     }
 

@@ -4,8 +4,7 @@ use super::params::Params;
 use super::pixels::{Staging, SurfaceFormat};
 use super::session::{Next, Output, Session};
 use crate::cuda::PinnedMemory;
-use crate::encoder::Backend;
-use crate::error::{DriverError, Error, FrameError};
+use crate::error::{Error, FrameError};
 use crate::frame::CudaImage;
 use crate::units::FrameSize;
 
@@ -67,7 +66,7 @@ pub(super) enum Job {
 /// What came of a job.
 #[derive(Debug)]
 pub(super) struct Reply {
-    pub(super) result: Result<(), DriverError>,
+    pub(super) result: Result<(), Error>,
     /// After [`Job::Prepare`] if it succeeded, and always after [`Job::Encode`].
     pub(super) staging: Option<Staging>,
     /// What is wrong with the frame, where that is why nothing came of it.
@@ -84,13 +83,8 @@ impl Reply {
     /// Sorts an error by whether the session is still good.
     fn end(&mut self, done: Result<(), Error>) {
         match done {
-            Ok(()) => {}
-            Err(Error::Driver(error)) => self.result = Err(error),
             Err(Error::Frame(error)) => self.refused = Some(error),
-            Err(other) => {
-                self.result =
-                    Err(DriverError::new(Backend::Nvenc, "nvEncEncodePicture", 0, other.to_string()));
-            }
+            done => self.result = done,
         }
     }
 }

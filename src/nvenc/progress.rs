@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
 use std::sync::{Arc, Weak};
 
-use crate::encoder::Remains;
+use crate::remains::Remains;
 
 /// A stretch of work that ends with a driver call that can take long. What hangs is that call or one on the way to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use crate::config::CallForm;
 #[cfg(nvenc)]
 use crate::cuda::Reader;
-use crate::encoder::Remains;
 use crate::error::FrameError;
 use crate::frame::{Frame, Pixels};
+use crate::remains::Remains;
 
 /// Fetches them; what that takes is made with the first one.
 #[derive(Debug)]

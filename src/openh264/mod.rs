@@ -16,14 +16,16 @@ use std::sync::Weak;
 use std::time::{Duration, Instant};
 
 use crate::annexb::is_droppable;
+use crate::backend::Backend;
 use crate::config::{EncoderConfig, TemporalLayers};
-use crate::encoder::{AccessUnit, Backend, Encoder, Engine, Picture, Recovery, Remains, StageTimes};
-use crate::error::{ConfigError, DriverError, Error, FrameError};
+use crate::encoder::{AccessUnit, Encoder, Engine, Picture, StageTimes};
+use crate::error::{ConfigError, Error, FrameError, StillInUse};
 use crate::event::{Event, EventKind, EventLog};
 use crate::frame::Frame;
 use crate::pipeline::Pipelined;
-use crate::reason::Reason;
+use crate::recovery::Recovery;
 use crate::references::{Answer, References};
+use crate::remains::Remains;
 use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange};
 use device::DeviceReader;
 pub use library::Library;
@@ -284,9 +286,7 @@ impl Encoder for OpenH264Encoder {
         if self.device.remains().strong_count() == 0 {
             return Ok(());
         }
-        let what = "a call that was given up has not come back";
-        let error = DriverError::new(Backend::OpenH264, "cuMemcpy2DAsync", 0, what);
-        Err(error.because(Reason::TimedOut).into())
+        Err(StillInUse::new(Backend::OpenH264).into())
     }
 
     fn take_events(&mut self) -> Vec<Event> {

@@ -7,10 +7,11 @@ pub(crate) use ready::{Done, Ready, Submitted};
 
 use std::ops::RangeInclusive;
 
-use crate::encoder::{Encoder, Engine, Picture, Recovery};
+use crate::encoder::{Encoder, Engine, Picture};
 use crate::error::Error;
 use crate::event::Event;
 use crate::frame::Frame;
+use crate::recovery::Recovery;
 use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange};
 
 /// An encoder that keeps a frame in flight: while the hardware encodes it, the caller's thread brings the next one to

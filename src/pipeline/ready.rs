@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::slice;
 
-use crate::encoder::{AccessUnit, Backend, Coded, Engine};
+use crate::backend::Backend;
+use crate::encoder::{AccessUnit, Coded, Engine};
 use crate::error::Error;
 use crate::units::Timestamp;
 

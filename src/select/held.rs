@@ -3,13 +3,18 @@
 use std::ops::{Range, RangeInclusive};
 use std::thread;
 
+use crate::backend::Backend;
 use crate::config::EncoderConfig;
-use crate::encoder::{Backend, Coded, Engine, Picture, Recovery, Remains};
-use crate::error::{ConfigError, Error, Unavailable};
+use crate::encoder::{Coded, Engine, Picture};
+use crate::error::{Error, Unavailable};
 use crate::event::Event;
-use crate::frame::{Frame, PixelFormat};
+use crate::format::PixelFormat;
+use crate::frame::Frame;
 use crate::pipeline::{Done, Ready, Submitted};
+#[cfg(not(openh264))]
 use crate::reason::Reason;
+use crate::recovery::Recovery;
+use crate::remains::Remains;
 use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange, Timestamp};
 
 /// What can change while a stream runs.
@@ -161,28 +166,14 @@ impl Held {
 pub(super) fn check(backend: Backend, config: &EncoderConfig) -> Result<(), Unavailable> {
     match backend {
         #[cfg(openh264)]
-        Backend::OpenH264 => {
-            crate::openh264::OpenH264Encoder::check(config).map_err(|error| why(backend, &error.into()))
-        }
+        Backend::OpenH264 => crate::openh264::OpenH264Encoder::check(config)
+            .map_err(|error| Error::from(error).passes_over(backend)),
         #[cfg(not(openh264))]
         Backend::OpenH264 => {
             let _ = config;
             Err(Unavailable::new(backend, Reason::NotBuilt, "feature openh264"))
         }
         Backend::Nvenc => Ok(()),
-    }
-}
-
-/// The same as a reason, for who goes on with another backend.
-pub(super) fn why(backend: Backend, error: &Error) -> Unavailable {
-    match error {
-        Error::Unavailable(why) => why.clone(),
-        Error::Driver(why) => Unavailable::after(why, backend, why.to_string()),
-        Error::Config(why @ ConfigError::Threads { .. }) => {
-            Unavailable::new(backend, Reason::UnsupportedSetting, why.to_string())
-        }
-        Error::Config(why) => Unavailable::new(backend, Reason::UnsupportedSize, why.to_string()),
-        Error::Frame(why) => Unavailable::new(backend, Reason::UnsupportedSize, why.to_string()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::encoder::Backend;
+use crate::backend::Backend;
 use crate::error::ConfigError;
 
 /// The backends to try, best first.
@@ -58,6 +58,6 @@ impl FromStr for Order {
 
     /// `auto`, or one backend's word.
     fn from_str(word: &str) -> Result<Self, ConfigError> {
-        if word == "auto" { Ok(Self::auto()) } else { word.parse().map(Self::only) }
+        Ok(if word == "auto" { Self::auto() } else { Self::only(word.parse()?) })
     }
 }

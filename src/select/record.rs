@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::held::Settings;
 use super::histogram::{Histogram, Latency};
-use crate::encoder::{Backend, Coded, Recovery, StageTimes};
+use crate::backend::Backend;
+use crate::encoder::{Coded, StageTimes};
 use crate::error::Unavailable;
 use crate::event::{Event, EventKind, EventLog};
+use crate::recovery::Recovery;
 use crate::units::FrameId;
 
 /// Every so many frames the log says where the time went.

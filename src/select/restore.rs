@@ -7,12 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::backoff::Waits;
-use super::held::{Held, Settings, why};
+use super::held::{Held, Settings};
 use super::waiting::{Bell, Ticket};
+use crate::backend::Backend;
 use crate::config::EncoderConfig;
-use crate::encoder::Backend;
 use crate::error::Unavailable;
-use crate::frame::PixelFormat;
+use crate::format::PixelFormat;
 use crate::reason::Reason;
 
 /// While so many sessions of this process hang in a call of the driver, another one would join them.
@@ -159,7 +159,7 @@ impl Attempts {
                 }
                 Err(failed) => {
                     // A size that it does not take is no failure: the next one is worth an attempt at once.
-                    wants_other_size = failed.reason == Reason::UnsupportedSize;
+                    wants_other_size = failed.until() == Reason::UnsupportedSize;
                     let wait =
                         if wants_other_size { Duration::ZERO } else { self.waits.failed(Instant::now()) };
                     tell(&failed, wait);
@@ -179,13 +179,13 @@ impl Attempts {
             return Err(Unavailable::new(self.backend, Reason::TimedOut, detail));
         }
         let Aim { settings, format } = self.shared.place().aim;
-        let mut held =
-            Held::open(self.backend, &self.base, settings).map_err(|error| why(self.backend, &error))?;
+        let mut held = Held::open(self.backend, &self.base, settings)
+            .map_err(|error| error.passes_over(self.backend))?;
         match held.warm_up(format) {
             Ok(()) => Ok(held),
             Err(error) => {
                 let _ = held.discard();
-                Err(why(self.backend, &error))
+                Err(error.passes_over(self.backend))
             }
         }
     }

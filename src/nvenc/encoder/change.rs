@@ -1,9 +1,9 @@
 //! Changes of an encoder in flight: rate, size, level.
 
 use super::NvencEncoder;
+use crate::backend::Backend;
 use crate::config::EncoderConfig;
-use crate::encoder::Backend;
-use crate::error::{ConfigError, DriverError, Error};
+use crate::error::{ConfigError, Ended, Error, Unavailable};
 use crate::event::EventKind;
 use crate::nvenc::ended::Exchange;
 use crate::nvenc::job::Job;
@@ -14,7 +14,7 @@ use crate::nvenc::probe::Capabilities;
 use crate::nvenc::runner::Runner;
 use crate::nvenc::session::SLOTS;
 use crate::references::References;
-use crate::units::FrameSize;
+use crate::units::{FrameSize, OutOfRange};
 use crate::window::Window;
 
 impl NvencEncoder {
@@ -65,7 +65,9 @@ impl NvencEncoder {
         let reply = self.run(Job::Reconfigure { params, force_idr: false })?;
         match reply.result {
             Ok(()) => {}
-            Err(error) if opening::refuses_settings(&error) && self.level < self.setup.level(&config) => {
+            Err(Error::Driver(error))
+                if opening::refuses_settings(&error) && self.level < self.setup.level(&config) =>
+            {
                 // The driver holds the rate to the level, which only an IDR can raise.
                 tracing::debug!(%error, "the level is raised with an IDR");
                 let params = Box::new(self.setup.params(&config, config.size, None)?);
@@ -73,7 +75,7 @@ impl NvencEncoder {
                 self.level = self.setup.level(&config);
                 self.idr_due = true;
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
         if config.frame_rate == self.config.frame_rate {
             self.window.retarget(config.bitrate);
@@ -95,17 +97,12 @@ impl NvencEncoder {
                 (self.runner, self.setup) = (runner, setup);
             }
             Err(error) => {
-                self.spent = Some(match &error {
-                    Error::Driver(why) => why.clone(),
-                    Error::Unavailable(why) => DriverError {
-                        is_context_lost: why.is_context_lost,
-                        closer_advice: why.closer_advice,
-                        ..DriverError::new(Backend::Nvenc, "nvEncOpenEncodeSessionEx", 0, why.detail.clone())
-                            .because(why.reason)
-                    },
-                    other => {
-                        DriverError::new(Backend::Nvenc, "nvEncOpenEncodeSessionEx", 0, other.to_string())
-                    }
+                // The settings are at fault, and the session is gone all the same: no later call may say that it is good.
+                self.spent = Some(if error.leaves_encoder_usable() {
+                    let Unavailable { reason, detail, .. } = error.passes_over(Backend::Nvenc);
+                    Ended::after(Backend::Nvenc, reason, detail).into()
+                } else {
+                    error.clone()
                 });
                 return Err(error);
             }
@@ -154,10 +151,11 @@ fn out_of_range(size: FrameSize, can: &Capabilities) -> ConfigError {
     {
         return ConfigError::Area { size, macroblocks: columns * rows, max_macroblocks: can.max_macroblocks };
     }
-    ConfigError::Size {
+    OutOfRange::Size {
         width,
         height,
         min_side: if width < can.min_width { can.min_width } else { can.min_height },
         max_side: if width > can.max_width { can.max_width } else { can.max_height },
     }
+    .into()
 }

@@ -3,14 +3,14 @@
 use std::time::Instant;
 
 use super::NvencEncoder;
+use crate::backend::Backend;
 use crate::cuda::{PinnedMemory, frame_in};
-use crate::encoder::{AccessUnit, Backend, Encoder, Picture, StageTimes};
-use crate::error::{DriverError, Error};
+use crate::encoder::{AccessUnit, Encoder, Picture, StageTimes};
+use crate::error::{Error, Internal, StillInUse};
 use crate::event::EventKind;
 use crate::frame::CudaImage;
 use crate::nvenc::job::Job;
 use crate::nvenc::pixels::SurfaceFormat;
-use crate::reason::Reason;
 use crate::units::Timestamp;
 
 impl NvencEncoder {
@@ -31,9 +31,7 @@ impl NvencEncoder {
         if self.left.is_empty() {
             return Ok(());
         }
-        let what = "a session that was left has not ended";
-        let error = DriverError::new(Backend::Nvenc, "nvEncDestroyEncoder", 0, what);
-        Err(error.because(Reason::TimedOut).into())
+        Err(StillInUse::new(Backend::Nvenc).into())
     }
 
     pub(super) fn encode_cuda(
@@ -95,7 +93,6 @@ impl NvencEncoder {
         if let Some(error) = reply.refused {
             return Err(error.into());
         }
-        let nothing = || DriverError::new(Backend::Nvenc, "cuMemHostAlloc", 0, "no memory came of it");
-        Ok(self.fetched.take().ok_or_else(nothing)?)
+        self.fetched.take().ok_or_else(|| Internal::new("a picture was fetched to no memory").into())
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::NvencEncoder;
 use crate::encoder::{AccessUnit, Encoder, Picture, StageTimes};
 use crate::error::{Error, FrameError};
-use crate::frame::PixelFormat;
+use crate::format::PixelFormat;
 use crate::nvenc::lent::LentFrame;
 use crate::nvenc::pixels::SurfaceFormat;
 use crate::nvenc::session::SLOTS;

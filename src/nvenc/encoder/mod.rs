@@ -18,17 +18,20 @@ use super::probe::{Capabilities, Version};
 use super::runner::Runner;
 use super::session::{Output, SLOTS};
 use crate::annexb::is_droppable;
+use crate::backend::Backend;
 use crate::config::{EncoderConfig, GpuUuid};
 use crate::convert::Converter;
 use crate::cuda::{PinnedMemory, Process};
-use crate::encoder::{AccessUnit, Backend, Encoder, Engine, Picture, Recovery, Remains, StageTimes};
-use crate::error::{DriverError, Error, FrameError};
+use crate::encoder::{AccessUnit, Encoder, Engine, Picture, StageTimes};
+use crate::error::{Ended, Error, FrameError, Internal};
 use crate::event::{Event, EventKind, EventLog};
 use crate::frame::{Frame, Pixels};
 use crate::level::Level;
 use crate::pipeline::{Done, Pipelined, Submitted};
 use crate::reason::Reason;
+use crate::recovery::Recovery;
 use crate::references::References;
+use crate::remains::Remains;
 use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange, Timestamp};
 use crate::window::Window;
 use pipeline::Pipe;
@@ -86,7 +89,7 @@ pub struct NvencEncoder {
     /// Sessions that were left for another one.
     left: Vec<Remains>,
     /// What ended the session.
-    spent: Option<DriverError>,
+    spent: Option<Error>,
     /// Where the session lives: a forked child has neither its thread nor its CUDA.
     process: Process,
 }
@@ -167,26 +170,24 @@ impl NvencEncoder {
     /// Before anything else, since page-locked memory need not even be there in a forked child.
     fn alive(&self) -> Result<(), Error> {
         if Process::current() != self.process {
-            let what = "the session belongs to the process that this one was forked from";
-            let error = DriverError::new(Backend::Nvenc, "nvEncEncodePicture", 0, what);
-            return Err(error.because(Reason::Forked).into());
+            return Err(Ended::forked(Backend::Nvenc).into());
         }
         match &self.spent {
-            Some(error) => Err(error.clone().into()),
+            Some(error) => Err(error.clone()),
             None => Ok(()),
         }
     }
 
     /// Remembers the error that ends the session, and has it end without making the caller wait for that.
-    fn end<T>(&mut self, result: Result<T, DriverError>) -> Result<T, Error> {
+    fn end<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
         result.map_err(|error| {
             self.spent = Some(error.clone());
-            if error.reason == Reason::TimedOut {
+            if error.reason() == Reason::TimedOut {
                 self.pool.lose();
             }
             let Self { runner, stagings, fetched, pipe, .. } = self;
             runner.begin_to_close(|| take_memory(stagings, fetched, pipe));
-            error.into()
+            error
         })
     }
 
@@ -234,8 +235,7 @@ impl NvencEncoder {
             old => {
                 let reply = self.run(Job::Prepare { slot, format, old })?;
                 self.end(reply.result)?;
-                let nothing =
-                    || DriverError::new(Backend::Nvenc, "cuMemHostAlloc", 0, "no memory came of it");
+                let nothing = || Internal::new("a slot was prepared without memory").into();
                 self.end(reply.staging.ok_or_else(nothing))
             }
         }

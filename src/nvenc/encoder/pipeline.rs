@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use super::{NvencEncoder, SLOTS};
 use crate::annexb::is_droppable;
+use crate::backend::Backend;
 use crate::config::CallForm;
 use crate::cuda::{PinnedMemory, Process, frame_in};
-use crate::encoder::{Backend, Coded, Encoder, Picture, StageTimes};
-use crate::error::{DriverError, Error, FrameError};
+use crate::encoder::{Coded, Encoder, Picture, StageTimes};
+use crate::error::{Error, FrameError, Internal};
 use crate::event::EventKind;
 use crate::frame::{Frame, Pixels};
 use crate::nvenc::job::Job;
@@ -194,8 +195,7 @@ impl NvencEncoder {
             Some(staging) => self.fill(staging, frame, as_it_is),
             // A mistake of this crate: the session has read all that it shares of this slot.
             None => {
-                let what = "the memory of this picture is in use";
-                return self.end(Err(DriverError::new(Backend::Nvenc, "cuMemcpyHtoDAsync", 0, what)));
+                return self.end(Err(Internal::new("the memory of a new picture is in use").into()));
             }
         };
         self.pipe.stagings[slot] = Some(Arc::clone(&staging));

@@ -3,10 +3,10 @@
 use std::ops::RangeInclusive;
 
 use super::NvencEncoder;
-use crate::encoder::Recovery;
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::nvenc::job::Job;
+use crate::recovery::Recovery;
 use crate::references::Answer;
 use crate::units::FrameId;
 

@@ -28,10 +28,10 @@ use super::pixels::{Layout, Staging, SurfaceFormat};
 use super::progress::{Progress, Step};
 use super::seat::Seat;
 use super::slot::{Foreign, Slot, Surface};
+use crate::backend::Backend;
 use crate::cuda::{Event, PinnedMemory, Stream};
-use crate::encoder::{Backend, Remains};
-use crate::error::DriverError;
-use crate::reason::Reason;
+use crate::error::{DriverError, Error, Internal};
+use crate::remains::Remains;
 use crate::units::FrameSize;
 
 /// Pictures that can be prepared at the same time: one that is encoded, one that a caller writes meanwhile.
@@ -81,7 +81,7 @@ impl Session {
         params: &Params,
         patience: Duration,
         progress: Progress,
-    ) -> Result<Self, DriverError> {
+    ) -> Result<Self, Error> {
         progress.at(Step::Initialise);
         let context = Arc::clone(open.context());
         let entered = context.enter()?;
@@ -95,7 +95,7 @@ impl Session {
         let slots = (0..SLOTS).map(|_| Slot::new(&open)).collect::<Result<_, _>>()?;
         let coded = |width, height| {
             FrameSize::new(width, height).map_err(|error| {
-                DriverError::new(Backend::Nvenc, "nvEncInitializeEncoder", 0, error.to_string())
+                Error::from(Internal::new(format!("a session is initialised for a {error}")))
             })
         };
         let size = coded(params.init.encodeWidth, params.init.encodeHeight)?;
@@ -129,9 +129,8 @@ impl Session {
     }
 
     /// An error that ended the session, with whether its context is lost too.
-    pub(super) fn explain(&self, mut error: DriverError) -> DriverError {
-        error.is_context_lost |= self.open.context().is_lost();
-        error
+    pub(super) fn explain(&self, error: Error) -> Error {
+        self.open.context().explain(error)
     }
 
     /// See [`Progress::remains`].
@@ -156,7 +155,7 @@ impl Session {
         slot: usize,
         format: SurfaceFormat,
         old: Option<Staging>,
-    ) -> Result<Staging, DriverError> {
+    ) -> Result<Staging, Error> {
         self.progress.at(Step::MakeSurface);
         let context = Arc::clone(self.open.context());
         let _entered = context.enter()?;
@@ -172,7 +171,7 @@ impl Session {
 
     /// Makes the device memory of a slot ready for pictures of a format and the size in force. The context has to be
     /// current.
-    fn prepare_surface(&mut self, slot: usize, format: SurfaceFormat) -> Result<(), DriverError> {
+    fn prepare_surface(&mut self, slot: usize, format: SurfaceFormat) -> Result<(), Error> {
         let Self { slots, open, size, largest, .. } = self;
         let slot = slots.get_mut(slot).ok_or_else(no_such_slot)?;
         slot.surface = Some(match slot.surface.take() {
@@ -188,7 +187,7 @@ impl Session {
     }
 
     /// Changes the settings from the next picture on; with another size that picture becomes an IDR.
-    pub(super) fn reconfigure(&mut self, params: &Params, force_idr: bool) -> Result<(), DriverError> {
+    pub(super) fn reconfigure(&mut self, params: &Params, force_idr: bool) -> Result<(), Error> {
         self.progress.at(Step::Reconfigure);
         let _entered = self.open.context().enter()?;
         let mut config = Box::new(params.config);
@@ -212,15 +211,16 @@ impl Session {
     }
 
     /// SPS and PPS as the driver writes them.
-    pub(super) fn parameter_sets(&self) -> Result<Vec<u8>, DriverError> {
+    pub(super) fn parameter_sets(&self) -> Result<Vec<u8>, Error> {
         const CALL: &str = "nvEncGetSequenceParams";
         /// The header takes 512 bytes as enough.
         const ROOM: u32 = 1024;
         self.progress.at(Step::ParameterSets);
-        let function = self.open.functions().nvEncGetSequenceParams.ok_or_else(|| {
-            DriverError::new(Backend::Nvenc, CALL, 0, "the driver has no such function")
-                .because(Reason::MissingSymbol)
-        })?;
+        let function = self
+            .open
+            .functions()
+            .nvEncGetSequenceParams
+            .ok_or_else(|| DriverError::missing(Backend::Nvenc, CALL))?;
         let _entered = self.open.context().enter()?;
         let mut bytes = vec![0_u8; ROOM as usize];
         let mut length = 0_u32;
@@ -305,6 +305,6 @@ fn order_on(open: &OpenSession, stream: &mut Stream) -> Result<bool, DriverError
 }
 
 /// A mistake of this crate: a picture for which nothing was prepared.
-fn no_such_slot() -> DriverError {
-    DriverError::new(Backend::Nvenc, "nvEncEncodePicture", 0, "nothing was prepared for this picture")
+fn no_such_slot() -> Error {
+    Internal::new("nothing was prepared for this picture").into()
 }

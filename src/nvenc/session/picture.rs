@@ -11,8 +11,8 @@ use direct264_sys::nvenc::{
 };
 
 use super::{Session, no_such_slot};
-use crate::encoder::Backend;
-use crate::error::DriverError;
+use crate::backend::Backend;
+use crate::error::{DriverError, Error};
 use crate::nvenc::output;
 use crate::nvenc::pixels::{Layout, Staging};
 use crate::nvenc::progress::Step;
@@ -65,7 +65,7 @@ impl Session {
         staging: &Staging,
         is_idr: bool,
         out: &mut Output,
-    ) -> Result<(), DriverError> {
+    ) -> Result<(), Error> {
         let context = Arc::clone(self.open.context());
         let _entered = context.enter()?;
         let coded = self.encode_in_context(slot, staging, is_idr, out);
@@ -82,7 +82,7 @@ impl Session {
         staging: &Staging,
         is_idr: bool,
         out: &mut Output,
-    ) -> Result<(), DriverError> {
+    ) -> Result<(), Error> {
         let start = Instant::now();
         self.progress.at(Step::Upload);
         let surface = self.slots.get(slot).and_then(|slot| slot.surface.as_ref()).ok_or_else(no_such_slot)?;
@@ -108,7 +108,7 @@ impl Session {
         is_idr: bool,
         out: &mut Output,
         start: Instant,
-    ) -> Result<(), DriverError> {
+    ) -> Result<(), Error> {
         // To wait for the upload is on the way to this.
         self.progress.at(Step::Submit);
         if !self.ordered {
@@ -138,7 +138,7 @@ impl Session {
 
     // In line, so that the one-call form pays nothing for the pipelined one, which uses it too.
     #[inline(always)]
-    pub(super) fn submit(&mut self, slot: usize, input: Input, is_idr: bool) -> Result<(), DriverError> {
+    pub(super) fn submit(&mut self, slot: usize, input: Input, is_idr: bool) -> Result<(), Error> {
         const CALL: &str = "nvEncEncodePicture";
         let refresh_frames = std::mem::take(&mut self.refresh_frames);
         let params = &mut *self.picture.0;
@@ -165,7 +165,7 @@ impl Session {
             // settings rule out and the contract forbids.
             self.unfinished = true;
             let what = "the driver holds the picture back until the next one";
-            return Err(DriverError::new(Backend::Nvenc, CALL, status.0, what));
+            return Err(DriverError::refused(Backend::Nvenc, CALL, status.0, what).into());
         }
         self.open.check(CALL, status.0)?;
         self.pictures += 1;
@@ -175,7 +175,7 @@ impl Session {
     }
 
     /// Waits for the picture of a slot.
-    pub(super) fn lock(&mut self, slot: usize) -> Result<Locked, DriverError> {
+    pub(super) fn lock(&mut self, slot: usize) -> Result<Locked, Error> {
         let mut params = NV_ENC_LOCK_BITSTREAM::versioned(self.open.api());
         params.outputBitstream = self.slots.get(slot).ok_or_else(no_such_slot)?.bitstream.handle();
         let status = self.patiently(|open| {
@@ -204,10 +204,10 @@ impl Session {
         number: u64,
         is_idr: bool,
         out: &mut Output,
-    ) -> Result<(), DriverError> {
+    ) -> Result<(), Error> {
         let refused = |what: &str| {
             let what = format!("{what} (picture type {}, slot {slot})", locked.picture_type);
-            DriverError::new(Backend::Nvenc, "nvEncLockBitstream", 0, what)
+            Error::from(DriverError::unusable(Backend::Nvenc, "nvEncLockBitstream", what))
         };
         let stream = if locked.start.is_null() || locked.bytes == 0 {
             &[]
@@ -227,10 +227,10 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn unlock(&self, slot: usize) -> Result<(), DriverError> {
+    pub(super) fn unlock(&self, slot: usize) -> Result<(), Error> {
         let bitstream = self.slots.get(slot).ok_or_else(no_such_slot)?.bitstream.handle();
         // SAFETY: the session is open, and the output buffer its own and locked.
         let code = unsafe { (self.open.functions().nvEncUnlockBitstream)(self.open.handle(), bitstream) };
-        self.open.check("nvEncUnlockBitstream", code)
+        Ok(self.open.check("nvEncUnlockBitstream", code)?)
     }
 }

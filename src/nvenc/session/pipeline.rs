@@ -92,9 +92,9 @@ impl Session {
         // `next` lives until uploads were waited for.
         let mut done = next.as_ref().map_or(Ok(()), |next| self.submit_next(next));
         if done.is_ok() && is_due {
-            done = self.read_oldest(out).map_err(Error::from);
+            done = self.read_oldest(out);
         }
-        if matches!(done, Err(Error::Driver(_))) {
+        if done.as_ref().is_err_and(|error| !error.leaves_encoder_usable()) {
             self.let_go();
         }
         done
@@ -130,7 +130,7 @@ impl Session {
     }
 
     /// Starts to upload a picture from page-locked memory.
-    fn upload(&mut self, slot: usize, staging: &Staging) -> Result<Input, DriverError> {
+    fn upload(&mut self, slot: usize, staging: &Staging) -> Result<Input, Error> {
         let copies = copies(&mut self.flight.copies, self.open.context())?;
         let surface = self.slots.get(slot).and_then(|slot| slot.surface.as_ref()).ok_or_else(no_such_slot)?;
         let Layout { format, size, pitch } = staging.layout;
@@ -163,17 +163,18 @@ impl Session {
             return Ok(input);
         }
         copies(&mut self.flight.copies, self.open.context())?;
-        let Some(copies) = self.flight.copies.take() else { return Err(no_such_slot().into()) };
+        let Some(copies) = self.flight.copies.take() else { return Err(no_such_slot()) };
         let copied = copies
             .after(image)
+            .map_err(Error::from)
             .and_then(|()| self.copied(slot, Some(&copies.stream), image, size, format, &place))
-            .and_then(|input| copies.before(&self.stream).map(|()| input));
+            .and_then(|input| Ok(copies.before(&self.stream).map(|()| input)?));
         self.flight.copies = Some(copies);
-        Ok(copied?)
+        copied
     }
 
     /// Waits for the oldest picture in flight and copies what came of it.
-    fn read_oldest(&mut self, out: &mut Output) -> Result<(), DriverError> {
+    fn read_oldest(&mut self, out: &mut Output) -> Result<(), Error> {
         let start = Instant::now();
         self.progress.at(Step::Wait);
         let slot = self.flight.pictures.front().ok_or_else(no_such_slot)?.slot;

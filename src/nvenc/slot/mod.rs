@@ -15,8 +15,8 @@ use direct264_sys::nvenc::{
 
 use super::driver::OpenSession;
 use super::pixels::SurfaceFormat;
+use crate::backend::Backend;
 use crate::cuda::PitchedMemory;
-use crate::encoder::Backend;
 use crate::error::DriverError;
 use crate::units::FrameSize;
 pub(super) use binding::Input;
@@ -105,5 +105,5 @@ pub(super) fn buffer_format(format: SurfaceFormat) -> u32 {
 }
 
 fn nothing(call: &'static str) -> DriverError {
-    DriverError::new(Backend::Nvenc, call, 0, "no handle came with the success")
+    DriverError::unusable(Backend::Nvenc, call, "no handle")
 }

@@ -2,7 +2,7 @@
 
 use super::FailoverEncoder;
 use crate::error::Error;
-use crate::frame::PixelFormat;
+use crate::format::PixelFormat;
 use crate::reason::Reason;
 use crate::select::held::Settings;
 use crate::select::restore::Aim;
@@ -33,7 +33,7 @@ impl FailoverEncoder {
     pub(super) fn put_in_force(&mut self, settings: Settings) -> Result<(), Error> {
         let put = match self.active.bring_to(settings) {
             // What stands in has all that is wanted, a bitrate that waited included.
-            Err(error @ (Error::Driver(_) | Error::Unavailable(_))) => self.fall_back(error),
+            Err(error) if !error.leaves_encoder_usable() => self.fall_back(error),
             put => put,
         };
         self.tell();
@@ -49,7 +49,7 @@ impl FailoverEncoder {
         let before = std::mem::replace(&mut self.wanted, wanted);
         let changed = match self.active.bring_to(wanted) {
             // What one backend does not take, another one may.
-            Err(error @ (Error::Config(_) | Error::Driver(_) | Error::Unavailable(_))) => {
+            Err(error) if matches!(error, Error::Config(_)) || !error.leaves_encoder_usable() => {
                 self.fall_back(error)
             }
             changed => changed,

@@ -12,17 +12,21 @@ use std::time::{Duration, Instant};
 use ids::Ids;
 
 use super::backoff::Waits;
-use super::held::{Held, Settings, check, why};
+use super::held::{Held, Settings, check};
 use super::histogram::Latency;
 use super::order::Order;
 use super::record::{Counters, Record};
 use super::restore::Restorer;
+use crate::backend::Backend;
 use crate::config::EncoderConfig;
-use crate::encoder::{AccessUnit, Backend, Coded, Encoder, Picture, Recovery, Remains};
-use crate::error::{ConfigError, DriverError, Error, Unavailable};
+use crate::encoder::{AccessUnit, Coded, Encoder, Picture};
+use crate::error::{ConfigError, Error, StillInUse, Unavailable};
 use crate::event::Event;
-use crate::frame::{Frame, PixelFormat};
+use crate::format::PixelFormat;
+use crate::frame::Frame;
 use crate::reason::Reason;
+use crate::recovery::Recovery;
+use crate::remains::Remains;
 use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange};
 use pipeline::Pipe;
 
@@ -99,7 +103,7 @@ impl FailoverEncoder {
                         wanted: settings,
                         active,
                         spare: None,
-                        left_for: passed_over.first().map(|why| why.reason),
+                        left_for: passed_over.first().map(Unavailable::until),
                         restorer: None,
                         waits: config.failover.retry.map(Waits::new),
                         left: Vec::new(),
@@ -117,7 +121,7 @@ impl FailoverEncoder {
                     return Ok((encoder, passed_over));
                 }
                 Err(error) => {
-                    let why = why(backend, &error);
+                    let why = error.passes_over(backend);
                     record.passed_over(&why);
                     passed_over.push(why);
                     if passed_over.len() == 1 || weight(&error) >= weight(&telling) {
@@ -235,7 +239,7 @@ impl Encoder for FailoverEncoder {
         self.settle()?;
         let Some(of_active) = self.ids.of_active(&lost) else { return Ok(Recovery::NotNeeded) };
         let recovery = match self.active.invalidate(of_active) {
-            Err(error @ (Error::Driver(_) | Error::Unavailable(_))) => {
+            Err(error) if !error.leaves_encoder_usable() => {
                 self.fall_back(error)?;
                 Recovery::Idr
             }
@@ -286,10 +290,7 @@ impl Encoder for FailoverEncoder {
         let start = Instant::now();
         while self.left.iter().chain(&left_by_held).any(|left| left.strong_count() > 0) {
             if start.elapsed() > LONGEST_END {
-                let what =
-                    format!("a session that was left has not ended within {} s", LONGEST_END.as_secs());
-                let error = DriverError::new(Backend::Nvenc, "nvEncDestroyEncoder", 0, what);
-                return Err(error.because(Reason::TimedOut).into());
+                return Err(StillInUse::new(Backend::Nvenc).into());
             }
             thread::sleep(Duration::from_micros(500));
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::FailoverEncoder;
 use crate::error::Error;
 use crate::reason::Reason;
-use crate::select::held::{Held, Settings, why};
+use crate::select::held::{Held, Settings};
 use crate::select::restore::{Aim, Found, Restorer};
 
 impl FailoverEncoder {
@@ -28,7 +28,7 @@ impl FailoverEncoder {
         mut act: impl FnMut(&mut Held) -> Result<T, Error>,
     ) -> Result<T, Error> {
         match act(&mut self.active) {
-            Err(error @ (Error::Driver(_) | Error::Unavailable(_))) => {
+            Err(error) if !error.leaves_encoder_usable() => {
                 self.fall_back(error)?;
                 act(&mut self.active)
             }
@@ -81,15 +81,15 @@ impl FailoverEncoder {
             Err(error) => {
                 // The stream never left the backend that it has, and needs no IDR.
                 self.mind(&error);
-                let why = why(held.backend(), &error);
+                let why = error.passes_over(held.backend());
                 self.left.extend(held.discard());
                 self.record.passed_over(&why);
-                if why.reason == Reason::UnsupportedSize {
+                if why.until() == Reason::UnsupportedSize {
                     // Another size brings it back.
-                    self.left_for = Some(why.reason);
-                    self.try_again(why.reason);
+                    self.left_for = Some(why.until());
+                    self.try_again(why.until());
                 } else {
-                    self.retry(why.reason);
+                    self.retry(why.until());
                 }
                 None
             }
@@ -122,9 +122,9 @@ impl FailoverEncoder {
         };
         let mut broken = mem::replace(&mut self.active, stand_in);
         self.ids.start_over();
-        let why = why(broken.backend(), &error);
+        let why = error.passes_over(broken.backend());
         self.finish(&mut broken);
-        let reason = why.reason;
+        let reason = why.until();
         self.record.fell_back(why, self.active.backend());
         self.rescue(&broken, &error);
         self.left.retain(|left| left.strong_count() > 0);
@@ -139,11 +139,11 @@ impl FailoverEncoder {
     /// nobody who waits.
     fn wait_for_the_first(&mut self, error: &Error) {
         if self.order.backends().len() > 1 {
-            let why = why(self.active.backend(), error);
+            let why = error.passes_over(self.active.backend());
             self.record.passed_over(&why);
-            self.left_for = Some(why.reason);
+            self.left_for = Some(why.until());
             self.mind(error);
-            self.retry(why.reason);
+            self.retry(why.until());
         }
     }
 
@@ -169,7 +169,7 @@ impl FailoverEncoder {
         for &backend in self.order.backends().iter().skip(1) {
             match Held::open(backend, &self.base, self.wanted) {
                 Ok(held) => return Some(held),
-                Err(error) => self.record.cannot_stand_in(&why(backend, &error)),
+                Err(error) => self.record.cannot_stand_in(&error.passes_over(backend)),
             }
         }
         None

@@ -1,0 +1,78 @@
+//! Names of the backends.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::str::FromStr;
+
+/// An encoder of H.264 that this crate can drive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Backend {
+    /// The encoder of an NVIDIA GPU.
+    Nvenc,
+    /// The openh264 library, on the CPU.
+    OpenH264,
+}
+
+impl Backend {
+    /// Every backend, best first.
+    pub const ALL: [Self; 2] = [Self::Nvenc, Self::OpenH264];
+
+    /// The word for it: `nvenc` or `openh264`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Nvenc => "nvenc",
+            Self::OpenH264 => "openh264",
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl FromStr for Backend {
+    type Err = UnknownBackend;
+
+    fn from_str(word: &str) -> Result<Self, UnknownBackend> {
+        let named = Self::ALL.into_iter().find(|backend| backend.word() == word);
+        named.ok_or_else(|| UnknownBackend { word: word.to_owned() })
+    }
+}
+
+/// A word that names no backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnknownBackend {
+    /// The word, as given.
+    pub word: String,
+}
+
+impl fmt::Display for UnknownBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\" is no backend: say ", self.word)?;
+        for (at, backend) in Backend::ALL.into_iter().enumerate() {
+            write!(f, "{}{backend}", if at == 0 { "" } else { " or " })?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for UnknownBackend {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backend_is_read_from_its_own_word_and_from_no_other() {
+        for backend in Backend::ALL {
+            assert_eq!(backend.word().parse(), Ok(backend));
+        }
+        let error = "NVENC".parse::<Backend>().unwrap_err();
+        assert_eq!(error.to_string(), "\"NVENC\" is no backend: say nvenc or openh264");
+    }
+}
