@@ -2,6 +2,7 @@
 
 /// The matrix between RGB and YUV, and the primaries and transfer that go with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Matrix {
     /// ITU-R BT.709, for HD. Code point 1.
     Bt709,

@@ -18,6 +18,7 @@ use crate::units::{Bitrate, FrameRate, FrameSize, QpRange, SampleAspect};
 
 /// The H.264 profile, and with it the entropy coder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Profile {
     /// Constrained baseline with CAVLC: what every browser and every hardware decoder takes.
     #[default]

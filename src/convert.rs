@@ -3,7 +3,8 @@
 use yuv::{BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix};
 
 use crate::colour::{Colour, Matrix, Range};
-use crate::frame::{Frame, Pixels, Plane, RgbOrder};
+use crate::format::RgbOrder;
+use crate::frame::{Frame, Pixels, Plane};
 use crate::units::FrameSize;
 
 /// Planes of an even size to be written, each of whole rows. Both chroma planes have one stride.

@@ -2,7 +2,7 @@
 
 use crate::access_unit::AccessUnit;
 use crate::config::Settings;
-use crate::error::{Error, FrameError};
+use crate::error::{Error, FrameError, Internal};
 use crate::frame::Frame;
 use crate::picture::Picture;
 use crate::ready::Ready;
@@ -64,9 +64,10 @@ pub(crate) trait Engine {
     /// The access unit of an `encode` call, after [`submit`](Engine::submit) with [`Depth::One`].
     ///
     /// # Errors
-    /// [`FrameError::InFlight`] where none came out, which is a mistake of this crate.
+    /// [`Error::Internal`] where none came out.
     fn unit(&mut self) -> Result<AccessUnit<'_>, Error> {
-        self.ready().hand_out_one().ok_or_else(|| FrameError::InFlight.into())
+        let nothing = || Internal::new("a frame was encoded and gave no access unit").into();
+        self.ready().hand_out_one().ok_or_else(nothing)
     }
 }
 

@@ -73,6 +73,7 @@ mod engine;
 mod error;
 mod event;
 mod failover;
+mod format;
 mod frame;
 mod level;
 pub mod nvenc;
@@ -103,16 +104,20 @@ pub use config::{
     MultiPass, NvencConfig, NvencPreset, Profile, Settings, SettingsChange, TemporalLayers,
 };
 pub use encoder::Encoder;
-pub use error::{ConfigError, DriverError, Error, FrameError, Unavailable};
+pub use error::{
+    CallOutcome, ConfigError, DriverError, Ended, Error, FrameError, Internal, NoThread, StillInUse,
+    Unavailable, Unreadable,
+};
 pub use event::{Event, EventKind};
 pub use failover::{BackendOrder, Counters, FailoverEncoder, Latency, Opened, open};
-pub use frame::{CudaImage, Frame, PixelFormat, Pixels, Plane, RgbOrder};
+pub use format::{PixelFormat, RgbOrder};
+pub use frame::{CudaImage, Frame, Pixels, Plane};
 pub use level::Level;
 pub use picture::Picture;
 pub use pipeline::{AccessUnits, Pipeline};
 pub use reason::Reason;
 pub use recovery::Recovery;
-pub use units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange, SampleAspect, Timestamp};
+pub use units::{Bitrate, FrameId, FrameRate, FrameSize, OutOfRange, QpRange, SampleAspect, Timestamp};
 
 /// The README's code, compiled and run as a test.
 #[cfg(doctest)]

@@ -32,7 +32,7 @@ pub enum Reason {
     Forked,
     /// The wait for an access unit, or for the driver to tell what it has, passed its limit.
     TimedOut,
-    /// Any other refusal.
+    /// Any other failure.
     DriverError,
     /// The caller or the environment chose otherwise.
     ByRequest,
@@ -109,7 +109,7 @@ impl Reason {
             Self::UnsupportedSetting => "the encoder cannot do one of the settings",
             Self::Forked => "this process was forked after CUDA was initialised, so CUDA is lost to it",
             Self::TimedOut => "the driver did not answer within the limit",
-            Self::DriverError => "the driver refused a call",
+            Self::DriverError => "a call of the encoder failed",
             Self::ByRequest => "another backend was asked for",
         }
     }
@@ -141,7 +141,7 @@ impl Reason {
             Self::Forked => "start encoders after the fork, or start workers by spawn and not by fork",
             Self::TimedOut => "look for a hung GPU in the kernel log; a longer limit is a setting",
             Self::DriverError => {
-                "the call and its status are in the detail; look for GPU errors in the kernel log"
+                "the detail says which call failed and how; look for GPU errors in the kernel log"
             }
             Self::ByRequest => "",
         }

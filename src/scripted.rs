@@ -12,7 +12,8 @@ use crate::encoder::Encoder;
 use crate::engine::{Depth, Engine};
 use crate::error::{ConfigError, DriverError, Error, Unavailable};
 use crate::event::{Event, EventKind};
-use crate::frame::{Frame, PixelFormat};
+use crate::format::PixelFormat;
+use crate::frame::Frame;
 use crate::picture::Picture;
 use crate::ready::Ready;
 use crate::reason::Reason;
@@ -146,7 +147,7 @@ fn open(number: u8, config: &EncoderConfig) -> Result<Box<dyn Replaceable>, Erro
 }
 
 fn refuse(backend: Backend, act: Act, size: FrameSize) -> Result<(), Error> {
-    let driver = || DriverError::new(backend, "encode", 8, "as the test wants it");
+    let driver = || DriverError::refused(backend, "encode", 8, "as the test wants it");
     match act {
         Act::Work => Ok(()),
         Act::Fail => Err(driver().into()),

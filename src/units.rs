@@ -2,9 +2,11 @@
 //!
 //! Each is checked when it is made, so that later code may assume it.
 
-use std::fmt;
+mod out_of_range;
 
-use crate::error::ConfigError;
+pub use out_of_range::OutOfRange;
+
+use std::fmt;
 
 /// Width and height of a picture, in luma pixels: 1 to [`FrameSize::MAX_SIDE`] each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,10 +23,10 @@ impl FrameSize {
     /// A size of `width` by `height` pixels.
     ///
     /// # Errors
-    /// [`ConfigError::Size`] when a side is 0 or more than [`FrameSize::MAX_SIDE`].
-    pub const fn new(width: u32, height: u32) -> Result<Self, ConfigError> {
+    /// [`OutOfRange::Size`] when a side is 0 or more than [`FrameSize::MAX_SIDE`].
+    pub const fn new(width: u32, height: u32) -> Result<Self, OutOfRange> {
         if width == 0 || height == 0 || width > Self::MAX_SIDE || height > Self::MAX_SIDE {
-            return Err(ConfigError::Size { width, height, min_side: 1, max_side: Self::MAX_SIDE });
+            return Err(OutOfRange::Size { width, height, min_side: 1, max_side: Self::MAX_SIDE });
         }
         Ok(Self { width, height })
     }
@@ -88,10 +90,10 @@ impl Bitrate {
     /// A rate in bits per second.
     ///
     /// # Errors
-    /// [`ConfigError::Bitrate`] outside [`Bitrate::MIN`] to [`Bitrate::MAX`].
-    pub const fn from_bps(bps: u64) -> Result<Self, ConfigError> {
+    /// [`OutOfRange::Bitrate`] outside [`Bitrate::MIN`] to [`Bitrate::MAX`].
+    pub const fn from_bps(bps: u64) -> Result<Self, OutOfRange> {
         if bps < Self::MIN.0 as u64 || bps > Self::MAX.0 as u64 {
-            return Err(ConfigError::Bitrate { bps, min: Self::MIN.0, max: Self::MAX.0 });
+            return Err(OutOfRange::Bitrate { bps, min: Self::MIN.0, max: Self::MAX.0 });
         }
         #[expect(clippy::cast_possible_truncation, reason = "at most Self::MAX, which is a u32")]
         Ok(Self(bps as u32))
@@ -101,7 +103,7 @@ impl Bitrate {
     ///
     /// # Errors
     /// As [`Bitrate::from_bps`].
-    pub const fn from_kbps(kbps: u64) -> Result<Self, ConfigError> {
+    pub const fn from_kbps(kbps: u64) -> Result<Self, OutOfRange> {
         Self::from_bps(kbps.saturating_mul(1_000))
     }
 
@@ -109,7 +111,7 @@ impl Bitrate {
     ///
     /// # Errors
     /// As [`Bitrate::from_bps`].
-    pub const fn from_mbps(mbps: u64) -> Result<Self, ConfigError> {
+    pub const fn from_mbps(mbps: u64) -> Result<Self, OutOfRange> {
         Self::from_bps(mbps.saturating_mul(1_000_000))
     }
 
@@ -143,12 +145,12 @@ impl FrameRate {
     /// `numerator / denominator` frames per second, such as `30000 / 1001`.
     ///
     /// # Errors
-    /// [`ConfigError::FrameRate`] when either is 0 or the rate lies outside 1/10 to [`FrameRate::MAX_HZ`].
-    pub const fn new(numerator: u32, denominator: u32) -> Result<Self, ConfigError> {
+    /// [`OutOfRange::FrameRate`] when either is 0 or the rate lies outside 1/10 to [`FrameRate::MAX_HZ`].
+    pub const fn new(numerator: u32, denominator: u32) -> Result<Self, OutOfRange> {
         let too_slow = (numerator as u64) * 10 < denominator as u64;
         let too_fast = numerator as u64 > (denominator as u64) * (Self::MAX_HZ as u64);
         if numerator == 0 || denominator == 0 || too_slow || too_fast {
-            return Err(ConfigError::FrameRate { numerator, denominator, max_hz: Self::MAX_HZ });
+            return Err(OutOfRange::FrameRate { numerator, denominator, max_hz: Self::MAX_HZ });
         }
         Ok(Self { numerator, denominator })
     }
@@ -157,7 +159,7 @@ impl FrameRate {
     ///
     /// # Errors
     /// As [`FrameRate::new`].
-    pub const fn hz(hz: u32) -> Result<Self, ConfigError> {
+    pub const fn hz(hz: u32) -> Result<Self, OutOfRange> {
         Self::new(hz, 1)
     }
 
@@ -224,10 +226,10 @@ impl QpRange {
     /// Quantisers `min` to `max`, both included.
     ///
     /// # Errors
-    /// [`ConfigError::Qp`] when `min` is above `max` or `max` above 51.
-    pub const fn new(min: u8, max: u8) -> Result<Self, ConfigError> {
+    /// [`OutOfRange::Qp`] when `min` is above `max` or `max` above 51.
+    pub const fn new(min: u8, max: u8) -> Result<Self, OutOfRange> {
         if min > max || max > Self::MAX_QP {
-            return Err(ConfigError::Qp { min, max, limit: Self::MAX_QP });
+            return Err(OutOfRange::Qp { min, max, limit: Self::MAX_QP });
         }
         Ok(Self { min, max })
     }
@@ -256,10 +258,10 @@ impl SampleAspect {
     /// A pixel `width` wide and `height` high, in any unit.
     ///
     /// # Errors
-    /// [`ConfigError::SampleAspect`] when either is 0.
-    pub const fn new(width: u16, height: u16) -> Result<Self, ConfigError> {
+    /// [`OutOfRange::SampleAspect`] when either is 0.
+    pub const fn new(width: u16, height: u16) -> Result<Self, OutOfRange> {
         if width == 0 || height == 0 {
-            return Err(ConfigError::SampleAspect { width, height });
+            return Err(OutOfRange::SampleAspect { width, height });
         }
         Ok(Self { width, height })
     }

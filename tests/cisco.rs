@@ -146,7 +146,7 @@ fn a_library_that_refuses_is_the_one_that_is_asked() {
         // SAFETY: it has the functions, and makes no encoder.
         assert_eq!(unsafe { load_unchecked(refuses) }.unwrap().version, "2.6.0");
         match OpenH264Encoder::new(&config()).unwrap_err() {
-            Error::Driver(why) => assert_eq!((why.call, why.status), ("WelsCreateSVCEncoder", 3)),
+            Error::Driver(why) => assert_eq!((why.call, why.status()), ("WelsCreateSVCEncoder", Some(3))),
             other => panic!("{other:?}"),
         }
     });

@@ -33,6 +33,7 @@ fn yuv(rgb: [u8; 3], colour: Colour) -> [f64; 3] {
     let (kr, kb) = match colour.matrix {
         Matrix::Bt709 => (0.2126, 0.0722),
         Matrix::Bt601 => (0.299, 0.114),
+        other => panic!("{other:?}"),
     };
     let y = kr * r + (1.0 - kr - kb) * g + kb * b;
     let (u, v) = ((b - y) / (2.0 * (1.0 - kb)), (r - y) / (2.0 * (1.0 - kr)));
@@ -53,6 +54,7 @@ fn fields(size: FrameSize, order: RgbOrder, stride_bytes: usize) -> Vec<u8> {
             let packed = match order {
                 RgbOrder::Rgb24 | RgbOrder::Rgba => [r, g, b],
                 RgbOrder::Bgr24 | RgbOrder::Bgra => [b, g, r],
+                other => panic!("{other:?}"),
             };
             pixel[..3].copy_from_slice(&packed);
         }

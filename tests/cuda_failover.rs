@@ -12,7 +12,7 @@ use common::{decode, picture, size};
 use d264_double::{Double, Stage, passed_as_child, with_each_fault_as_child};
 use direct264::{
     BackOff, Backend, BackendOrder, Encoder, Error, FailoverConfig, FailoverEncoder, Frame, FrameError,
-    OwnedAccessUnit, Picture, PixelFormat, Reason, Timestamp, open,
+    OwnedAccessUnit, Picture, PixelFormat, Reason, Timestamp, Unreadable, open,
 };
 
 struct Source {
@@ -192,10 +192,9 @@ fn a_driver_that_hangs_in_the_session_and_in_the_download_costs_the_frames_on_th
             let unit = encoder.encode(&host_frame(&pixels, number), Picture::Auto).unwrap().to_owned();
             assert_eq!((unit.backend, unit.is_idr), (Backend::OpenH264, true));
             source.units.push(unit);
-            match encoder.forget_cuda(None).unwrap_err() {
-                Error::Driver(why) => assert_eq!(why.reason, Reason::TimedOut),
-                other => panic!("{other:?}"),
-            }
+            let error = encoder.forget_cuda(None).unwrap_err();
+            assert!(matches!(error, Error::StillInUse(_)), "{error:?}");
+            assert_eq!(error.reason(), Reason::TimedOut);
             // Nothing of what hangs is read from again.
             source.change_places();
             stage.set("FAULT=");
@@ -223,7 +222,9 @@ fn a_context_that_dies_costs_its_frames_and_not_the_stream() {
     let place = &source.places[0];
     for number in 3..5 {
         match encoder.encode(&place.frame(number), Picture::Auto).unwrap_err() {
-            Error::Frame(FrameError::Unreadable { status: 700, .. }) => {}
+            Error::Frame(FrameError::Unreadable(Unreadable::Driver(why))) => {
+                assert_eq!(why.status(), Some(700))
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -303,10 +304,8 @@ fn memory_that_a_stand_in_may_still_read_is_not_let_go_of() {
             assert!(Instant::now() < deadline, "never came back");
             std::thread::sleep(ms(2));
         }
-        match encoder.forget_cuda(None).unwrap_err() {
-            Error::Driver(why) => assert_eq!(why.reason, Reason::TimedOut),
-            other => panic!("{other:?}"),
-        }
+        let error = encoder.forget_cuda(None).unwrap_err();
+        assert!(matches!(error, Error::StillInUse(_)), "{error:?}");
         stage.set("FAULT=");
         until_forgotten(&mut encoder);
         drop((source, encoder));
@@ -386,7 +385,9 @@ fn a_context_that_dies_while_hardware_is_tried_again_ends_that() {
         stage.set("FAULT=cuStreamQuery:1=719");
         let frame = source.places[0].frame(3);
         match encoder.encode(&frame, Picture::Auto).unwrap_err() {
-            Error::Frame(FrameError::Unreadable { call: "cuStreamQuery", status: 719 }) => {}
+            Error::Frame(FrameError::Unreadable(Unreadable::Driver(why))) => {
+                assert_eq!((why.call, why.status()), ("cuStreamQuery", Some(719)));
+            }
             other => panic!("{other:?}"),
         }
         assert_not_tried_again(&stage, &mut encoder, &source.camera.i420(4));

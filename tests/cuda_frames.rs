@@ -20,7 +20,7 @@ use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
     Backend, CallForm, CallLimits, Colour, CudaImage, Encoder, EncoderConfig, Error, Frame, FrameError,
-    FrameSize, Matrix, NvencConfig, Picture, PixelFormat, Range, Reason, RgbOrder, Timestamp,
+    FrameSize, Matrix, NvencConfig, Picture, PixelFormat, Range, RgbOrder, Timestamp, Unreadable,
 };
 
 fn stage(settings: &str) -> Stage {
@@ -392,7 +392,9 @@ fn a_download_that_fails_costs_the_frame_and_not_the_encoder() {
         let mut encoder = OpenH264Encoder::new(config).unwrap();
         stage.set(&format!("FAULT={call}:1=2"));
         match encoder.encode(&place.frame(0), Picture::Auto) {
-            Err(Error::Frame(FrameError::Unreadable { call: told, status: 2 })) => assert_eq!(told, call),
+            Err(Error::Frame(FrameError::Unreadable(Unreadable::Driver(why)))) => {
+                assert_eq!((why.call, why.status()), (call, Some(2)));
+            }
             other => panic!("{call}: {:?}", other.map(|unit| unit.bytes.len())),
         }
         assert!(encoder.encode(&place.frame(1), Picture::Auto).unwrap().is_idr, "{call}");
@@ -433,9 +435,7 @@ fn a_gpu_that_never_gets_there_is_waited_for_with_a_limit_and_until_it_does_its_
     );
     // Its memory may still be read.
     match encoder.forget_cuda(None) {
-        Err(Error::Driver(why)) => {
-            assert_eq!((why.backend, why.reason), (Backend::OpenH264, Reason::TimedOut))
-        }
+        Err(Error::StillInUse(why)) => assert_eq!(why.backend, Backend::OpenH264),
         other => panic!("{other:?}"),
     }
     let host = Frame::contiguous(size, PixelFormat::Nv12, pixels, Timestamp(3)).unwrap();

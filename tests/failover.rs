@@ -497,7 +497,7 @@ fn a_strict_order_hands_its_errors_to_the_caller() {
     let frame = Frame::contiguous(small(), PixelFormat::I420, &pixels, Timestamp(2)).unwrap();
     for _ in 0..2 {
         match encoder.encode(&frame, Picture::Auto).unwrap_err() {
-            Error::Driver(why) => assert_eq!(why.status, 20),
+            Error::Driver(why) => assert_eq!(why.status(), Some(20)),
             other => panic!("{other:?}"),
         }
     }

@@ -330,6 +330,7 @@ fn rgb_goes_as_it_is_for_bt601_limited_and_is_converted_for_all_else() {
             RgbOrder::Bgr24 => &[0, 0, 255],
             RgbOrder::Rgba => &[255, 0, 0, 9],
             RgbOrder::Bgra => &[0, 0, 255, 9],
+            other => panic!("{other:?}"),
         };
         pixel.repeat(320 * 240)
     };

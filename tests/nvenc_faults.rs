@@ -14,8 +14,8 @@ use common::{config, encode_run, picture, size};
 use d264_double::{Double, Stage, with_each_fault_as_child};
 use direct264::nvenc::NvencEncoder;
 use direct264::{
-    Bitrate, CallForm, CallLimits, CudaImage, Encoder, EncoderConfig, Error, Frame, FrameId, NvencConfig,
-    Picture, Pipeline, PixelFormat, Reason, RgbOrder, Timestamp,
+    Bitrate, CallForm, CallLimits, CallOutcome, CudaImage, Encoder, EncoderConfig, Error, Frame, FrameId,
+    NvencConfig, Picture, Pipeline, PixelFormat, Reason, RgbOrder, Timestamp,
 };
 
 /// What a session does from its opening to its end, with frames in host memory.
@@ -196,8 +196,8 @@ fn assert_told(error: &Error, name: &str, status: u32, what: &str) {
         }
         Error::Driver(why) => {
             assert_eq!(
-                (why.call.trim_end_matches("_v2"), why.status, why.reason),
-                (name, i64::from(status), reason),
+                (why.call.trim_end_matches("_v2"), why.status(), why.reason),
+                (name, Some(i64::from(status)), reason),
                 "{what}: {why}"
             );
             assert!(reason == Reason::DriverError || !is_of_an_opening(name), "{what}: {why}");
@@ -354,7 +354,13 @@ fn what_no_access_unit_is_ends_the_session_as_a_driver_error() {
         for spoiled in ["empty", "garbage"] {
             for error in both_lives(&stage, &config, &format!("nvEncLockBitstream:3={spoiled}")) {
                 match error {
-                    Error::Driver(why) => assert_eq!(why.call, "nvEncLockBitstream", "{why}"),
+                    Error::Driver(why) => {
+                        assert_eq!(
+                            (why.call, why.outcome),
+                            ("nvEncLockBitstream", CallOutcome::Unusable),
+                            "{why}"
+                        );
+                    }
                     other => panic!("{other:?}"),
                 }
             }
@@ -368,7 +374,7 @@ fn a_picture_that_is_held_back_is_an_error_and_not_read() {
     for config in forms() {
         for error in both_lives(&stage, &config, "nvEncEncodePicture:3=17") {
             match error {
-                Error::Driver(why) => assert_eq!((why.call, why.status), ("nvEncEncodePicture", 17)),
+                Error::Driver(why) => assert_eq!((why.call, why.status()), ("nvEncEncodePicture", Some(17))),
                 other => panic!("{other:?}"),
             }
         }
@@ -434,7 +440,7 @@ fn after_an_error_every_call_fails_with_it() {
         let frame = Frame::contiguous(encoder.size(), PixelFormat::I420, &pixels, Timestamp(2)).unwrap();
         for _ in 0..2 {
             match encoder.encode(&frame, Picture::Auto).unwrap_err() {
-                Error::Driver(why) => assert_eq!((why.call, why.status), ("nvEncEncodePicture", 20)),
+                Error::Driver(why) => assert_eq!((why.call, why.status()), ("nvEncEncodePicture", Some(20))),
                 other => panic!("{other:?}"),
             }
         }
@@ -458,7 +464,7 @@ fn after_an_error_memory_is_let_go_of_all_the_same() {
         stage.set("FAULT=nvEncEncodePicture:1=20");
         for _ in 0..2 {
             match encoder.encode(&on_device.pictures[0].frame(1), Picture::Auto).unwrap_err() {
-                Error::Driver(why) => assert_eq!((why.call, why.status), ("nvEncEncodePicture", 20)),
+                Error::Driver(why) => assert_eq!((why.call, why.status()), ("nvEncEncodePicture", Some(20))),
                 other => panic!("{other:?}"),
             }
         }

@@ -9,7 +9,7 @@ use d264_double::{Double, in_a_fork, passed_as_child};
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
     CallForm, Encoder, EncoderConfig, Error, Frame, FrameError, NvencConfig, Picture, PixelFormat, Reason,
-    Timestamp,
+    Timestamp, Unreadable,
 };
 
 #[test]
@@ -36,7 +36,7 @@ fn fork_off(encoder: OpenH264Encoder, config: &EncoderConfig) {
         let pixels = picture::Camera::new(lost.size()).i420(3);
         let frame = Frame::contiguous(lost.size(), PixelFormat::I420, &pixels, Timestamp(3)).unwrap();
         match lost.encode(&frame, Picture::Auto).unwrap_err() {
-            Error::Driver(why) => assert_eq!(why.reason, Reason::Forked),
+            Error::Ended(why) => assert_eq!(why.reason, Reason::Forked),
             other => panic!("{other:?}"),
         }
         drop(lost);
@@ -74,9 +74,10 @@ fn a_forked_process_reads_no_device_memory_and_says_so_at_once() {
 }
 
 fn refuse_device_memory_alone(mut of_parent: OpenH264Encoder, place: &DevicePicture) {
-    const NOT_INITIALISED: i64 = 3;
     match of_parent.encode(&place.frame(1), Picture::Auto).unwrap_err() {
-        Error::Frame(FrameError::Unreadable { status: NOT_INITIALISED, .. }) => {}
+        Error::Frame(FrameError::Unreadable(Unreadable::Unavailable(why))) => {
+            assert_eq!(why.reason, Reason::Forked);
+        }
         other => panic!("{other:?}"),
     }
     // What lies in host memory is encoded here too.

@@ -18,7 +18,7 @@ use common::pixels::{Places, Where, is_ours};
 use d264_double::{Double, Stage, passed_as_child};
 use direct264::{
     Backend, BackendOrder, Bitrate, Encoder, Error, Event, FailoverEncoder, Frame, FrameError, FrameSize,
-    OwnedAccessUnit, Picture, Pipeline, PixelFormat, Reason, Timestamp, open,
+    OwnedAccessUnit, Picture, Pipeline, PixelFormat, Reason, Timestamp, Unreadable, open,
 };
 
 /// One case of so many is tried where not all of them are: each function has eight or four, so that over the functions
@@ -348,14 +348,14 @@ fn a_context_that_dies_costs_the_frames_in_it_and_not_their_order() {
     stage.set("FAULT=nvEncLockBitstream:1=20;cuStreamSynchronize:1=700");
     let frame = device::frame(small(), live.places.on_device[0].image, 3);
     match live.pipeline.submit(&frame, Picture::Auto).unwrap_err() {
-        Error::Frame(FrameError::Unreadable { status: 700, .. }) => {}
+        Error::Frame(FrameError::Unreadable(Unreadable::Driver(why))) => assert_eq!(why.status(), Some(700)),
         other => panic!("{other:?}"),
     }
     let pixels = live.camera.i420(4);
     let frame = Frame::contiguous(small(), PixelFormat::I420, &pixels, Timestamp(4)).unwrap();
     let mut items = live.pipeline.submit(&frame, Picture::Auto).unwrap();
     match items.next().unwrap().unwrap_err() {
-        Error::Frame(FrameError::Unreadable { status: 700, .. }) => {}
+        Error::Frame(FrameError::Unreadable(Unreadable::Driver(why))) => assert_eq!(why.status(), Some(700)),
         other => panic!("{other:?}"),
     }
     let unit = items.next().unwrap().unwrap();

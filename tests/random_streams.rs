@@ -156,6 +156,7 @@ impl Source {
                 RgbOrder::Bgr24 => pixels.extend([blue, green, red]),
                 RgbOrder::Rgba => pixels.extend([red, green, blue, at as u8]),
                 RgbOrder::Bgra => pixels.extend([blue, green, red, at as u8]),
+                other => panic!("{other:?}"),
             }
             let weighed = 0.2126 * f64::from(red) + 0.7152 * f64::from(green) + 0.0722 * f64::from(blue);
             luma.push((16.0 + weighed * 219.0 / 255.0).round() as u8);

@@ -8,7 +8,9 @@ use std::num::NonZeroU8;
 
 use common::{config, encode_run, size};
 use direct264::openh264::OpenH264Encoder;
-use direct264::{Bitrate, ConfigError, EncoderConfig, Error, FrameRate, FrameSize, QpRange, SampleAspect};
+use direct264::{
+    Bitrate, ConfigError, EncoderConfig, Error, FrameRate, FrameSize, OutOfRange, QpRange, SampleAspect,
+};
 
 fn refusal(config: &EncoderConfig) -> ConfigError {
     match OpenH264Encoder::new(config).unwrap_err() {
@@ -21,7 +23,7 @@ fn refusal(config: &EncoderConfig) -> ConfigError {
 fn sizes_of_nothing_and_of_too_much_are_refused() {
     for (width, height) in [(0, 480), (640, 0), (0, 0), (16_385, 16), (16, 16_385), (u32::MAX, u32::MAX)] {
         let error = FrameSize::new(width, height).unwrap_err();
-        assert_eq!(error, ConfigError::Size { width, height, min_side: 1, max_side: 16_384 });
+        assert_eq!(error, OutOfRange::Size { width, height, min_side: 1, max_side: 16_384 });
         assert!(error.to_string().contains(&format!("{width}x{height}")), "{error}");
     }
 }
@@ -30,7 +32,7 @@ fn sizes_of_nothing_and_of_too_much_are_refused() {
 fn bitrates_outside_one_kilobit_to_eight_hundred_megabits_are_refused() {
     for bps in [0, 999, 800_000_001, u64::MAX] {
         let error = Bitrate::from_bps(bps).unwrap_err();
-        assert_eq!(error, ConfigError::Bitrate { bps, min: 1_000, max: 800_000_000 });
+        assert_eq!(error, OutOfRange::Bitrate { bps, min: 1_000, max: 800_000_000 });
     }
     assert!(Bitrate::from_kbps(u64::MAX).is_err() && Bitrate::from_mbps(u64::MAX).is_err());
     assert_eq!(Bitrate::from_mbps(6).unwrap().bps(), 6_000_000);
@@ -40,15 +42,15 @@ fn bitrates_outside_one_kilobit_to_eight_hundred_megabits_are_refused() {
 fn frame_rates_of_nothing_and_beyond_a_thousand_are_refused() {
     for (numerator, denominator) in [(0, 1), (1, 0), (1_001, 1), (1, 11), (u32::MAX, 1)] {
         let error = FrameRate::new(numerator, denominator).unwrap_err();
-        assert_eq!(error, ConfigError::FrameRate { numerator, denominator, max_hz: 1_000 });
+        assert_eq!(error, OutOfRange::FrameRate { numerator, denominator, max_hz: 1_000 });
     }
     assert!((FrameRate::new(30_000, 1_001).unwrap().as_f64() - 29.97).abs() < 0.001);
 }
 
 #[test]
 fn quantisers_beyond_the_scale_or_upside_down_are_refused() {
-    assert_eq!(QpRange::new(30, 20).unwrap_err(), ConfigError::Qp { min: 30, max: 20, limit: 51 });
-    assert_eq!(QpRange::new(0, 52).unwrap_err(), ConfigError::Qp { min: 0, max: 52, limit: 51 });
+    assert_eq!(QpRange::new(30, 20).unwrap_err(), OutOfRange::Qp { min: 30, max: 20, limit: 51 });
+    assert_eq!(QpRange::new(0, 52).unwrap_err(), OutOfRange::Qp { min: 0, max: 52, limit: 51 });
     assert!(SampleAspect::new(0, 1).is_err() && SampleAspect::new(1, 0).is_err());
 }
 

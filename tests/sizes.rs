@@ -9,7 +9,9 @@ use common::{
     config, decode, encode, encode_run, encoders, encoders_and_from_device, picture, size, sps, stream,
 };
 use direct264::openh264::OpenH264Encoder;
-use direct264::{ConfigError, Error, EventKind, Frame, FrameSize, Picture, PixelFormat, Timestamp};
+use direct264::{
+    ConfigError, Error, EventKind, Frame, FrameSize, OutOfRange, Picture, PixelFormat, Timestamp,
+};
 
 #[test]
 fn sizes_from_one_macroblock_up_are_coded_and_cropped_to_what_they_are() {
@@ -48,13 +50,16 @@ fn what_the_library_cannot_take_is_refused_with_the_limit_before_anything_is_ope
             Error::Config(error) => error,
             error => panic!("{error:?}"),
         };
-    assert_eq!(refused(14, 64), ConfigError::Size { width: 14, height: 64, min_side: 16, max_side: 8_688 });
-    assert!(matches!(refused(64, 8), ConfigError::Size { min_side: 16, .. }));
+    assert_eq!(
+        refused(14, 64),
+        OutOfRange::Size { width: 14, height: 64, min_side: 16, max_side: 8_688 }.into()
+    );
+    assert!(matches!(refused(64, 8), ConfigError::OutOfRange(OutOfRange::Size { min_side: 16, .. })));
     assert!(
-        matches!(refused(1, 1), ConfigError::Size { width: 1, height: 1, .. }),
+        matches!(refused(1, 1), ConfigError::OutOfRange(OutOfRange::Size { width: 1, height: 1, .. })),
         "as given, not as padded"
     );
-    assert!(matches!(refused(9_000, 256), ConfigError::Size { max_side: 8_688, .. }));
+    assert!(matches!(refused(9_000, 256), ConfigError::OutOfRange(OutOfRange::Size { max_side: 8_688, .. })));
     let too_many = refused(7680, 4320);
     assert!(matches!(too_many, ConfigError::Area { macroblocks: 129_600, max_macroblocks: 36_864, .. }));
     assert!(too_many.to_string().contains("7680x4320"), "{too_many}");
@@ -136,7 +141,7 @@ fn a_size_that_cannot_be_taken_leaves_the_encoder_as_it_was() {
         encode_run(&mut *encoder, 0, 3);
         for (wrong, is_side) in [(size(8, 8), true), (size(320, 16), false), (size(640, 16), false)] {
             match encoder.set_size(wrong).unwrap_err() {
-                Error::Config(ConfigError::Size { .. }) => assert!(is_side),
+                Error::Config(ConfigError::OutOfRange(_)) => assert!(is_side),
                 Error::Config(ConfigError::Slices { slices: 4, max: 1 }) => assert!(!is_side),
                 other => panic!("{wrong}: {other:?}"),
             }

@@ -9,6 +9,7 @@ use crate::error::ConfigError;
 
 /// How much work NVENC puts into a picture: P1 is the fastest, P7 the best for its bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[non_exhaustive]
 pub enum NvencPreset {
     /// The fastest.
     #[default]
@@ -29,6 +30,7 @@ pub enum NvencPreset {
 
 /// Whether NVENC looks at each picture twice before it decides on the bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum MultiPass {
     /// Once: the least delay.
     #[default]

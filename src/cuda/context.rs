@@ -54,14 +54,8 @@ impl Context {
         // SAFETY: `handle` lives through the call, which writes to it and keeps no pointer.
         let code = unsafe { (driver.functions().cuDevicePrimaryCtxRetain)(&raw mut handle, device) };
         check("cuDevicePrimaryCtxRetain", code)?;
-        let handle = NonNull::new(handle).ok_or_else(|| {
-            DriverError::new(
-                Backend::Nvenc,
-                "cuDevicePrimaryCtxRetain",
-                0,
-                "no context came with the success",
-            )
-        })?;
+        let handle = NonNull::new(handle)
+            .ok_or_else(|| DriverError::unusable(Backend::Nvenc, "cuDevicePrimaryCtxRetain", "no context"))?;
         let context = Arc::new(Self { driver, device, handle, process: std::process::id() });
         let mut retained = retained();
         // Another thread may have been first. What was retained once too often is released once the lock is.
@@ -111,7 +105,7 @@ impl Context {
                 let is_context_lost = why.is_context_lost || self.is_lost();
                 Unavailable { is_context_lost, ..why }.into()
             }
-            Error::Config(_) | Error::Frame(_) => error,
+            other => other,
         }
     }
 

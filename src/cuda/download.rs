@@ -2,8 +2,9 @@
 #![expect(unsafe_code, reason = "a picture is copied from an address that the caller vouches for")]
 
 use super::{Event, PinnedMemory, Place, Stream};
-use crate::error::{DriverError, FrameError};
-use crate::frame::{CudaImage, Frame, PixelFormat, Plane};
+use crate::error::{Error, FrameError};
+use crate::format::PixelFormat;
+use crate::frame::{CudaImage, Frame, Plane};
 use crate::units::{FrameSize, Timestamp};
 
 /// Bytes that a fetched picture takes: its rows, one behind the other.
@@ -23,7 +24,7 @@ pub(crate) unsafe fn download(
     size: FrameSize,
     place: &Place,
     memory: &mut PinnedMemory,
-) -> Result<(), DriverError> {
+) -> Result<(), Error> {
     // SAFETY: the stream of the frame is alive: the caller's promise.
     unsafe { event.order(image.stream(), stream)? };
     let mut start = 0;

@@ -27,9 +27,8 @@ impl Event {
         // SAFETY: `handle` lives through the call, which writes to it and keeps no pointer.
         let code = unsafe { (context.functions().cuEventCreate)(&raw mut handle, CU_EVENT_DISABLE_TIMING) };
         check("cuEventCreate", code)?;
-        let handle = NonNull::new(handle).ok_or_else(|| {
-            DriverError::new(Backend::Nvenc, "cuEventCreate", 0, "no event came with the success")
-        })?;
+        let handle = NonNull::new(handle)
+            .ok_or_else(|| DriverError::unusable(Backend::Nvenc, "cuEventCreate", "no event"))?;
         Ok(Self { context: Arc::clone(context), handle })
     }
 

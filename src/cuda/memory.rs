@@ -149,5 +149,5 @@ impl Drop for PitchedMemory {
 }
 
 fn nothing(call: &'static str) -> DriverError {
-    DriverError::new(Backend::Nvenc, call, 0, "no usable memory came with the success")
+    DriverError::unusable(Backend::Nvenc, call, "no usable memory")
 }

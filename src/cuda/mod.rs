@@ -32,20 +32,25 @@ use direct264_sys::cuda::{Driver, InitError, load};
 use crate::backend::Backend;
 use crate::error::DriverError;
 #[cfg(openh264)]
-use crate::error::FrameError;
+use crate::error::{FrameError, Unavailable, Unreadable};
 use crate::reason::Reason;
 
 /// The CUDA driver of this process, initialised.
 #[cfg(openh264)]
 pub(crate) fn driver() -> Result<&'static Driver, FrameError> {
-    let unreadable = |status: Status| FrameError::Unreadable { call: "cuInit", status: i64::from(status.0) };
     // Where there is no driver, no address is one of CUDA's.
     let driver = load().map_err(|_| FrameError::NoDeviceMemory { address: 0 })?;
     driver.initialise().map_err(|error| match error {
-        InitError::Refused(status) => unreadable(status),
-        _ => unreadable(CUDA_ERROR_NOT_INITIALIZED),
+        InitError::Refused(status) => Unreadable::Driver(refused("cuInit", status)),
+        lost => forked(lost.to_string()),
     })?;
     Ok(driver)
+}
+
+/// What a process is told that was forked after CUDA was initialised.
+#[cfg(openh264)]
+pub(crate) fn forked(detail: impl Into<String>) -> Unreadable {
+    Unreadable::Unavailable(Unavailable::new(Backend::Nvenc, Reason::Forked, detail))
 }
 
 /// `Ok` for success, else the error of this call.
@@ -61,7 +66,7 @@ pub(crate) fn refused(call: &'static str, status: Status) -> DriverError {
         CUDA_ERROR_NOT_INITIALIZED => Reason::Forked,
         _ => Reason::DriverError,
     };
-    DriverError::new(Backend::Nvenc, call, status.0, status.to_string())
+    DriverError::refused(Backend::Nvenc, call, status.0, status.to_string())
         .because(reason)
         .advising(status.advice())
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 
 use super::{Context, Event, PinnedMemory, Place, Stream, bytes_of, download, frame_in};
 use crate::config::CallForm;
-use crate::error::{DriverError, Error, FrameError};
+use crate::error::{DriverError, Error, FrameError, Unreadable};
 use crate::frame::{CudaImage, Frame};
 use crate::remains::Remains;
 use crate::units::{FrameSize, Timestamp};
@@ -117,16 +117,18 @@ impl Fetcher {
         size: FrameSize,
         memory: &mut Option<PinnedMemory>,
     ) -> Result<(), FrameError> {
-        self.fetch_from_gpu(image, size, memory).map_err(|error| match error {
-            Error::Frame(error) => error,
-            Error::Driver(DriverError { call, status, .. }) => {
-                // A copy may still write to the memory until the stream was waited for.
-                self.gpu = None;
-                *memory = None;
-                FrameError::Unreadable { call, status }
-            }
-            // CUDA is not there: what the address is worth, nobody can say.
-            _ => FrameError::NoDeviceMemory { address: image.address() },
+        self.fetch_from_gpu(image, size, memory).map_err(|error| {
+            let why = match error {
+                Error::Frame(error) => return error,
+                Error::Driver(why) => Unreadable::Driver(why),
+                Error::Internal(why) => Unreadable::Internal(why),
+                // CUDA is not there: what the address is worth, nobody can say.
+                _ => return FrameError::NoDeviceMemory { address: image.address() },
+            };
+            // A copy may still write to the memory until the stream was waited for.
+            self.gpu = None;
+            *memory = None;
+            why.into()
         })
     }
 
@@ -159,7 +161,7 @@ impl Fetcher {
         let started = gpu.start(image, size, &place, memory.insert(kept));
         progress.at(Step::Wait);
         gpu.stream.wait_asleep()?;
-        Ok(started?)
+        started
     }
 }
 
@@ -184,7 +186,7 @@ impl Gpu {
         size: FrameSize,
         place: &Place,
         memory: &mut PinnedMemory,
-    ) -> Result<(), DriverError> {
+    ) -> Result<(), Error> {
         let _entered = self.context.enter()?;
         // SAFETY: whoever made the frame vouches for its memory and its stream until `encode` returns; and where that
         // returns before the copy is done, because of a limit, until `forget_cuda` has succeeded. The memory written to

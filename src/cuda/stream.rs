@@ -14,7 +14,7 @@ use direct264_sys::cuda::{
 
 use super::{Context, PinnedMemory, PitchedMemory, check};
 use crate::backend::Backend;
-use crate::error::DriverError;
+use crate::error::{DriverError, Error, Internal};
 use crate::frame::DevicePlane;
 
 /// A stream that does not wait for the default stream, nor the default stream for it.
@@ -36,8 +36,7 @@ impl Stream {
         let code = unsafe { (context.functions().cuStreamCreate)(&raw mut handle, CU_STREAM_NON_BLOCKING) };
         check("cuStreamCreate", code)?;
         if handle.is_null() {
-            let what = "no stream came with the success";
-            return Err(DriverError::new(Backend::Nvenc, "cuStreamCreate", 0, what));
+            return Err(DriverError::unusable(Backend::Nvenc, "cuStreamCreate", "no stream"));
         }
         Ok(Self { context: Arc::clone(context), handle: Box::new(handle) })
     }
@@ -61,10 +60,10 @@ impl Stream {
         from: &PinnedMemory,
         to: &PitchedMemory,
         bytes: usize,
-    ) -> Result<(), DriverError> {
+    ) -> Result<(), Error> {
         if bytes > from.len() || bytes > to.len() {
-            let what = format!("{bytes} bytes from {} to {}", from.len(), to.len());
-            return Err(DriverError::new(Backend::Nvenc, "cuMemcpyHtoDAsync", 0, what));
+            let found = format!("{bytes} bytes to copy from {} to {}", from.len(), to.len());
+            return Err(Internal::new(found).into());
         }
         // SAFETY: both ranges hold `bytes` bytes, as was just checked, and the caller keeps them alive; the stream
         // lives, and its context is the current one.
@@ -76,7 +75,7 @@ impl Stream {
                 self.handle(),
             )
         };
-        check("cuMemcpyHtoDAsync", code)
+        Ok(check("cuMemcpyHtoDAsync", code)?)
     }
 
     /// Starts to copy the rows of a plane to those of another that begin at `to`, `pitch` bytes apart. The context has
@@ -112,10 +111,10 @@ impl Stream {
         from: &DevicePlane,
         to: &mut PinnedMemory,
         start: usize,
-    ) -> Result<(), DriverError> {
+    ) -> Result<(), Error> {
         let Some(to) = to.as_mut_slice().get_mut(start..start + from.row_bytes * from.rows) else {
-            let what = format!("{} rows of {} bytes do not fit", from.rows, from.row_bytes);
-            return Err(DriverError::new(Backend::Nvenc, "cuMemcpy2DAsync", 0, what));
+            let found = format!("no room for {} rows of {} bytes", from.rows, from.row_bytes);
+            return Err(Internal::new(found).into());
         };
         let mut copy = CUDA_MEMCPY2D::zeroed();
         copy.srcMemoryType = CU_MEMORYTYPE_DEVICE;
@@ -124,7 +123,7 @@ impl Stream {
         (copy.dstHost, copy.dstPitch) = (to.as_mut_ptr().cast(), from.row_bytes);
         (copy.WidthInBytes, copy.Height) = (from.row_bytes, from.rows);
         // SAFETY: the caller's promise; the room was just checked.
-        unsafe { self.copy(&copy) }
+        Ok(unsafe { self.copy(&copy)? })
     }
 
     /// # Safety

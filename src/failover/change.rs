@@ -4,7 +4,7 @@ use super::encoder::FailoverEncoder;
 use super::restore::Aim;
 use crate::config::Settings;
 use crate::error::Error;
-use crate::frame::PixelFormat;
+use crate::format::PixelFormat;
 use crate::reason::Reason;
 use crate::units::Bitrate;
 
@@ -33,7 +33,7 @@ impl FailoverEncoder {
     pub(super) fn put_in_force(&mut self, settings: Settings) -> Result<(), Error> {
         let put = match self.apply_to_active(settings) {
             // An engine that stands in has all that is wanted, a bitrate that waited included.
-            Err(error) if !error.is_of_the_caller() => self.fall_back(error),
+            Err(error) if !error.leaves_encoder_usable() => self.fall_back(error),
             put => put,
         };
         self.tell();

@@ -9,18 +9,18 @@ use super::ids::Ids;
 use super::line::Line;
 use super::order::BackendOrder;
 use super::record::{Counters, Record};
-use super::spare::{left_by, open, why};
+use super::spare::{left_by, open};
 use crate::backend::Backend;
 use crate::backends::row;
 use crate::config::{EncoderConfig, Settings};
 use crate::encoder::Encoder;
 use crate::engine::{Depth, Engine};
-use crate::error::{ConfigError, DriverError, Error, FrameError, Unavailable};
+use crate::error::{ConfigError, Error, FrameError, StillInUse, Unavailable};
 use crate::event::Event;
-use crate::frame::{Frame, PixelFormat};
+use crate::format::PixelFormat;
+use crate::frame::Frame;
 use crate::picture::Picture;
 use crate::ready::Ready;
-use crate::reason::Reason;
 use crate::recovery::Recovery;
 use crate::remains::Remains;
 use crate::replaceable::Replaceable;
@@ -114,10 +114,10 @@ impl FailoverEncoder {
                     return Ok((encoder, passed_over));
                 }
                 Err(error) => {
-                    let why = why(backend, &error);
+                    let why = error.passes_over(backend);
                     record.passed_over(&why);
                     if let Some(place) = line.at(index) {
-                        place.left_for = Some(why.reason);
+                        place.left_for = Some(why.until());
                     }
                     passed_over.push(why);
                     if passed_over.len() == 1 || weight(&error) >= weight(&telling) {
@@ -137,7 +137,7 @@ impl FailoverEncoder {
         } else {
             for (_, backend) in self.line.behind() {
                 if let Err(error) = (row(backend).check)(&self.base) {
-                    self.record.cannot_stand_in(&why(backend, &error));
+                    self.record.cannot_stand_in(&error.passes_over(backend));
                 }
             }
         }
@@ -209,7 +209,7 @@ impl Encoder for FailoverEncoder {
         self.settle()?;
         let Some(of_active) = self.ids.of_active(&lost) else { return Ok(Recovery::NotNeeded) };
         let recovery = match self.active.invalidate(of_active) {
-            Err(error) if !error.is_of_the_caller() => {
+            Err(error) if !error.leaves_encoder_usable() => {
                 self.fall_back(error)?;
                 Recovery::Idr
             }
@@ -239,10 +239,7 @@ impl Encoder for FailoverEncoder {
         let start = Instant::now();
         while self.left.iter().chain(&left_by_engines).any(|left| left.strong_count() > 0) {
             if start.elapsed() > LONGEST_END {
-                let what =
-                    format!("a session that was left has not ended within {} s", LONGEST_END.as_secs());
-                let error = DriverError::new(Backend::Nvenc, "nvEncDestroyEncoder", 0, what);
-                return Err(error.because(Reason::TimedOut).into());
+                return Err(StillInUse::new(Backend::Nvenc).into());
             }
             thread::sleep(Duration::from_micros(500));
         }

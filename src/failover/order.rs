@@ -58,9 +58,6 @@ impl FromStr for BackendOrder {
 
     /// `auto`, or one backend's word.
     fn from_str(word: &str) -> Result<Self, ConfigError> {
-        if word == "auto" {
-            return Ok(Self::auto());
-        }
-        Ok(word.parse().map(Self::only)?)
+        Ok(if word == "auto" { Self::auto() } else { Self::only(word.parse()?) })
     }
 }

@@ -7,13 +7,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::backoff::Waits;
-use super::spare::{discard, open, warm_up, why};
+use super::spare::{discard, open, warm_up};
 use super::waiting::{Bell, Ticket};
 use crate::backend::Backend;
 use crate::backends::row;
 use crate::config::{EncoderConfig, Settings};
 use crate::error::Unavailable;
-use crate::frame::PixelFormat;
+use crate::format::PixelFormat;
 use crate::reason::Reason;
 use crate::replaceable::Replaceable;
 
@@ -162,7 +162,7 @@ impl Attempts {
                 }
                 Err(failed) => {
                     // A size that it does not take is no failure: the next one is worth an attempt at once.
-                    wants_other_size = failed.reason == Reason::UnsupportedSize;
+                    wants_other_size = failed.until() == Reason::UnsupportedSize;
                     let wait =
                         if wants_other_size { Duration::ZERO } else { self.waits.failed(Instant::now()) };
                     tell(&failed, wait);
@@ -183,12 +183,12 @@ impl Attempts {
         }
         let Aim { settings, format } = self.shared.place().aim;
         let mut engine =
-            open(self.backend, &self.base, settings).map_err(|error| why(self.backend, &error))?;
+            open(self.backend, &self.base, settings).map_err(|error| error.passes_over(self.backend))?;
         match warm_up(&mut *engine, format) {
             Ok(()) => Ok(engine),
             Err(error) => {
                 let _ = discard(engine);
-                Err(why(self.backend, &error))
+                Err(error.passes_over(self.backend))
             }
         }
     }

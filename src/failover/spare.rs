@@ -6,10 +6,10 @@ use crate::backend::Backend;
 use crate::backends::row;
 use crate::config::{EncoderConfig, Settings};
 use crate::engine::Depth;
-use crate::error::{ConfigError, Error, Unavailable};
-use crate::frame::{Frame, PixelFormat};
+use crate::error::Error;
+use crate::format::PixelFormat;
+use crate::frame::Frame;
 use crate::picture::Picture;
-use crate::reason::Reason;
 use crate::remains::Remains;
 use crate::replaceable::Replaceable;
 use crate::units::Timestamp;
@@ -56,17 +56,4 @@ pub(super) fn left_by(engine: &dyn Replaceable) -> Vec<Remains> {
     let mut remains = engine.remains();
     remains.pop();
     remains
-}
-
-/// The reason why a backend is not had, for a stream that goes on with another.
-pub(super) fn why(backend: Backend, error: &Error) -> Unavailable {
-    match error {
-        Error::Unavailable(why) => why.clone(),
-        Error::Driver(why) => Unavailable::after(why, backend, why.to_string()),
-        Error::Config(why @ ConfigError::Threads { .. }) => {
-            Unavailable::new(backend, Reason::UnsupportedSetting, why.to_string())
-        }
-        Error::Config(why) => Unavailable::new(backend, Reason::UnsupportedSize, why.to_string()),
-        Error::Frame(why) => Unavailable::new(backend, Reason::UnsupportedSize, why.to_string()),
-    }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::encoder::FailoverEncoder;
 use super::restore::{Aim, Found, Restorer};
-use super::spare::{begin_stream, discard, open, warm_up, why};
+use super::spare::{begin_stream, discard, open, warm_up};
 use crate::config::Settings;
 use crate::error::Error;
 use crate::reason::Reason;
@@ -20,7 +20,7 @@ impl FailoverEncoder {
         let mut done = act(&mut *self.active);
         // Each failure goes to the next in line; behind the last one the error is the caller's.
         while let Err(error) = done {
-            if error.is_of_the_caller() {
+            if error.leaves_encoder_usable() {
                 return Err(error);
             }
             self.fall_back(error)?;
@@ -95,13 +95,13 @@ impl FailoverEncoder {
             Err(error) => {
                 // The stream never left the backend that it has, and needs no IDR.
                 self.mind(&error);
-                let why = why(engine.backend(), &error);
+                let why = error.passes_over(engine.backend());
                 self.left.extend(discard(engine));
                 self.record.passed_over(&why);
                 if let Some(place) = self.line.at(index) {
-                    place.left_for = Some(why.reason);
+                    place.left_for = Some(why.until());
                 }
-                if why.reason == Reason::UnsupportedSize {
+                if why.until() == Reason::UnsupportedSize {
                     // Another size brings it back.
                     self.try_again(index);
                 } else {
@@ -136,10 +136,10 @@ impl FailoverEncoder {
             return Err(error);
         }
         let failed = self.line.active();
-        let why = why(self.active.backend(), &error);
-        let reason = why.reason;
+        let why = error.passes_over(self.active.backend());
+        let reason = why.until();
         let Some((index, stand_in)) = self.stand_in() else {
-            if !self.line.is_strict() && !error.is_of_the_caller() {
+            if !self.line.is_strict() && !error.leaves_encoder_usable() {
                 self.record.passed_over(&why);
                 self.leave(failed, reason, &error);
                 self.line.awaited().for_each(|index| self.retry(index));
@@ -195,10 +195,10 @@ impl FailoverEncoder {
             match open(backend, &self.base, self.wanted) {
                 Ok(engine) => return Some((index, engine)),
                 Err(error) => {
-                    let why = why(backend, &error);
+                    let why = error.passes_over(backend);
                     self.record.cannot_stand_in(&why);
                     if let Some(place) = self.line.at(index) {
-                        place.left_for = Some(why.reason);
+                        place.left_for = Some(why.until());
                     }
                 }
             }

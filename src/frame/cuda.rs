@@ -1,8 +1,9 @@
 //! Pixels in CUDA device memory: an address that the caller vouches for.
 #![expect(unsafe_code, reason = "nothing can check what an address in device memory is worth")]
 
-use super::{Frame, PixelFormat, Pixels, RgbOrder};
+use super::{Frame, Pixels};
 use crate::error::FrameError;
+use crate::format::{PixelFormat, RgbOrder};
 use crate::units::{FrameSize, Timestamp};
 
 /// CUDA's handle of the per-thread default stream, which is another stream on each thread.

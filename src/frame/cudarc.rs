@@ -4,9 +4,10 @@
 
 use cudarc::driver::{CudaContext, CudaStream, DevicePtr};
 
-use super::{CudaImage, Frame, PixelFormat, RgbOrder};
+use super::{CudaImage, Frame};
 use crate::config::GpuChoice;
 use crate::error::FrameError;
+use crate::format::{PixelFormat, RgbOrder};
 use crate::units::{FrameSize, Timestamp};
 
 impl CudaImage {

@@ -74,39 +74,33 @@ pub(super) fn not_opened(error: OpenError) -> Error {
             }
         }
         OpenError::Occupied(limit) => {
-            because(Reason::TimedOut, format!("{OPEN}: {error}; the limit is {} ms", limit.as_millis()))
-                .into()
+            because(Reason::TimedOut, format!("{error}; the limit is {} ms", limit.as_millis())).into()
         }
-        _ => DriverError::new(Backend::Nvenc, OPEN, 0, error.to_string()).into(),
+        _ => DriverError::unusable(Backend::Nvenc, OPEN, "no session").into(),
     }
 }
 
 fn refused(call: &'static str, status: Status) -> Error {
-    DriverError::new(Backend::Nvenc, call, status.0, status.to_string()).advising(status.advice()).into()
+    DriverError::refused(Backend::Nvenc, call, status.0, status.to_string()).advising(status.advice()).into()
 }
 
 /// A session was opened, and then a call on the way to the first picture was refused.
 ///
 /// What is known of the reason makes it [`Error::Unavailable`], the rest stays [`Error::Driver`].
-pub(super) fn not_ready(error: DriverError) -> Error {
-    match error.reason {
-        Reason::DriverError => error.into(),
-        _ => {
-            let detail = format!("{}: {}", error.call, error.detail);
-            Unavailable::after(&error, Backend::Nvenc, detail).into()
+pub(super) fn not_ready(error: impl Into<Error>) -> Error {
+    match error.into() {
+        Error::Driver(why) if why.reason != Reason::DriverError => {
+            let detail = why.clause().to_string();
+            Unavailable::after(&why, detail).into()
         }
+        other => other,
     }
 }
 
 /// The same for those who want an [`Unavailable`] in any case.
 #[must_use]
-pub(super) fn as_unavailable(error: Error) -> Unavailable {
-    match error {
-        Error::Unavailable(why) => why,
-        Error::Driver(why) => Unavailable::after(&why, Backend::Nvenc, why.to_string()),
-        Error::Config(why) => because(Reason::UnsupportedSetting, why.to_string()),
-        Error::Frame(why) => because(Reason::UnsupportedSetting, why.to_string()),
-    }
+pub(super) fn as_unavailable(error: &Error) -> Unavailable {
+    error.passes_over(Backend::Nvenc)
 }
 
 #[cfg(test)]
@@ -121,7 +115,7 @@ mod tests {
     }
 
     fn opened(error: OpenError) -> Reason {
-        as_unavailable(not_opened(error)).reason
+        as_unavailable(&not_opened(error)).reason
     }
 
     #[test]
@@ -158,7 +152,7 @@ mod tests {
     #[test]
     fn a_driver_that_is_too_old_is_told_with_both_versions_and_the_driver_to_install() {
         let too_old = ApiVersion::negotiate(DriverApi { major: 10, minor: 0 }).unwrap_err();
-        let why = as_unavailable(not_negotiated(NegotiateError::TooOld(too_old)));
+        let why = as_unavailable(&not_negotiated(NegotiateError::TooOld(too_old)));
         assert_eq!(why.reason, Reason::DriverTooOld);
         for part in ["10.0", "11.0", ApiVersion::OLDEST.oldest_driver()] {
             assert!(why.detail.contains(part), "{why}");
@@ -175,7 +169,7 @@ mod tests {
         }
         for status in [NV_ENC_ERR_INVALID_VERSION, Status(4711)] {
             match not_opened(OpenError::Refused(status)) {
-                Error::Driver(why) => assert_eq!(why.status, i64::from(status.0)),
+                Error::Driver(why) => assert_eq!(why.status(), Some(i64::from(status.0))),
                 other => panic!("{other:?}"),
             }
         }

@@ -120,7 +120,9 @@ impl OpenSession {
                 Some(said) => format!("{status}; the driver says: {said}"),
                 None => status.to_string(),
             };
-            DriverError::new(Backend::Nvenc, call, status.0, detail).because(reason).advising(status.advice())
+            DriverError::refused(Backend::Nvenc, call, status.0, detail)
+                .because(reason)
+                .advising(status.advice())
         })
     }
 

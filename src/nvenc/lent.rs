@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::pixels::{Layout, Staging, SurfaceFormat, Target};
 use super::session::SLOTS;
 use crate::error::FrameError;
-use crate::frame::{Frame, PixelFormat, Plane, RgbOrder};
+use crate::format::{PixelFormat, RgbOrder};
+use crate::frame::{Frame, Plane};
 use crate::units::{FrameSize, Timestamp};
 
 /// A frame in page-locked memory of an [`NvencEncoder`](super::NvencEncoder), from which the GPU reads directly.

@@ -12,18 +12,19 @@ use super::driver::{self, Drivers};
 use super::probe::{Capabilities, Gpu, Probe, Version};
 use crate::backend::Backend;
 use crate::config::GpuUuid;
-use crate::error::Unavailable;
+use crate::error::{NoThread, Unavailable};
 use crate::reason::Reason;
 
 /// Looks on a thread of its own and tells what was found when `limit` is over. A driver that hangs keeps that thread.
 pub(super) fn probe(limit: Duration) -> Probe {
+    const THREAD: &str = "direct264-probe";
     let deadline = Instant::now().checked_add(limit);
     let (tell, told) = mpsc::channel();
-    let thread = thread::Builder::new().name("direct264-probe".to_owned());
+    let thread = thread::Builder::new().name(THREAD.to_owned());
     let looking = match thread.spawn(move || look(limit, &tell)) {
         Ok(looking) => looking,
         Err(error) => {
-            let why = Unavailable::new(Backend::Nvenc, Reason::DriverError, format!("spawn: {error}"));
+            let why = as_unavailable(&NoThread::new(THREAD, &error).into());
             return Probe { unavailable: Some(why), ..Probe::default() };
         }
     };
@@ -58,7 +59,7 @@ fn look(limit: Duration, tell: &Sender<Probe>) {
     }
     found.cuda = driver::load_cuda().ok().and_then(|cuda| cuda.cuda_version().ok()).map(cuda_version);
     tell(&found);
-    let drivers = Drivers::load().map_err(as_unavailable);
+    let drivers = Drivers::load().map_err(|error| as_unavailable(&error));
     // The GPUs are listed where the encode library is missing or too old, too: their names are worth knowing.
     let mut no_devices = None;
     if let Ok(cuda) = driver::load_cuda()
@@ -75,7 +76,7 @@ fn look(limit: Duration, tell: &Sender<Probe>) {
                     found.gpus[place].encoder = encoder(&drivers, device);
                 }
             }
-            Err(why) => no_devices = Some(as_unavailable(why)),
+            Err(why) => no_devices = Some(as_unavailable(&why)),
         }
     }
     found.unavailable = drivers.err().or(no_devices);
@@ -99,7 +100,7 @@ fn gpu(device: &Device, unknown: Unavailable) -> Gpu {
 
 fn encoder(drivers: &Result<Drivers, Unavailable>, device: &Device) -> Result<Capabilities, Unavailable> {
     let session = drivers.as_ref().map_err(Unavailable::clone)?.open(device);
-    session.and_then(|session| Capabilities::of(&session)).map_err(as_unavailable)
+    session.and_then(|session| Capabilities::of(&session)).map_err(|error| as_unavailable(&error))
 }
 
 /// CUDA packs 12.4 as 12040.

@@ -62,6 +62,14 @@ pub use probe::{Capabilities, Gpu, Probe, Version};
 #[cfg(nvenc)]
 pub(crate) use seat::hanging;
 
+#[cfg(not(nvenc))]
+use crate::backend::Backend;
+use crate::config::CallLimits;
+#[cfg(not(nvenc))]
+use crate::error::Unavailable;
+#[cfg(not(nvenc))]
+use crate::reason::Reason;
+
 /// Looks for NVENC: loads the driver, lists the GPUs, and opens and closes a session on each, which is the only way
 /// to know. What it finds can change: a session limit is reached and left again. What does
 /// not load or initialise stays so for as long as the process lives.
@@ -80,7 +88,7 @@ pub(crate) use seat::hanging;
 /// ```
 #[must_use]
 pub fn probe() -> Probe {
-    probe_within(crate::CallLimits::DEFAULT.open)
+    probe_within(CallLimits::DEFAULT.open)
 }
 
 /// [`probe`] with another limit. It looks on a thread of its own, which a driver that hangs keeps.
@@ -96,6 +104,6 @@ pub fn probe_within(limit: Duration) -> Probe {
 }
 
 #[cfg(not(nvenc))]
-pub(crate) fn not_built() -> crate::Unavailable {
-    crate::Unavailable::new(crate::Backend::Nvenc, crate::Reason::NotBuilt, "feature nvenc")
+pub(crate) fn not_built() -> Unavailable {
+    Unavailable::new(Backend::Nvenc, Reason::NotBuilt, "feature nvenc")
 }

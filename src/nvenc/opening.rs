@@ -105,7 +105,7 @@ fn on_gpu(mut error: Error, device: &Device, seat: &Seat) -> Error {
             why.detail += &place;
         }
         Error::Driver(why) => why.detail += &place,
-        Error::Config(_) | Error::Frame(_) => {}
+        _ => {}
     }
     error
 }
@@ -180,9 +180,9 @@ fn set_up(
 /// Whether it is the settings that the driver does not like.
 pub(super) fn refuses_settings(error: &DriverError) -> bool {
     let of_settings = ["nvEncInitializeEncoder", "nvEncReconfigureEncoder"].contains(&error.call);
-    let status = u32::try_from(error.status).map(Status);
+    let status = error.status().and_then(|status| u32::try_from(status).ok()).map(Status);
     of_settings
-        && status.is_ok_and(|status| {
+        && status.is_some_and(|status| {
             matches!(
                 status,
                 NV_ENC_ERR_INVALID_PARAM | NV_ENC_ERR_UNSUPPORTED_PARAM | NV_ENC_ERR_UNIMPLEMENTED

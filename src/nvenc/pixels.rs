@@ -4,7 +4,8 @@ use crate::colour::{Colour, Matrix, Range};
 use crate::convert::PlanesMut;
 use crate::cuda::PinnedMemory;
 use crate::error::FrameError;
-use crate::frame::{Frame, PixelFormat, Pixels, Plane, RgbOrder};
+use crate::format::{PixelFormat, RgbOrder};
+use crate::frame::{Frame, Pixels, Plane};
 use crate::units::{FrameSize, Timestamp};
 
 /// What NVENC turns RGB into by itself.

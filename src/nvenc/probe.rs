@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use crate::backend::Backend;
 use crate::config::GpuUuid;
 use crate::error::Unavailable;
+use crate::reason::Reason;
 
 /// What was found: see [`probe`](super::probe).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -40,13 +42,7 @@ impl Probe {
 }
 
 /// A probe without GPUs and without a reason: `probe` makes none.
-static NO_GPU: Unavailable = Unavailable {
-    backend: crate::Backend::Nvenc,
-    reason: crate::Reason::NoGpu,
-    detail: String::new(),
-    closer_advice: None,
-    is_context_lost: false,
-};
+static NO_GPU: Unavailable = Unavailable::new_empty(Backend::Nvenc, Reason::NoGpu);
 
 /// A version as two numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

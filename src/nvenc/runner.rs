@@ -13,8 +13,7 @@ use super::session::Session;
 use crate::backend::Backend;
 use crate::config::{CallForm, CallLimits, EncoderConfig};
 use crate::cuda::PinnedMemory;
-use crate::error::{DriverError, Error, Unavailable};
-use crate::reason::Reason;
+use crate::error::{DriverError, Error, Internal, NoThread, Unavailable};
 use crate::remains::Remains;
 
 /// A session and who makes its calls.
@@ -53,14 +52,12 @@ impl Runner {
     /// Does a job. `first` says that no access unit has come yet.
     ///
     /// # Errors
-    /// [`DriverError`] when no reply came within the limit: the session is lost, with what the job held.
-    pub(super) fn run(&mut self, job: Job, first: bool) -> Result<Reply, DriverError> {
+    /// [`Error::Driver`] when no reply came within the limit: the session is lost, with what the job held.
+    pub(super) fn run(&mut self, job: Job, first: bool) -> Result<Reply, Error> {
         match self {
             Self::Direct(session) => Ok(session.run(job)),
             Self::Bounded(worker) => worker.run(job, first),
-            Self::Gone => {
-                Err(DriverError::new(Backend::Nvenc, "nvEncEncodePicture", 0, "the session has ended"))
-            }
+            Self::Gone => Err(Internal::new("a job for a session that was closed").into()),
         }
     }
 
@@ -141,41 +138,38 @@ enum Answer {
 
 impl Worker {
     fn open(config: &EncoderConfig, limits: CallLimits, progress: Progress) -> Result<(Self, Setup), Error> {
+        const THREAD: &str = "direct264-nvenc";
         let shared =
             Arc::new(Shared { mail: Mutex::default(), to_worker: Condvar::new(), to_caller: Condvar::new() });
         let (its, config, its_progress) = (Arc::clone(&shared), config.clone(), progress.clone());
         thread::Builder::new()
-            .name("direct264-nvenc".to_owned())
+            .name(THREAD.to_owned())
             .spawn(move || work(&its, &config, its_progress))
-            .map_err(|error| {
-                DriverError::new(
-                    Backend::Nvenc,
-                    "spawn",
-                    i64::from(error.raw_os_error().unwrap_or(0)),
-                    error.to_string(),
-                )
-            })?;
+            .map_err(|error| NoThread::new(THREAD, &error))?;
         let mut worker = Self { shared, limits, progress, is_lost: false, is_closing: false };
         match worker.wait(limits.open) {
             Ok(Answer::Opened(opened)) => Ok((worker, opened?)),
-            Ok(_) => Err(worker.lost(limits.open).into()),
+            Ok(_) => Err(worker.mistaken()),
             Err(error) => {
                 let gpu = worker.progress.gpu().map(|gpu| format!(" on GPU {gpu}")).unwrap_or_default();
-                let detail = format!("{}, or a call on the way to it: {}{gpu}", error.call, error.detail);
-                Err(Unavailable::after(&error, Backend::Nvenc, detail).into())
+                let detail = format!("{}{gpu}", error.clause());
+                Err(Unavailable::after(&error, detail).into())
             }
         }
     }
 
-    fn run(&mut self, job: Job, first: bool) -> Result<Reply, DriverError> {
+    fn run(&mut self, job: Job, first: bool) -> Result<Reply, Error> {
         let limit = if first || job.is_behind_others() { self.limits.first } else { self.limits.rest };
-        if self.is_lost || self.is_closing {
-            return Err(self.timed_out(limit));
+        if self.is_lost {
+            return Err(self.timed_out(limit).into());
+        }
+        if self.is_closing {
+            return Err(Internal::new("a job for a session that is being closed").into());
         }
         self.shared.order(Order::Do(job));
         match self.wait(limit)? {
             Answer::Done(reply) => Ok(reply),
-            Answer::Opened(_) | Answer::Closed => Err(self.lost(limit)),
+            Answer::Opened(_) | Answer::Closed => Err(self.mistaken()),
         }
     }
 
@@ -232,8 +226,13 @@ impl Worker {
     }
 
     fn timed_out(&self, limit: Duration) -> DriverError {
-        let what = format!("the limit is {} ms", limit.as_millis());
-        DriverError::new(Backend::Nvenc, self.progress.step().call(), 0, what).because(Reason::TimedOut)
+        DriverError::timed_out(Backend::Nvenc, self.progress.step().call(), limit)
+    }
+
+    /// The thread answered something that it was not asked for.
+    fn mistaken(&mut self) -> Error {
+        self.is_lost = true;
+        Internal::new("an answer to another order").into()
     }
 }
 

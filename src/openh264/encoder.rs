@@ -15,12 +15,11 @@ use crate::backend::Backend;
 use crate::config::{EncoderConfig, Settings, TemporalLayers};
 use crate::encoder::Encoder;
 use crate::engine::{Depth, Engine};
-use crate::error::{ConfigError, DriverError, Error, FrameError};
+use crate::error::{ConfigError, Error, FrameError, StillInUse};
 use crate::event::{Event, EventKind, EventLog};
 use crate::frame::Frame;
 use crate::picture::Picture;
 use crate::ready::Ready;
-use crate::reason::Reason;
 use crate::recovery::Recovery;
 use crate::references::{Answer, References};
 use crate::remains::Remains;
@@ -193,9 +192,7 @@ impl Encoder for OpenH264Encoder {
         if self.device.remains().strong_count() == 0 {
             return Ok(());
         }
-        let what = "a call that was given up has not come back";
-        let error = DriverError::new(Backend::OpenH264, "cuMemcpy2DAsync", 0, what);
-        Err(error.because(Reason::TimedOut).into())
+        Err(StillInUse::new(Backend::OpenH264).into())
     }
 
     fn take_events(&mut self) -> Vec<Event> {

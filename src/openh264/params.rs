@@ -9,7 +9,7 @@ use crate::colour::Range;
 use crate::config::{EncoderConfig, Profile, Settings, TemporalLayers};
 use crate::error::ConfigError;
 use crate::level::Level;
-use crate::units::FrameSize;
+use crate::units::{FrameSize, OutOfRange};
 
 /// The library's own limits.
 const MIN_SIDE: u32 = 16;
@@ -168,7 +168,7 @@ fn check_size(size: FrameSize) -> Result<(), ConfigError> {
     let coded = size.padded_to_even();
     let (shorter, longer) = (coded.width().min(coded.height()), coded.width().max(coded.height()));
     if shorter < MIN_SIDE || longer > MAX_SIDE {
-        return Err(ConfigError::Size { width, height, min_side: MIN_SIDE, max_side: MAX_SIDE });
+        return Err(OutOfRange::Size { width, height, min_side: MIN_SIDE, max_side: MAX_SIDE }.into());
     }
     let (columns, rows) = size.macroblocks();
     if columns * rows > MAX_MACROBLOCKS {

@@ -20,11 +20,8 @@ use openh264_sys2::{
 use super::api::Api;
 use super::planar::Planes;
 use crate::backend::Backend;
-use crate::error::DriverError;
+use crate::error::{DriverError, Error, Internal};
 use crate::units::FrameSize;
-
-/// The status of a function that the library's table lacks: no status of its own, all of which are small.
-const ABSENT: i64 = i64::MIN;
 
 /// One encoder of the library.
 pub(super) struct RawEncoder {
@@ -58,11 +55,17 @@ pub(super) struct Coded {
 impl RawEncoder {
     /// An encoder without settings, its messages sent to `tracing`.
     pub(super) fn create(api: &'static Api) -> Result<Self, DriverError> {
+        const CREATE: &str = "WelsCreateSVCEncoder";
         let (status, handle) = api.create();
-        let handle = handle.ok_or_else(|| refused("WelsCreateSVCEncoder", status))?;
+        let Some(handle) = handle else {
+            return Err(match status {
+                0 => DriverError::unusable(Backend::OpenH264, CREATE, "no encoder"),
+                status => refused(CREATE, status),
+            });
+        };
         let mut encoder = Self { api, handle, info: Box::default(), threads_in: None };
         if status != 0 {
-            return Err(refused("WelsCreateSVCEncoder", status));
+            return Err(refused(CREATE, status));
         }
         // Without a level of its own the library writes its warnings to stderr.
         encoder.trace(WELS_LOG_WARNING, forward_trace, std::ptr::null_mut())?;
@@ -124,17 +127,12 @@ impl RawEncoder {
         size: FrameSize,
         planes: &Planes<'_>,
         milliseconds: i64,
-    ) -> Result<Coded, DriverError> {
+    ) -> Result<Coded, Error> {
         let function = self.function("EncodeFrame", |table| table.EncodeFrame)?;
         let (width, height) = (size.width() as usize, size.height() as usize);
         // `Planes` cannot be made shorter than this; the check stands beside the pointers that rely on it.
         if !planes.hold(size) || width % 2 != 0 || height % 2 != 0 {
-            return Err(DriverError::new(
-                Backend::OpenH264,
-                "EncodeFrame",
-                ABSENT,
-                "planes shorter than the size",
-            ));
+            return Err(Internal::new("planes shorter than the picture").into());
         }
         let chroma_stride = to_int(planes.chroma_stride);
         let picture = SSourcePicture {
@@ -222,9 +220,7 @@ impl RawEncoder {
         let table = unsafe { *self.handle.as_ptr() };
         // SAFETY: as above; the table is not written to after the encoder was made.
         let table = unsafe { table.as_ref() };
-        table.and_then(pick).ok_or_else(|| {
-            DriverError::new(Backend::OpenH264, name, ABSENT, "the library has no such function")
-        })
+        table.and_then(pick).ok_or_else(|| DriverError::missing(Backend::OpenH264, name))
     }
 }
 
@@ -327,5 +323,5 @@ fn refused(call: &'static str, status: c_int) -> DriverError {
         5 => "unsupported data",
         _ => "",
     };
-    DriverError::new(Backend::OpenH264, call, status, meaning)
+    DriverError::refused(Backend::OpenH264, call, status, meaning)
 }

@@ -9,7 +9,7 @@ use super::raw::RawEncoder;
 use crate::access_unit::UnitBuffer;
 use crate::backend::Backend;
 use crate::config::EncoderConfig;
-use crate::error::{DriverError, Error, Unavailable};
+use crate::error::{DriverError, Ended, Error, Unavailable};
 use crate::reason::Reason;
 use crate::units::FrameSize;
 
@@ -28,7 +28,7 @@ pub(super) struct Session {
     /// CPU cores that threads may use.
     cores: u32,
     /// What ended the session.
-    spent: Option<DriverError>,
+    spent: Option<Error>,
 }
 
 impl Session {
@@ -44,12 +44,10 @@ impl Session {
     /// The error that ended the session, if one did.
     pub(super) fn alive(&self) -> Result<(), Error> {
         if self.raw.has_lost_its_threads() {
-            let what = "this process was forked off the one that the encoder's threads are in";
-            let error = DriverError::new(Backend::OpenH264, "EncodeFrame", 0, what);
-            return Err(error.because(Reason::Forked).into());
+            return Err(Ended::forked(Backend::OpenH264).into());
         }
         match &self.spent {
-            Some(error) => Err(error.clone().into()),
+            Some(error) => Err(error.clone()),
             None => Ok(()),
         }
     }
@@ -57,7 +55,8 @@ impl Session {
     /// Whether the session ended because a picture did not fit the library's output buffer, which is as large as the
     /// picture: noise at a fine quantiser can be larger.
     pub(super) fn has_overflown(&self) -> bool {
-        self.spent.as_ref().is_some_and(|error| error.call == "EncodeFrame" && error.status == OVERFLOW)
+        matches!(&self.spent, Some(Error::Driver(error))
+            if error.call == "EncodeFrame" && error.status() == Some(OVERFLOW))
     }
 
     /// Sets up the stream for the size of `config`. The next picture is an IDR without being asked for.
@@ -107,8 +106,9 @@ impl Session {
             if coded.is_idr == is_idr {
                 return Ok(());
             }
-            let what = format!("IDR {} where {is_idr} was due", coded.is_idr);
-            Err(DriverError::new(Backend::OpenH264, "EncodeFrame", 0, what))
+            let what =
+                if is_idr { "a P picture where an IDR was due" } else { "an IDR where a P picture was due" };
+            Err(DriverError::unusable(Backend::OpenH264, "EncodeFrame", what).into())
         });
         self.end(coded)
     }
@@ -120,7 +120,7 @@ impl Session {
         nal_ranges.clear();
         self.raw.copy_coded(bytes, nal_ranges);
         let taken = if bytes.is_empty() {
-            Err(DriverError::new(Backend::OpenH264, "EncodeFrame", 0, "an empty access unit"))
+            Err(DriverError::unusable(Backend::OpenH264, "EncodeFrame", "an empty access unit"))
         } else {
             Ok(())
         };
@@ -139,10 +139,11 @@ impl Session {
     }
 
     /// Remembers the error that ends the session.
-    fn end(&mut self, result: Result<(), DriverError>) -> Result<(), Error> {
+    fn end(&mut self, result: Result<(), impl Into<Error>>) -> Result<(), Error> {
         result.map_err(|error| {
+            let error = error.into();
             self.spent = Some(error.clone());
-            error.into()
+            error
         })
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::recycle::Recycler;
 use crate::error::FrameError;
-use crate::frame::{Frame, PixelFormat};
+use crate::format::PixelFormat;
+use crate::frame::Frame;
 use crate::units::{FrameSize, Timestamp};
 
 /// What can be handed to a worker: something that owns pixels, or keeps them alive, and shows them as a [`Frame`].

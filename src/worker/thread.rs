@@ -87,7 +87,7 @@ impl<F: ToFrame, E: Encoder> Worker<'_, F, E> {
         drop(waiting);
         self.tell();
         let out = coded.map_err(|error| {
-            self.can_go_on = matches!(error, Error::Frame(_) | Error::Config(_));
+            self.can_go_on = error.leaves_encoder_usable();
             WorkerError::new(Step::Frame(timestamp), error)
         });
         self.shared.deliver(out, true);

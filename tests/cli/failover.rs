@@ -63,7 +63,7 @@ fn a_failure_and_the_return_are_told_and_cost_no_frame() {
     let stream = fs::read(&output).expect("a stream");
     assert_eq!(pictures(&stream).len(), frames);
     let said = String::from_utf8_lossy(&stderr.join().expect("read")).into_owned();
-    assert!(said.contains("from frame 4 on openh264 encoded: the driver refused a call"), "{said}");
+    assert!(said.contains("from frame 4 on openh264 encoded: a call of the encoder failed"), "{said}");
     assert!(said.contains("nvenc encoded again"), "{said}");
     Report::read(report.as_ref()).assert_clean("direct264 encode");
 }

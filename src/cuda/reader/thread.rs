@@ -1,16 +1,13 @@
 //! A thread that reads pictures, for which the caller waits with a limit.
 
-use std::io;
 use std::mem;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use direct264_sys::cuda::CUDA_ERROR_NOT_INITIALIZED;
-
 use super::{Fetcher, Progress};
-use crate::cuda::{PinnedMemory, Process};
-use crate::error::FrameError;
+use crate::cuda::{PinnedMemory, Process, forked};
+use crate::error::{FrameError, NoThread, Unreadable};
 use crate::frame::CudaImage;
 use crate::remains::Remains;
 use crate::units::FrameSize;
@@ -41,15 +38,16 @@ struct Answer {
 
 impl ReaderThread {
     pub(super) fn new(limit: Duration) -> Result<Self, FrameError> {
+        const THREAD: &str = "direct264-fetch";
         // One order or answer is under way at a time.
         let (orders, its_orders) = sync_channel(1);
         let (its_answers, answers) = sync_channel(1);
         let progress = Progress::default();
         let fetcher = Fetcher { gpu: None, progress: progress.clone() };
         thread::Builder::new()
-            .name("direct264-fetch".to_owned())
+            .name(THREAD.to_owned())
             .spawn(move || work(fetcher, &its_orders, its_answers))
-            .map_err(|error| no_thread(&error))?;
+            .map_err(|error| Unreadable::NoThread(NoThread::new(THREAD, &error)))?;
         Ok(Self { orders, answers, limit, progress, process: Process::current() })
     }
 
@@ -61,8 +59,10 @@ impl ReaderThread {
         memory: &mut Option<PinnedMemory>,
     ) -> Result<(), FrameError> {
         if Process::current() != self.process {
-            let status = i64::from(CUDA_ERROR_NOT_INITIALIZED.0);
-            return Err(FrameError::Unreadable { call: "cuInit", status });
+            return Err(forked(
+                "the thread that reads frames is in the process that this one was forked from",
+            )
+            .into());
         }
         let order = Order::Fetch { image, size, memory: memory.take() };
         // A thread that is not there any more answers nothing either.
@@ -93,10 +93,6 @@ impl ReaderThread {
         // It answers nothing, and hangs up.
         let _ = answers.recv_timeout(limit);
     }
-}
-
-fn no_thread(error: &io::Error) -> FrameError {
-    FrameError::Unreadable { call: "spawn", status: i64::from(error.raw_os_error().unwrap_or(0)) }
 }
 
 /// The life of the thread.

@@ -4,7 +4,7 @@ use super::NvencEncoder;
 use crate::backend::Backend;
 use crate::config::EncoderConfig;
 use crate::engine::Engine;
-use crate::error::{ConfigError, DriverError, Error};
+use crate::error::{ConfigError, Ended, Error, Unavailable};
 use crate::event::EventKind;
 use crate::level::Level;
 use crate::nvenc::ended::Exchange;
@@ -15,7 +15,7 @@ use crate::nvenc::params::Attempt;
 use crate::nvenc::probe::Capabilities;
 use crate::nvenc::runner::Runner;
 use crate::references::References;
-use crate::units::FrameSize;
+use crate::units::{FrameSize, OutOfRange};
 use crate::window::Window;
 
 impl NvencEncoder {
@@ -103,15 +103,12 @@ impl NvencEncoder {
                 (self.runner, self.setup) = (runner, setup);
             }
             Err(error) => {
-                self.spent = Some(match &error {
-                    Error::Unavailable(why) => DriverError {
-                        is_context_lost: why.is_context_lost,
-                        closer_advice: why.closer_advice,
-                        ..DriverError::new(Backend::Nvenc, "nvEncOpenEncodeSessionEx", 0, why.detail.clone())
-                            .because(why.reason)
-                    }
-                    .into(),
-                    other => other.clone(),
+                // The settings are at fault, and the session is gone all the same: no later call may say that it is good.
+                self.spent = Some(if error.leaves_encoder_usable() {
+                    let Unavailable { reason, detail, .. } = error.passes_over(Backend::Nvenc);
+                    Ended::after(Backend::Nvenc, reason, detail).into()
+                } else {
+                    error.clone()
                 });
                 return Err(error);
             }
@@ -157,10 +154,11 @@ fn out_of_range(size: FrameSize, can: &Capabilities) -> ConfigError {
     {
         return ConfigError::Area { size, macroblocks: columns * rows, max_macroblocks: can.max_macroblocks };
     }
-    ConfigError::Size {
+    OutOfRange::Size {
         width,
         height,
         min_side: if width < can.min_width { can.min_width } else { can.min_height },
         max_side: if width > can.max_width { can.max_width } else { can.max_height },
     }
+    .into()
 }

@@ -10,7 +10,7 @@ use crate::annexb::is_droppable;
 use crate::backend::Backend;
 use crate::cuda::{PinnedMemory, Process, frame_in};
 use crate::engine::Depth;
-use crate::error::{DriverError, Error, FrameError};
+use crate::error::{Error, FrameError, Internal};
 use crate::event::EventKind;
 use crate::frame::{CudaImage, Frame, Pixels};
 use crate::nvenc::job::{Carried, Job, Reply};
@@ -113,7 +113,7 @@ impl NvencEncoder {
             self.fetched = memory;
         }
         self.end(result)?;
-        self.fetched.take().ok_or_else(|| nothing().into())
+        self.fetched.take().ok_or_else(nothing)
     }
 
     /// Copies or converts a frame in host memory to the page-locked memory of a free slot.
@@ -123,9 +123,7 @@ impl NvencEncoder {
         let slot = self.free_slot()?;
         let mut staging = self.staging(slot, surface)?;
         let Some(unshared) = Arc::get_mut(&mut staging) else {
-            // A mistake of this crate: the session has read all that it shares of this slot.
-            let what = "the memory of this picture is in use";
-            return self.end(Err(DriverError::new(Backend::Nvenc, "cuMemcpyHtoDAsync", 0, what).into()));
+            return self.end(Err(Internal::new("the memory of a free slot is in use").into()));
         };
         let prepared = Instant::now();
         let converted = if as_it_is {
@@ -216,7 +214,7 @@ impl NvencEncoder {
         let buffer = if is_read { self.ready.take_buffer() } else { Default::default() };
         let out = Output { buffer, ..Output::default() };
         let Reply { result, carried } = self.run(Job::Advance { next, keep, is_behind_others, out })?;
-        let Carried::Output(out) = carried else { return Err(nothing().into()) };
+        let Carried::Output(out) = carried else { return Err(nothing()) };
         match self.end(result) {
             Ok(()) => Ok(out),
             Err(error) => {

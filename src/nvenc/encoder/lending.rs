@@ -9,7 +9,7 @@ use crate::access_unit::{AccessUnit, StageTimes};
 use crate::encoder::Encoder;
 use crate::engine::{Depth, Engine};
 use crate::error::{Error, FrameError};
-use crate::frame::PixelFormat;
+use crate::format::PixelFormat;
 use crate::nvenc::lent::LentFrame;
 use crate::nvenc::pixels::SurfaceFormat;
 use crate::nvenc::session::SLOTS;

@@ -6,7 +6,7 @@ use std::thread;
 use super::{Flying, NvencEncoder};
 use crate::config::CallForm;
 use crate::cuda::PinnedMemory;
-use crate::error::{DriverError, Error, FrameError};
+use crate::error::{Error, FrameError, Internal};
 use crate::nvenc::job::{Carried, Job};
 use crate::nvenc::pixels::{Staging, SurfaceFormat};
 use crate::nvenc::session::SLOTS;
@@ -69,7 +69,7 @@ impl NvencEncoder {
                 let reply = self.run(Job::Prepare { slot, format, old: other.take() })?;
                 match self.end(reply.result.map(|()| reply.carried))? {
                     Carried::Staging(staging) => Ok(Arc::new(staging)),
-                    _ => self.end(Err(nothing().into())),
+                    _ => self.end(Err(nothing())),
                 }
             }
         }
@@ -104,6 +104,6 @@ impl NvencEncoder {
 }
 
 /// A mistake of this crate: a job that succeeded without what it was for.
-pub(super) fn nothing() -> DriverError {
-    DriverError::new(crate::backend::Backend::Nvenc, "cuMemHostAlloc", 0, "no memory came of it")
+pub(super) fn nothing() -> Error {
+    Internal::new("a job succeeded and gave nothing").into()
 }

@@ -22,7 +22,7 @@ use crate::convert::Converter;
 use crate::cuda::{PinnedMemory, Process};
 use crate::encoder::Encoder;
 use crate::engine::{Depth, Engine};
-use crate::error::{DriverError, Error, FrameError};
+use crate::error::{Ended, Error, FrameError, StillInUse};
 use crate::event::{Event, EventKind, EventLog};
 use crate::frame::Frame;
 use crate::level::Level;
@@ -174,9 +174,7 @@ impl NvencEncoder {
     /// there in a forked child.
     fn alive(&self) -> Result<(), Error> {
         if Process::current() != self.process {
-            let what = "the session belongs to the process that this one was forked from";
-            let error = DriverError::new(Backend::Nvenc, "nvEncEncodePicture", 0, what);
-            return Err(error.because(Reason::Forked).into());
+            return Err(Ended::forked(Backend::Nvenc).into());
         }
         match &self.spent {
             Some(error) => Err(error.clone()),
@@ -188,10 +186,10 @@ impl NvencEncoder {
     /// frame ends nothing.
     fn end<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
         if let Err(error) = &result
-            && !matches!(error, Error::Frame(_))
+            && !error.leaves_encoder_usable()
         {
             self.spent = Some(error.clone());
-            if matches!(error, Error::Driver(why) if why.reason == Reason::TimedOut) {
+            if error.reason() == Reason::TimedOut {
                 self.pool.lose();
             }
             if self.runner.closes_by_itself() {
@@ -240,9 +238,7 @@ impl NvencEncoder {
         if self.left.is_empty() {
             return Ok(());
         }
-        let what = "a session that was left has not ended";
-        let error = DriverError::new(Backend::Nvenc, "nvEncDestroyEncoder", 0, what);
-        Err(error.because(Reason::TimedOut).into())
+        Err(StillInUse::new(Backend::Nvenc).into())
     }
 }
 
@@ -266,7 +262,7 @@ impl Encoder for NvencEncoder {
         self.alive()?;
         let Reply { result, carried } = self.run(Job::ParameterSets)?;
         result?;
-        let Carried::ParameterSets(sets) = carried else { return Err(memory::nothing().into()) };
+        let Carried::ParameterSets(sets) = carried else { return Err(memory::nothing()) };
         let mut bytes = Vec::with_capacity(sets.len());
         for nal in crate::annexb::nals(&sets) {
             bytes.extend_from_slice(&[0, 0, 0, 1]);

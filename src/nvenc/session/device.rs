@@ -67,18 +67,18 @@ impl Session {
     }
 
     /// Lets go of the caller's memory in the allocation at an address; of all of it without one.
-    pub(in crate::nvenc) fn forget(&mut self, address: Option<u64>) -> Result<(), DriverError> {
+    pub(in crate::nvenc) fn forget(&mut self, address: Option<u64>) -> Result<(), Error> {
         let context = Arc::clone(self.open.context());
         let _entered = context.enter()?;
-        let Some(address) = address else { return self.foreign.forget(|_| true) };
+        let Some(address) = address else { return Ok(self.foreign.forget(|_| true)?) };
         let byte = DevicePlane { address, pitch: 1, row_bytes: 1, rows: 1 };
         let allocation = match Place::of(context.functions(), &byte) {
             Ok(place) => Some(place.allocation),
-            Err(Error::Driver(error)) => return Err(error),
             // It is freed already.
-            Err(_) => None,
+            Err(Error::Frame(_)) => None,
+            Err(error) => return Err(error),
         };
-        self.foreign.forget(|key| key.address == address || Some(key.allocation) == allocation)
+        Ok(self.foreign.forget(|key| key.address == address || Some(key.allocation) == allocation)?)
     }
 
     /// Has the session's stream wait for what writes the picture.
@@ -122,7 +122,7 @@ impl Session {
         size: FrameSize,
         format: SurfaceFormat,
         place: &Place,
-    ) -> Result<Input, DriverError> {
+    ) -> Result<Input, Error> {
         self.prepare_surface(slot, format)?;
         let surface = self.slots.get(slot).and_then(|slot| slot.surface.as_ref()).ok_or_else(no_such_slot)?;
         let stream = on.unwrap_or(&self.stream);

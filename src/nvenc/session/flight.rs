@@ -97,7 +97,7 @@ impl Session {
         let context = Arc::clone(self.open.context());
         let _entered = context.enter()?;
         let advanced = self.advance_in_context(next, keep, out);
-        if advanced.as_ref().is_err_and(|error| !matches!(error, Error::Frame(_))) {
+        if advanced.as_ref().is_err_and(|error| !error.leaves_encoder_usable()) {
             self.let_go();
         }
         advanced
@@ -150,7 +150,7 @@ impl Session {
     }
 
     /// Starts to upload a picture from page-locked memory: on the session's stream, or beside a picture in flight.
-    fn upload(&mut self, slot: usize, staging: &Staging) -> Result<Input, DriverError> {
+    fn upload(&mut self, slot: usize, staging: &Staging) -> Result<Input, Error> {
         let is_alone = self.flight.pictures.is_empty();
         if !is_alone {
             self.flight.make_copies(self.open.context())?;
@@ -177,8 +177,8 @@ impl Session {
     pub(super) fn copy_beside(
         &mut self,
         image: &CudaImage,
-        copy: impl FnOnce(&mut Self, Option<&Stream>) -> Result<Input, DriverError>,
-    ) -> Result<Input, DriverError> {
+        copy: impl FnOnce(&mut Self, Option<&Stream>) -> Result<Input, Error>,
+    ) -> Result<Input, Error> {
         if self.flight.pictures.is_empty() {
             self.wait_for(image)?;
             return copy(self, None);
@@ -187,14 +187,15 @@ impl Session {
         let Some(copies) = self.flight.copies.take() else { return Err(no_such_slot()) };
         let copied = copies
             .after(image)
+            .map_err(Error::from)
             .and_then(|()| copy(self, Some(&copies.stream)))
-            .and_then(|input| copies.before(&self.stream).map(|()| input));
+            .and_then(|input| Ok(copies.before(&self.stream).map(|()| input)?));
         self.flight.copies = Some(copies);
         copied
     }
 
     /// Waits for the oldest picture in flight, since `start`, and copies its access unit out.
-    fn read_oldest(&mut self, start: Instant, out: &mut Output) -> Result<(), DriverError> {
+    fn read_oldest(&mut self, start: Instant, out: &mut Output) -> Result<(), Error> {
         self.progress.at(Step::Wait);
         let slot = self.flight.pictures.front().ok_or_else(no_such_slot)?.slot;
         let locked = self.lock(slot)?;

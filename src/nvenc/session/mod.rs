@@ -29,8 +29,7 @@ use super::seat::Seat;
 use super::slot::{Foreign, Slot, Surface};
 use crate::backend::Backend;
 use crate::cuda::{Event, PinnedMemory, Stream};
-use crate::error::{DriverError, Error};
-use crate::reason::Reason;
+use crate::error::{DriverError, Error, Internal};
 use crate::remains::Remains;
 use crate::units::FrameSize;
 
@@ -76,7 +75,7 @@ impl Session {
         params: &Params,
         patience: Duration,
         progress: Progress,
-    ) -> Result<Self, DriverError> {
+    ) -> Result<Self, Error> {
         progress.at(Step::Initialise);
         let context = Arc::clone(open.context());
         let entered = context.enter()?;
@@ -90,7 +89,7 @@ impl Session {
         let slots = (0..SLOTS).map(|_| Slot::new(&open)).collect::<Result<_, _>>()?;
         let coded = |width, height| {
             FrameSize::new(width, height).map_err(|error| {
-                DriverError::new(Backend::Nvenc, "nvEncInitializeEncoder", 0, error.to_string())
+                Error::from(Internal::new(format!("a session is initialised for a {error}")))
             })
         };
         let size = coded(params.init.encodeWidth, params.init.encodeHeight)?;
@@ -121,12 +120,9 @@ impl Session {
         self.seat = Some(seat);
     }
 
-    /// An error of the session, with whether its context is lost too.
+    /// An error that ended the session, with whether its context is lost too.
     pub(super) fn explain(&self, error: Error) -> Error {
-        match error {
-            Error::Frame(_) => error,
-            error => self.open.context().explain(error),
-        }
+        self.open.context().explain(error)
     }
 
     /// See [`Progress::remains`].
@@ -151,7 +147,7 @@ impl Session {
         slot: usize,
         format: SurfaceFormat,
         old: Option<Staging>,
-    ) -> Result<Staging, DriverError> {
+    ) -> Result<Staging, Error> {
         self.progress.at(Step::MakeSurface);
         let context = Arc::clone(self.open.context());
         let _entered = context.enter()?;
@@ -167,7 +163,7 @@ impl Session {
 
     /// Makes the device memory of a slot ready for pictures of a format and the size in force. The context has to be
     /// current.
-    fn prepare_surface(&mut self, slot: usize, format: SurfaceFormat) -> Result<(), DriverError> {
+    fn prepare_surface(&mut self, slot: usize, format: SurfaceFormat) -> Result<(), Error> {
         let Self { slots, open, size, largest, .. } = self;
         let slot = slots.get_mut(slot).ok_or_else(no_such_slot)?;
         slot.surface = Some(match slot.surface.take() {
@@ -183,7 +179,7 @@ impl Session {
     }
 
     /// Changes the settings from the next picture on; with another size that picture becomes an IDR.
-    pub(super) fn reconfigure(&mut self, params: &Params, force_idr: bool) -> Result<(), DriverError> {
+    pub(super) fn reconfigure(&mut self, params: &Params, force_idr: bool) -> Result<(), Error> {
         self.progress.at(Step::Reconfigure);
         let _entered = self.open.context().enter()?;
         let mut config = Box::new(params.config);
@@ -207,15 +203,16 @@ impl Session {
     }
 
     /// SPS and PPS as the driver writes them.
-    pub(super) fn parameter_sets(&self) -> Result<Vec<u8>, DriverError> {
+    pub(super) fn parameter_sets(&self) -> Result<Vec<u8>, Error> {
         const CALL: &str = "nvEncGetSequenceParams";
         /// The header takes 512 bytes as enough.
         const ROOM: u32 = 1024;
         self.progress.at(Step::ParameterSets);
-        let function = self.open.functions().nvEncGetSequenceParams.ok_or_else(|| {
-            DriverError::new(Backend::Nvenc, CALL, 0, "the driver has no such function")
-                .because(Reason::MissingSymbol)
-        })?;
+        let function = self
+            .open
+            .functions()
+            .nvEncGetSequenceParams
+            .ok_or_else(|| DriverError::missing(Backend::Nvenc, CALL))?;
         let _entered = self.open.context().enter()?;
         let mut bytes = vec![0_u8; ROOM as usize];
         let mut length = 0_u32;
@@ -295,6 +292,6 @@ fn order_on(open: &OpenSession, stream: &mut Stream) -> Result<bool, DriverError
 }
 
 /// A mistake of this crate: a picture for which nothing was prepared.
-fn no_such_slot() -> DriverError {
-    DriverError::new(Backend::Nvenc, "nvEncEncodePicture", 0, "nothing was prepared for this picture")
+fn no_such_slot() -> Error {
+    Internal::new("nothing was prepared for this picture").into()
 }

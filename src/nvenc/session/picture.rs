@@ -11,7 +11,7 @@ use direct264_sys::nvenc::{
 use super::{Next, Session, no_such_slot};
 use crate::access_unit::UnitBuffer;
 use crate::backend::Backend;
-use crate::error::DriverError;
+use crate::error::{DriverError, Error};
 use crate::nvenc::output;
 use crate::nvenc::slot::Input;
 
@@ -55,12 +55,7 @@ pub(in crate::nvenc) struct Output {
 
 impl Session {
     /// Submits the picture in `input`, whose access unit goes to the output buffer of `slot`.
-    pub(super) fn submit_picture(
-        &mut self,
-        slot: usize,
-        input: Input,
-        next: &Next,
-    ) -> Result<(), DriverError> {
+    pub(super) fn submit_picture(&mut self, slot: usize, input: Input, next: &Next) -> Result<(), Error> {
         const CALL: &str = "nvEncEncodePicture";
         let &Next { is_idr, refresh_frames, .. } = next;
         let params = &mut *self.picture.0;
@@ -87,7 +82,7 @@ impl Session {
             // settings rule out and the contract forbids.
             self.unfinished = true;
             let what = "the driver holds the picture back until the next one";
-            return Err(DriverError::new(Backend::Nvenc, CALL, status.0, what));
+            return Err(DriverError::refused(Backend::Nvenc, CALL, status.0, what).into());
         }
         self.open.check(CALL, status.0)?;
         self.pictures += 1;
@@ -96,7 +91,7 @@ impl Session {
     }
 
     /// Waits for the picture of a slot.
-    pub(super) fn lock(&mut self, slot: usize) -> Result<Locked, DriverError> {
+    pub(super) fn lock(&mut self, slot: usize) -> Result<Locked, Error> {
         let mut params = NV_ENC_LOCK_BITSTREAM::versioned(self.open.api());
         params.outputBitstream = self.slots.get(slot).ok_or_else(no_such_slot)?.bitstream.handle();
         let status = self.patiently(|open| {
@@ -122,10 +117,10 @@ impl Session {
         number: u64,
         is_idr: bool,
         out: &mut Output,
-    ) -> Result<(), DriverError> {
+    ) -> Result<(), Error> {
         let refused = |what: &str| {
             let what = format!("{what} (picture type {}, slot {slot})", locked.picture_type);
-            DriverError::new(Backend::Nvenc, "nvEncLockBitstream", 0, what)
+            Error::from(DriverError::unusable(Backend::Nvenc, "nvEncLockBitstream", what))
         };
         let stream = if locked.start.is_null() || locked.bytes == 0 {
             &[]
@@ -146,10 +141,10 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn unlock(&self, slot: usize) -> Result<(), DriverError> {
+    pub(super) fn unlock(&self, slot: usize) -> Result<(), Error> {
         let bitstream = self.slots.get(slot).ok_or_else(no_such_slot)?.bitstream.handle();
         // SAFETY: the session is open, and the output buffer its own and locked.
         let code = unsafe { (self.open.functions().nvEncUnlockBitstream)(self.open.handle(), bitstream) };
-        self.open.check("nvEncUnlockBitstream", code)
+        Ok(self.open.check("nvEncUnlockBitstream", code)?)
     }
 }

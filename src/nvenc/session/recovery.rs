@@ -5,22 +5,22 @@ use direct264_sys::nvenc::Status;
 
 use super::Session;
 use crate::backend::Backend;
-use crate::error::DriverError;
+use crate::error::{DriverError, Error};
 use crate::nvenc::progress::Step;
-use crate::reason::Reason;
 
 impl Session {
     /// Has no picture predicted from these any more, which are told by their numbers.
     ///
     /// # Errors
     /// When the driver refuses one: the session is still good, but some of them may be in use.
-    pub(in crate::nvenc) fn invalidate(&mut self, pictures: &[u64]) -> Result<(), DriverError> {
+    pub(in crate::nvenc) fn invalidate(&mut self, pictures: &[u64]) -> Result<(), Error> {
         const CALL: &str = "nvEncInvalidateRefFrames";
         self.progress.at(Step::Invalidate);
-        let function = self.open.functions().nvEncInvalidateRefFrames.ok_or_else(|| {
-            DriverError::new(Backend::Nvenc, CALL, 0, "the driver has no such function")
-                .because(Reason::MissingSymbol)
-        })?;
+        let function = self
+            .open
+            .functions()
+            .nvEncInvalidateRefFrames
+            .ok_or_else(|| DriverError::missing(Backend::Nvenc, CALL))?;
         let _entered = self.open.context().enter()?;
         for &picture in pictures {
             let status = self.patiently(|open| {

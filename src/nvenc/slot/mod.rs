@@ -105,5 +105,5 @@ pub(super) fn buffer_format(format: SurfaceFormat) -> u32 {
 }
 
 fn nothing(call: &'static str) -> DriverError {
-    DriverError::new(Backend::Nvenc, call, 0, "no handle came with the success")
+    DriverError::unusable(Backend::Nvenc, call, "no handle")
 }

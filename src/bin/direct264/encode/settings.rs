@@ -1,8 +1,8 @@
 //! What the stream is encoded with: the options, what the input says, and defaults for the rest.
 
 use direct264::{
-    Bitrate, Colour, ConfigError, EncoderConfig, Error, FailoverConfig, FrameRate, FrameSize, GpuChoice,
-    NvencConfig, Opened, QpRange, Range, open,
+    Bitrate, Colour, EncoderConfig, Error, FailoverConfig, FrameRate, FrameSize, GpuChoice, NvencConfig,
+    Opened, OutOfRange, QpRange, Range, open,
 };
 
 use super::at::Schedule;
@@ -112,7 +112,7 @@ fn said(error: &Error, choice: &Choice) -> String {
 
 /// 6 Mbit/s for 1080p at 60 frames a second, and for other sizes and rates in proportion to the pixels a second to
 /// the power of 3/4: small pictures need more bits a pixel. Rounded to two digits.
-fn default_bitrate(size: FrameSize, frame_rate: FrameRate) -> Result<Bitrate, ConfigError> {
+fn default_bitrate(size: FrameSize, frame_rate: FrameRate) -> Result<Bitrate, OutOfRange> {
     const REFERENCE_BPS: f64 = 6e6;
     const REFERENCE_PIXELS: f64 = 1920.0 * 1080.0 * 60.0;
     let pixels = f64::from(size.width()) * f64::from(size.height()) * frame_rate.as_f64();
@@ -123,7 +123,7 @@ fn default_bitrate(size: FrameSize, frame_rate: FrameRate) -> Result<Bitrate, Co
 }
 
 /// An error that the values above rule out; told all the same, rather than a panic.
-fn impossible(error: &ConfigError) -> Failure {
+fn impossible(error: &dyn std::error::Error) -> Failure {
     Failure::before(format!("a default of the command itself is refused: {error}"))
 }
 

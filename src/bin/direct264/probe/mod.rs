@@ -186,10 +186,6 @@ fn why_not(backend: Backend, config: &EncoderConfig) -> Option<WhyNot> {
     Some(match error {
         Error::Unavailable(why) => why.into(),
         Error::Driver(why) => WhyNot { reason: why.reason, detail: why.to_string(), advice: why.advice() },
-        other => WhyNot {
-            reason: Reason::DriverError,
-            detail: chain(&other),
-            advice: Reason::DriverError.advice(),
-        },
+        other => WhyNot { reason: other.reason(), detail: chain(&other), advice: other.advice() },
     })
 }

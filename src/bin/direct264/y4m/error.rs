@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::{fmt, io};
 
-use direct264::ConfigError;
+use direct264::OutOfRange;
 
 /// Why a stream header is refused. `Display` is one clause that names the value and what is taken instead.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(crate) enum HeaderError {
         wants: &'static str,
     },
     /// A side is out of range.
-    Size(ConfigError),
+    Size(OutOfRange),
     /// The pixels are not 8-bit 4:2:0.
     Pixels {
         /// The tag with its value, shortened.

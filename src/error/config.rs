@@ -1,0 +1,159 @@
+//! Errors of settings.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use crate::backend::UnknownBackend;
+use crate::units::{FrameSize, OutOfRange};
+
+/// A setting outside its range, with the value and the limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A value that its unit, or the backend, does not allow.
+    OutOfRange(OutOfRange),
+    /// The picture has more macroblocks than the backend takes.
+    Area {
+        /// The size as given.
+        size: FrameSize,
+        /// Macroblocks of 16x16 in it.
+        macroblocks: u32,
+        /// The most that are taken.
+        max_macroblocks: u32,
+    },
+    /// A picture of this size can need more memory than is allowed.
+    Memory {
+        /// The size as given.
+        size: FrameSize,
+        /// Bytes that it can need.
+        bytes: u64,
+        /// Bytes that are allowed.
+        max_bytes: u64,
+    },
+    /// The number of slices is out of range.
+    Slices {
+        /// Slices a picture, as given.
+        slices: u32,
+        /// The most that are taken for this size.
+        max: u32,
+    },
+    /// The number of threads is out of range.
+    Threads {
+        /// Threads, as given.
+        threads: u32,
+        /// The most that are taken.
+        max: u32,
+    },
+    /// `max_size` is smaller than the opening size.
+    MaxSize {
+        /// The opening size, or the size asked for.
+        size: FrameSize,
+        /// The maximum, as given.
+        max_size: FrameSize,
+    },
+    /// The VBV is too large.
+    Vbv {
+        /// Percent of one frame's share of the bitrate, as given.
+        percent: u32,
+        /// The most that is taken.
+        max: u32,
+    },
+    /// More references than H.264 has room for.
+    ReferenceFrames {
+        /// The number given.
+        frames: u8,
+        /// The most that is taken.
+        max: u8,
+    },
+    /// An intra refresh that has no length, or is not over before the next one begins.
+    IntraRefresh {
+        /// Frames from one refresh to the next, as given.
+        period_frames: u32,
+        /// Frames that one refresh takes, as given.
+        length_frames: u32,
+    },
+    /// A back-off that starts at nothing, or is longer at first than at last.
+    BackOff {
+        /// The first wait, as given.
+        first: Duration,
+        /// The longest wait, as given.
+        longest: Duration,
+    },
+    /// A text that names no GPU.
+    UnknownGpu {
+        /// The text, as given.
+        text: String,
+    },
+    /// A word that names no backend.
+    UnknownBackend {
+        /// The word, as given.
+        word: String,
+    },
+    /// A text that is no `profile-level-id`.
+    ProfileLevelId {
+        /// The text, as given.
+        text: String,
+    },
+    /// The list of backends to try is empty.
+    NoBackend,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfRange(error) => error.fmt(f),
+            Self::Area { size, macroblocks, max_macroblocks } => {
+                write!(f, "size {size} has {macroblocks} macroblocks, more than {max_macroblocks}")
+            }
+            Self::Memory { size, bytes, max_bytes } => {
+                write!(f, "size {size} can need {bytes} bytes of memory, more than {max_bytes}")
+            }
+            Self::Slices { slices, max } => write!(f, "{slices} slices a picture is outside 1 to {max}"),
+            Self::Threads { threads, max } => write!(f, "{threads} threads is outside 1 to {max}"),
+            Self::MaxSize { size, max_size } => {
+                write!(f, "size {size} does not fit within the maximum size {max_size}")
+            }
+            Self::Vbv { percent, max } => {
+                write!(f, "a VBV of {percent} % of a frame is outside 1 to {max} %")
+            }
+            Self::ReferenceFrames { frames, max } => {
+                write!(f, "{frames} reference frames are outside 1 to {max}")
+            }
+            Self::IntraRefresh { period_frames, length_frames } => write!(
+                f,
+                "an intra refresh of {length_frames} frames does not fit between 1 and its period of {period_frames}"
+            ),
+            Self::BackOff { first, longest } => {
+                write!(
+                    f,
+                    "a back-off from {first:?} to {longest:?} starts below 1 ms or ends below its start"
+                )
+            }
+            Self::UnknownGpu { text } => {
+                write!(f, "\"{text}\" names no GPU: say any, an index or a UUID")
+            }
+            Self::UnknownBackend { word } => {
+                write!(f, "\"{word}\" is no backend: say auto, nvenc or openh264")
+            }
+            Self::ProfileLevelId { text } => {
+                write!(f, "\"{text}\" is no profile-level-id: say six hexadecimal digits")
+            }
+            Self::NoBackend => f.write_str("the list of backends to try is empty"),
+        }
+    }
+}
+
+impl StdError for ConfigError {}
+
+impl From<OutOfRange> for ConfigError {
+    fn from(error: OutOfRange) -> Self {
+        Self::OutOfRange(error)
+    }
+}
+
+impl From<UnknownBackend> for ConfigError {
+    fn from(error: UnknownBackend) -> Self {
+        Self::UnknownBackend { word: error.word }
+    }
+}

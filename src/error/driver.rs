@@ -1,0 +1,188 @@
+//! Errors of the calls of a driver or library.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use crate::backend::Backend;
+use crate::reason::Reason;
+
+/// A call of the driver or library that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DriverError {
+    /// The backend whose call failed.
+    pub backend: Backend,
+    /// The kind of failure: [`Reason::DriverError`] unless the call or its status says more.
+    pub reason: Reason,
+    /// The function, by its C name.
+    pub call: &'static str,
+    /// What came of the call.
+    pub outcome: CallOutcome,
+    /// What the driver or library said about the failure, or what is wrong with its answer. May be empty.
+    pub detail: String,
+    /// What to do about this very status.
+    pub(crate) closer_advice: Option<&'static str>,
+    /// CUDA has given up the context for good: bad memory or bad code on the GPU, whoever's it was, or a GPU that fell off
+    /// the bus. Every call in it fails from now on, and frames in its memory are lost.
+    pub is_context_lost: bool,
+}
+
+/// What came of a call that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CallOutcome {
+    /// The call returned this status.
+    Status(i64),
+    /// The call returned success, and what it gave cannot be used.
+    Unusable,
+    /// The call did not return within this limit, or a shorter call just before it did not.
+    TimedOut(Duration),
+    /// The call was not made: the driver or library has no such function.
+    Missing,
+}
+
+impl DriverError {
+    fn new(backend: Backend, call: &'static str, outcome: CallOutcome, detail: String) -> Self {
+        Self {
+            backend,
+            reason: Reason::DriverError,
+            call,
+            outcome,
+            detail,
+            closer_advice: None,
+            is_context_lost: false,
+        }
+    }
+
+    /// The call returned a status that is no success.
+    pub(crate) fn refused(
+        backend: Backend,
+        call: &'static str,
+        status: impl Into<i64>,
+        detail: impl Into<String>,
+    ) -> Self {
+        let status = status.into();
+        let is_context_lost = call.starts_with("cu") && is_sticky(status);
+        Self { is_context_lost, ..Self::new(backend, call, CallOutcome::Status(status), detail.into()) }
+    }
+
+    /// The call returned success, but not what it was made for; `detail` says what it gave instead.
+    pub(crate) fn unusable(backend: Backend, call: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(backend, call, CallOutcome::Unusable, detail.into())
+    }
+
+    /// The call has not returned within `limit`, or one on the way to it has not.
+    #[cfg(nvenc)]
+    pub(crate) fn timed_out(backend: Backend, call: &'static str, limit: Duration) -> Self {
+        let late = Self::new(backend, call, CallOutcome::TimedOut(limit), String::new());
+        late.because(Reason::TimedOut)
+    }
+
+    /// The driver or library has no such function.
+    pub(crate) fn missing(backend: Backend, call: &'static str) -> Self {
+        Self::new(backend, call, CallOutcome::Missing, String::new()).because(Reason::MissingSymbol)
+    }
+
+    /// The same error for a reason that is known more closely.
+    pub(crate) fn because(self, reason: Reason) -> Self {
+        Self { reason, ..self }
+    }
+
+    /// The same error with advice that knows more than the reason does.
+    #[cfg(nvenc)]
+    pub(crate) fn advising(self, closer_advice: Option<&'static str>) -> Self {
+        Self { closer_advice, ..self }
+    }
+
+    /// The status that the call returned; `None` where it returned none, or success.
+    #[must_use]
+    pub const fn status(&self) -> Option<i64> {
+        match self.outcome {
+            CallOutcome::Status(status) => Some(status),
+            _ => None,
+        }
+    }
+
+    /// What a person can do about it: for this very status where it is a known one, else for the reason.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        self.closer_advice.unwrap_or(self.reason.advice())
+    }
+
+    /// The error in one clause, without the name of the backend.
+    pub(crate) fn clause(&self) -> impl fmt::Display {
+        Clause(self)
+    }
+}
+
+struct Clause<'a>(&'a DriverError);
+
+impl fmt::Display for Clause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(DriverError { call, outcome, detail, .. }) = self;
+        match outcome {
+            CallOutcome::Status(status) => write!(f, "{call} returned {status}")?,
+            CallOutcome::Unusable => return write!(f, "{call} gave {detail}"),
+            CallOutcome::TimedOut(limit) => {
+                let limit_ms = limit.as_millis();
+                write!(f, "{call}, or a call on the way to it, did not return within {limit_ms} ms")?;
+            }
+            CallOutcome::Missing => write!(f, "there is no function {call}")?,
+        }
+        if !detail.is_empty() {
+            write!(f, " ({detail})")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for DriverError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.backend, self.clause())
+    }
+}
+
+impl StdError for DriverError {}
+
+/// Whether a status of CUDA is one that CUDA gives for good in a context.
+fn is_sticky(status: i64) -> bool {
+    const STICKY: [i64; 12] = [214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719, 721];
+    STICKY.contains(&status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_of_the_call_is_told_in_one_clause() {
+        let refused =
+            DriverError::refused(Backend::Nvenc, "nvEncLockBitstream", 8, "NV_ENC_ERR_INVALID_PARAM");
+        assert_eq!(refused.to_string(), "nvenc: nvEncLockBitstream returned 8 (NV_ENC_ERR_INVALID_PARAM)");
+        assert_eq!((refused.status(), refused.is_context_lost), (Some(8), false));
+        let unusable = DriverError::unusable(Backend::OpenH264, "EncodeFrame", "an empty access unit");
+        assert_eq!(unusable.to_string(), "openh264: EncodeFrame gave an empty access unit");
+        assert_eq!(unusable.status(), None);
+        let missing = DriverError::missing(Backend::Nvenc, "nvEncGetSequenceParams");
+        assert_eq!(missing.to_string(), "nvenc: there is no function nvEncGetSequenceParams");
+        assert_eq!((missing.status(), missing.reason), (None, Reason::MissingSymbol));
+    }
+
+    #[cfg(nvenc)]
+    #[test]
+    fn a_call_that_is_late_is_told_with_its_limit() {
+        let late = DriverError::timed_out(Backend::Nvenc, "nvEncLockBitstream", Duration::from_millis(100));
+        assert_eq!(
+            late.to_string(),
+            "nvenc: nvEncLockBitstream, or a call on the way to it, did not return within 100 ms"
+        );
+        assert_eq!((late.status(), late.reason), (None, Reason::TimedOut));
+    }
+
+    #[test]
+    fn a_status_that_ends_a_context_counts_from_cuda_alone() {
+        let of = |call| DriverError::refused(Backend::Nvenc, call, 700, "").is_context_lost;
+        assert!(of("cuStreamSynchronize") && !of("nvEncEncodePicture"));
+    }
+}

@@ -1,0 +1,82 @@
+//! Errors of a session that is over, and of one that is not over yet.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::backend::Backend;
+use crate::reason::Reason;
+
+/// The session of an encoder is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ended {
+    /// The backend whose session it was.
+    pub backend: Backend,
+    /// [`Reason::Forked`] where the session belongs to the process that this one was forked from; else the reason of the
+    /// error that ended the session.
+    pub reason: Reason,
+    /// What ended the session. May be empty.
+    pub detail: String,
+}
+
+impl Ended {
+    /// The session is another process's, from which this one was forked.
+    pub(crate) const fn forked(backend: Backend) -> Self {
+        Self { backend, reason: Reason::Forked, detail: String::new() }
+    }
+
+    /// The session was given up for another one, which could not be opened.
+    #[cfg(nvenc)]
+    pub(crate) fn after(backend: Backend, reason: Reason, detail: impl Into<String>) -> Self {
+        Self { backend, reason, detail: detail.into() }
+    }
+
+    /// What a person can do about it.
+    #[must_use]
+    pub const fn advice(&self) -> &'static str {
+        self.reason.advice()
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { backend, reason, detail } = self;
+        match reason {
+            Reason::Forked => {
+                write!(f, "{backend}: the session belongs to the process that this one was forked from")?;
+            }
+            _ => write!(f, "{backend}: the session has ended")?,
+        }
+        if !detail.is_empty() {
+            write!(f, " ({detail})")?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for Ended {}
+
+/// Device memory that a session, or a call that was given up, may still read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StillInUse {
+    /// The backend that has not let go of the memory.
+    pub backend: Backend,
+}
+
+impl StillInUse {
+    /// What a person can do about it.
+    pub(crate) const ADVICE: &'static str = "keep the memory, and ask again later";
+
+    pub(crate) const fn new(backend: Backend) -> Self {
+        Self { backend }
+    }
+}
+
+impl fmt::Display for StillInUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: a session that was left, or a call that was given up, has not ended", self.backend)
+    }
+}
+
+impl StdError for StillInUse {}

@@ -1,0 +1,30 @@
+//! Errors that are mistakes of this crate.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// A state of this crate that must not be: a mistake in it, and none of the caller's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Internal {
+    /// What was found.
+    pub found: String,
+}
+
+impl Internal {
+    /// What a person can do about it.
+    pub(crate) const ADVICE: &'static str =
+        "report it to the authors of direct264, with this text and the log";
+
+    pub(crate) fn new(found: impl Into<String>) -> Self {
+        Self { found: found.into() }
+    }
+}
+
+impl fmt::Display for Internal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a mistake in direct264, please report it: {}", self.found)
+    }
+}
+
+impl StdError for Internal {}

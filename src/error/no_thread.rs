@@ -1,0 +1,35 @@
+//! Error of a thread that the system did not start.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// A thread that could not be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NoThread {
+    /// The name that the thread was to have.
+    pub name: &'static str,
+    /// The number of the system's error; `None` where it gave none.
+    pub code: Option<i32>,
+    /// The system's error in words.
+    pub said: String,
+}
+
+impl NoThread {
+    /// What a person can do about it.
+    pub(crate) const ADVICE: &'static str =
+        "end other threads, or raise the limit of threads: ulimit -u, or pids.max of the container";
+
+    #[cfg(any(nvenc, test))]
+    pub(crate) fn new(name: &'static str, error: &std::io::Error) -> Self {
+        Self { name, code: error.raw_os_error(), said: error.to_string() }
+    }
+}
+
+impl fmt::Display for NoThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the thread {} was not started: {}", self.name, self.said)
+    }
+}
+
+impl StdError for NoThread {}

@@ -1,0 +1,80 @@
+//! Error of a value that its unit does not allow.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// A value outside its range, with the limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OutOfRange {
+    /// A side of the picture is out of range.
+    Size {
+        /// Pixels in a row, as given.
+        width: u32,
+        /// Rows, as given.
+        height: u32,
+        /// The shortest side taken, in pixels.
+        min_side: u32,
+        /// The longest side taken, in pixels.
+        max_side: u32,
+    },
+    /// The bitrate is out of range.
+    Bitrate {
+        /// Bits per second, as given.
+        bps: u64,
+        /// The lowest rate taken, in bits per second.
+        min: u32,
+        /// The highest rate taken, in bits per second.
+        max: u32,
+    },
+    /// The frame rate is out of range.
+    FrameRate {
+        /// The fraction's upper number, as given.
+        numerator: u32,
+        /// The fraction's lower number, as given.
+        denominator: u32,
+        /// The highest rate taken, in frames per second.
+        max_hz: u32,
+    },
+    /// The quantiser range is empty or beyond H.264's.
+    Qp {
+        /// The finest quantiser, as given.
+        min: u8,
+        /// The coarsest quantiser, as given.
+        max: u8,
+        /// The coarsest there is.
+        limit: u8,
+    },
+    /// A pixel without width or height.
+    SampleAspect {
+        /// The width, as given.
+        width: u16,
+        /// The height, as given.
+        height: u16,
+    },
+}
+
+impl fmt::Display for OutOfRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Size { width, height, min_side, max_side } => {
+                write!(f, "size {width}x{height} has a side outside {min_side} to {max_side} pixels")
+            }
+            Self::Bitrate { bps, min, max } => write!(f, "bitrate {bps} is outside {min} to {max} bit/s"),
+            Self::FrameRate { numerator, denominator, max_hz } => {
+                write!(
+                    f,
+                    "frame rate {numerator}/{denominator} is outside 1/10 to {max_hz} frames per second"
+                )
+            }
+            Self::Qp { min, max, limit } => {
+                write!(f, "quantiser range {min} to {max} is empty or goes beyond {limit}")
+            }
+            Self::SampleAspect { width, height } => {
+                write!(f, "sample aspect {width}:{height} has a side of 0")
+            }
+        }
+    }
+}
+
+impl StdError for OutOfRange {}
