@@ -1,0 +1,195 @@
+//! `direct264 probe`: what this machine encodes with, and what keeps it from better.
+
+mod json;
+mod text;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use direct264::{
+    Backend, Bitrate, ConfigError, EncoderConfig, Error, FrameRate, FrameSize, Order, Reason, Unavailable,
+    open,
+};
+
+use crate::backend::Choice;
+use crate::failure::{Failure, chain};
+
+/// Options of `direct264 probe`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    /// One JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  direct264 probe
+  direct264 probe --json | jq -r .auto
+
+Keys of the JSON object, all of them always there, null where unknown:
+  version       of direct264
+  auto          backend that `--backend auto` takes: nvenc, openh264, or null when none works
+  environment   value of DIRECT264_BACKEND, which goes before auto
+  nvenc         available, driver_version, cuda_version, api_version, reason, detail, advice, gpus
+  nvenc.gpus    a list of: index, uuid, name, nvenc, reason, detail, advice
+  openh264      available, version, path (of a loaded library), simd, avx2, reason, detail, advice
+`reason` is one word of a closed set, such as no_driver; `advice` says what to do about it.
+
+Exit codes: 0 when some backend works, 1 when none does.";
+
+/// Why something is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct WhyNot {
+    reason: Reason,
+    /// What was seen; may be empty.
+    detail: String,
+    /// What to do about it; may be empty.
+    advice: &'static str,
+}
+
+impl From<Unavailable> for WhyNot {
+    fn from(why: Unavailable) -> Self {
+        Self { reason: why.reason, advice: why.advice(), detail: why.detail }
+    }
+}
+
+/// What is known of NVENC here.
+#[derive(Debug)]
+struct Nvenc {
+    /// Of the kernel's driver, such as `535.183.01`.
+    driver_version: Option<String>,
+    /// The newest CUDA that the driver speaks, such as `12.2`.
+    cuda_version: Option<String>,
+    /// The highest encode API that the driver speaks, such as `12.1`.
+    api_version: Option<String>,
+    /// Every GPU that the driver lists.
+    gpus: Vec<Gpu>,
+    /// Why it is not what `auto` takes; `None` when it is.
+    why_not: Option<WhyNot>,
+}
+
+/// One GPU of the driver's list.
+#[derive(Debug)]
+struct Gpu {
+    index: u32,
+    uuid: Option<String>,
+    name: String,
+    /// Why it does not encode; `None` when it does.
+    why_not: Option<WhyNot>,
+}
+
+/// What is known of openh264 here.
+#[derive(Debug)]
+struct OpenH264 {
+    version: Option<String>,
+    /// The file it was loaded from; `None` for the one that is built in.
+    path: Option<PathBuf>,
+    /// `None` when the library does not say.
+    simd: Option<bool>,
+    /// `None` where it is not known.
+    avx2: Option<bool>,
+    /// Why it cannot be had; `None` when it can.
+    why_not: Option<WhyNot>,
+}
+
+/// All that is told.
+#[derive(Debug)]
+struct Report {
+    nvenc: Nvenc,
+    openh264: OpenH264,
+    auto: Option<Backend>,
+    environment: Option<String>,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When no backend works, or the environment names none.
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let environment = Choice::of_environment()?.map(|choice| choice.order);
+    let environment = environment.map(|order| match order.backends() {
+        [only] => only.word().to_owned(),
+        _ => "auto".to_owned(),
+    });
+    let report = Report::gather(environment)?;
+    let told = if args.json { json::render(&report) } else { text::render(&report) };
+    let mut out = io::stdout().lock();
+    let written = out.write_all(told.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|error| Failure::writing("stdout", &error))?;
+    match report.auto {
+        Some(_) => Ok(()),
+        None => Err(Failure::after("no backend works here")),
+    }
+}
+
+impl Report {
+    fn gather(environment: Option<String>) -> Result<Self, Failure> {
+        let config = small_config()
+            .map_err(|error| Failure::after(format!("the probe's own settings: {}", chain(&error))))?;
+        let nvenc = nvenc(&config);
+        let openh264 = openh264(&config);
+        // In the order of `auto`; what works is what opens, since nothing else tells of session limits.
+        let auto = Order::auto().backends().iter().copied().find(|backend| match backend {
+            Backend::Nvenc => nvenc.why_not.is_none(),
+            Backend::OpenH264 => openh264.why_not.is_none(),
+            _ => false,
+        });
+        Ok(Self { nvenc, openh264, auto, environment })
+    }
+}
+
+/// What is asked of a backend to see whether it works: a stream that none would refuse.
+fn small_config() -> Result<EncoderConfig, ConfigError> {
+    Ok(EncoderConfig::new(FrameSize::new(640, 360)?, FrameRate::hz(30)?, Bitrate::from_kbps(500)?))
+}
+
+/// NVENC here. All that is known of driver and GPUs is filled in by this function alone.
+fn nvenc(config: &EncoderConfig) -> Nvenc {
+    let probe = direct264::nvenc::probe();
+    let gpus = probe.gpus.into_iter().map(|gpu| Gpu {
+        index: gpu.index,
+        uuid: gpu.uuid.map(|uuid| format!("GPU-{uuid}")),
+        name: gpu.name,
+        why_not: gpu.encoder.err().map(WhyNot::from),
+    });
+    Nvenc {
+        driver_version: kernel_driver_version(),
+        cuda_version: probe.cuda.map(|version| version.to_string()),
+        api_version: probe.driver_api.map(|version| version.to_string()),
+        gpus: gpus.collect(),
+        why_not: why_not(Backend::Nvenc, config),
+    }
+}
+
+/// The version of the loaded kernel module, as it says itself; the user-space libraries do not tell theirs.
+fn kernel_driver_version() -> Option<String> {
+    let version = std::fs::read_to_string("/sys/module/nvidia/version").ok()?;
+    Some(version.trim().to_owned()).filter(|version| !version.is_empty())
+}
+
+/// openh264 here.
+fn openh264(config: &EncoderConfig) -> OpenH264 {
+    let why_not = why_not(Backend::OpenH264, config);
+    #[cfg(any(feature = "openh264", feature = "cisco"))]
+    if let Some(library) = direct264::openh264::Library::in_use() {
+        let direct264::openh264::Library { version, path, simd, avx2, .. } = library;
+        return OpenH264 { version: Some(version), path, simd, avx2, why_not };
+    }
+    OpenH264 { version: None, path: None, simd: None, avx2: None, why_not }
+}
+
+/// Why `backend` cannot be had; `None` when it can.
+fn why_not(backend: Backend, config: &EncoderConfig) -> Option<WhyNot> {
+    let error = open(config, &Order::only(backend)).err()?;
+    Some(match error {
+        Error::Unavailable(why) => why.into(),
+        Error::Driver(why) => WhyNot { reason: why.reason, detail: why.to_string(), advice: why.advice() },
+        other => WhyNot {
+            reason: Reason::DriverError,
+            detail: chain(&other),
+            advice: Reason::DriverError.advice(),
+        },
+    })
+}
