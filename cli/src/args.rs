@@ -1,4 +1,4 @@
-//! The command line as a whole, and what clap says of a wrong one, in one line.
+//! Parses the command line, and shortens clap's message about a wrong one to one line.
 
 use std::env;
 
@@ -16,10 +16,10 @@ struct Cli {
     command: Command,
 }
 
-/// What can be done. A further subcommand takes one line here and one in `lib.rs`.
+/// The subcommands. A further one takes one line here and one in `lib.rs`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Says what this machine encodes with, and what keeps it from better
+    /// Reports the backends of this machine, and why each better one is not available
     Probe(probe::Args),
     /// Encodes y4m or raw video to H.264
     Encode(encode::Args),
@@ -29,28 +29,28 @@ pub(crate) enum Command {
 
 const EXAMPLES: &str = "\
 Examples:
-  direct264 probe               what there is on this machine
+  direct264 probe               the backends of this machine
   direct264 encode clip.y4m     writes clip.h264
   ffmpeg -i film.mp4 -pix_fmt yuv420p -f yuv4mpegpipe - |
     direct264 encode - -o film.h264
-  direct264 bench               how long a frame takes on this machine
+  direct264 bench               the encode time per frame on this machine
 
 Environment:
-  DIRECT264_BACKEND    auto, nvenc or openh264: what --backend is where it is not given
-  DIRECT264_OPENH264   Cisco's binary of openh264, to encode with; in a build with the feature cisco
+  DIRECT264_BACKEND    default of --backend: auto, nvenc or openh264
+  DIRECT264_OPENH264   path of Cisco's openh264 binary, for builds with the feature cisco
 
 Exit codes:
-  0    done
-  2    found wrong before the first frame
-  1    failed after it
-  130  interrupted, with a playable file
+  0    success
+  2    an error before the first frame
+  1    an error after the first frame
+  130  interrupted; the output is playable
 
-`direct264 COMMAND --help` says more of each command.";
+`direct264 COMMAND --help` describes each command.";
 
-/// The command asked for; `None` when it was help or the version, which are then on stdout.
+/// Parses the command line. Returns `None` after it printed help or the version to stdout.
 ///
 /// # Errors
-/// One line for a command line that cannot be understood.
+/// One line about a malformed command line.
 pub(crate) fn parse() -> Result<Option<Command>, Failure> {
     let parsed = Cli::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
     match parsed {
@@ -66,7 +66,7 @@ pub(crate) fn parse() -> Result<Option<Command>, Failure> {
     }
 }
 
-/// What clap has to say, without the usage, on one line. `first` is what stands where a subcommand should.
+/// Returns clap's message without the usage, on one line. `first` is the first argument, where a subcommand belongs.
 fn one_line(error: &clap::Error, first: &str) -> String {
     let cli = Cli::command();
     let names: Vec<&str> = cli.get_subcommands().map(clap::Command::get_name).collect();
@@ -76,7 +76,7 @@ fn one_line(error: &clap::Error, first: &str) -> String {
     let rendered = error.render().to_string();
     let is_usage = |line: &&str| line.starts_with("Usage:") || line.starts_with("For more information");
     let said = rendered.lines().take_while(|line| !is_usage(line)).map(str::trim);
-    // "to pass '--x' as a value": true of any slip of the finger, and never what was meant.
+    // Clap offers "to pass '--x' as a value" for every mistyped option, where it never helps.
     let said = said.filter(|line| !line.is_empty() && !line.starts_with("tip: to pass"));
     let said = said.collect::<Vec<_>>().join(" ").replace(" tip: ", "; ");
     let command = if names.contains(&first) { format!("{first} ") } else { String::new() };

@@ -1,4 +1,4 @@
-//! Which backends may encode: the option, the environment, and who said so.
+//! The choice of backends from `--backend` and the environment.
 
 use std::env;
 
@@ -6,7 +6,7 @@ use direct264::{Backend, Order};
 
 use crate::failure::Failure;
 
-/// What `--backend` takes.
+/// The values of `--backend`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum BackendName {
     /// NVENC where there is one, else openh264
@@ -35,21 +35,20 @@ impl BackendName {
     }
 }
 
-/// The backends to try, and who said so.
+/// The backends to try, and the option or variable that chose them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Choice {
     /// The backends, best first.
     pub(crate) order: Order,
-    /// As it could be typed: `--backend openh264` or `DIRECT264_BACKEND=openh264`. Empty where nobody said
-    /// anything.
+    /// The source as text: `--backend openh264` or `DIRECT264_BACKEND=openh264`. Empty for the default.
     pub(crate) said: String,
 }
 
 impl Choice {
-    /// The option where it is given, else the environment, else `auto`.
+    /// Returns the choice of the option, else that of the environment, else `auto`.
     ///
     /// # Errors
-    /// When the environment names no backend.
+    /// When the environment names an unknown backend.
     pub(crate) fn of(option: Option<BackendName>) -> Result<Self, Failure> {
         match option {
             Some(name) => Ok(Self { order: name.order(), said: format!("--backend {}", name.word()) }),
@@ -57,10 +56,10 @@ impl Choice {
         }
     }
 
-    /// What the environment says; `None` where it says nothing.
+    /// Returns the choice of the environment; `None` when the variable is unset or empty.
     ///
     /// # Errors
-    /// When it names no backend.
+    /// When the environment names an unknown backend.
     pub(crate) fn of_environment() -> Result<Option<Self>, Failure> {
         let name = Order::ENVIRONMENT;
         let Some(word) = env::var_os(name).filter(|word| !word.is_empty()) else { return Ok(None) };
@@ -69,7 +68,7 @@ impl Choice {
         Ok(Some(Self { order, said: format!("{name}={word}") }))
     }
 
-    /// The backends of `auto` that are better than `taken` and were not to be tried.
+    /// Returns the backends of `auto` that are better than `taken` and that the choice excludes.
     pub(crate) fn not_wanted(&self, taken: Backend) -> Vec<Backend> {
         let auto = Order::auto();
         let better = auto.backends().iter().take_while(|&&backend| backend != taken);

@@ -1,38 +1,38 @@
-//! How the command ends when it cannot do what was asked.
+//! The error line and the exit code of a failed command.
 
 use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// One line for stderr, and the exit code.
+/// A failed command: one line for stderr, and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// Names the file, the value and the limit. Empty for a silent end.
+    /// The line, which names the file, the value and the limit. Empty for a silent end.
     pub(crate) message: String,
-    /// 2 for what is found wrong before the first frame, 1 for what fails after it, 130 after Ctrl-C.
+    /// The exit code: 2 for an error before the first frame, 1 for one after it, 130 after Ctrl-C.
     pub code: u8,
 }
 
 impl Failure {
-    /// Exit code after Ctrl-C, as shells have it: 128 and the number of SIGINT.
+    /// Exit code after Ctrl-C, as in shells: 128 plus the number of SIGINT.
     pub(crate) const INTERRUPTED: u8 = 130;
 
-    /// Found wrong before the first frame: command line, header, path.
+    /// Creates a failure before the first frame: a wrong command line, header or path.
     pub(crate) fn before(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: 2 }
     }
 
-    /// Failed after the first frame.
+    /// Creates a failure after the first frame.
     pub(crate) fn after(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: 1 }
     }
 
-    /// Stopped by the user, who knows it.
+    /// Creates the silent end after Ctrl-C.
     pub(crate) const fn interrupted() -> Self {
         Self { message: String::new(), code: Self::INTERRUPTED }
     }
 
-    /// What is written to is not taken: silent when it is a pipe whose reader left, as `head` does.
+    /// Creates a failed write to `name`. The failure is silent when the reader of a pipe has left, as `head` does.
     pub(crate) fn writing(name: impl std::fmt::Display, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::after(""),
@@ -40,26 +40,26 @@ impl Failure {
         }
     }
 
-    /// Writes the line, if there is one.
+    /// Writes the line to stderr and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         if !self.message.is_empty() {
-            // A file's name may hold anything; the line stays one.
+            // File names may hold line feeds; the message stays on one line.
             let line: String = self.message.chars().flat_map(printable).collect();
-            // Nobody is left to tell when stderr is gone.
+            // A failed write to stderr can be reported nowhere.
             let _ = writeln!(io::stderr().lock(), "direct264: {line}");
         }
         ExitCode::from(self.code)
     }
 }
 
-/// The character, or its escape where it would move the cursor.
+/// Returns the character, or its escape where it is a control character.
 fn printable(c: char) -> impl Iterator<Item = char> {
     let escaped = c.is_control().then(|| c.escape_default());
     let plain = escaped.is_none().then_some(c);
     escaped.into_iter().flatten().chain(plain)
 }
 
-/// An error and its causes in one line.
+/// Returns an error and its causes on one line.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();

@@ -1,15 +1,15 @@
-//! Files to write to, which keep what they hold until there is something to write.
+//! Output files that keep their content until the first write.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Stdout, Write};
 use std::path::{self, Path, PathBuf};
 
-/// Something to write to that has not been touched yet. A file that is dropped before [`Target::begin`] leaves nothing
-/// behind: what was there still is, and what was not is not.
+/// An output that is opened and not yet changed. A target that is dropped before [`Target::begin`] keeps the file's
+/// content, and removes a file that it created.
 #[derive(Debug)]
 pub(crate) struct Target {
     to: To,
-    /// Where a file was made that was not there before.
+    /// The path of a file that this target created.
     made: Option<PathBuf>,
 }
 
@@ -20,15 +20,15 @@ enum To {
 }
 
 impl Target {
-    /// Standard output.
+    /// Returns the target standard output.
     pub(crate) fn stdout() -> Self {
         Self { to: To::Stdout(io::stdout()), made: None }
     }
 
-    /// Opens a file to write to, and makes it where there is none; `-` is standard output.
+    /// Opens a file for writing, and creates it where there is none; `-` is standard output.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's error.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         if path.as_os_str() == "-" {
             return Ok(Self::stdout());
@@ -38,10 +38,10 @@ impl Target {
         Ok(Self { to: To::File(file), made: (!is_there).then(|| path.to_owned()) })
     }
 
-    /// Throws away what the file holds: from here on it is written. A device or a pipe holds nothing.
+    /// Empties the file before the first write. Devices and pipes are left alone.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's error.
     pub(crate) fn begin(&mut self) -> io::Result<()> {
         self.made = None;
         match &self.to {
@@ -70,20 +70,20 @@ impl Write for Target {
 impl Drop for Target {
     fn drop(&mut self) {
         if let Some(path) = &self.made {
-            // What cannot be removed is empty, and in nobody's way.
+            // A file that cannot be removed stays behind empty.
             let _ = fs::remove_file(path);
         }
     }
 }
 
-/// Whether two paths name one file or one pipe, or one that is not there yet. A device such as /dev/null may well be
-/// several things at once, and so may a socket.
+/// Whether two paths name one file or one pipe, existing or not. Several outputs may share a device such as /dev/null,
+/// or a socket.
 pub(crate) fn is_same(a: &Path, b: &Path) -> bool {
     match (fs::metadata(a), fs::metadata(b)) {
         (Ok(first), Ok(second)) => {
             holds_one_thing(&first) && holds_one_thing(&second) && identity(a) == identity(b)
         }
-        // Before they exist only their names can tell.
+        // Files that do not exist can only be compared by name.
         (Err(_), Err(_)) => path::absolute(a).ok() == path::absolute(b).ok(),
         _ => false,
     }
@@ -100,7 +100,7 @@ fn holds_one_thing(metadata: &Metadata) -> bool {
     metadata.is_file()
 }
 
-/// Hard links have two names for one file, so the names are not asked.
+/// Returns device and inode: a file with hard links has several names.
 #[cfg(unix)]
 fn identity(path: &Path) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;

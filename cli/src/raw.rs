@@ -1,10 +1,10 @@
-//! Reads raw video: frames of one known length, one after the other, and nothing else.
+//! Reads raw video: frames of one length in bytes, back to back, without headers.
 
 use std::io::Read;
 
 use crate::read_error::ReadError;
 
-/// Raw frames, read one by one.
+/// A reader of raw frames.
 #[derive(Debug)]
 pub struct Reader<R> {
     input: R,
@@ -13,13 +13,13 @@ pub struct Reader<R> {
 }
 
 impl<R: Read> Reader<R> {
-    /// Frames of `frame_bytes` each from `input`.
+    /// Creates a reader of frames of `frame_bytes` from `input`.
     pub const fn new(input: R, frame_bytes: usize) -> Self {
         Self { input, frame_bytes, frames: 0 }
     }
 
-    /// Reads the next frame into `pixels`, whose room is reused. `false` at the end of the input; `pixels` is then
-    /// empty.
+    /// Reads the next frame into `pixels`, whose allocation is reused. Returns `false` and empties `pixels` at the end
+    /// of the input.
     ///
     /// # Errors
     /// [`ReadError`] when the input ends within a frame or fails.

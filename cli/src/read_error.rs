@@ -1,53 +1,52 @@
-//! Why reading video ends before the video does, with the place and the limit.
+//! The errors of the video readers.
 
 use std::error::Error;
 use std::{fmt, io};
 
-/// Why reading ends before the input does. `Display` is one clause that names the frame, from 0, and the byte of
-/// the input, from 0.
+/// An error of a video reader. `Display` is one clause that names the frame and the byte of the input, both from 0.
 #[derive(Debug)]
 pub enum ReadError {
-    /// The input failed.
+    /// The system reported an error.
     Io {
-        /// The frame that was being read.
+        /// The frame, from 0.
         frame: u64,
-        /// The first byte that was not read.
+        /// The first unread byte of the input, from 0.
         byte: u64,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The input ends within a frame's pixels.
+    /// The input ends within the pixels of a frame.
     Truncated {
-        /// The frame.
+        /// The frame, from 0.
         frame: u64,
-        /// Where the input ends.
+        /// The length of the input in bytes.
         byte: u64,
-        /// Bytes of pixels that are there.
+        /// The bytes of pixels that were read.
         got: usize,
-        /// Bytes of pixels of a whole frame.
+        /// The bytes of pixels of a whole frame.
         needed: usize,
     },
-    /// The input ends within a frame's header.
+    /// The input ends within the header of a frame.
     TruncatedHeader {
-        /// The frame.
+        /// The frame, from 0.
         frame: u64,
-        /// Where the input ends.
+        /// The length of the input in bytes.
         byte: u64,
     },
-    /// Something else stands where a frame should begin.
+    /// Other bytes stand where a frame header should begin.
     NoFrame {
-        /// The frame.
+        /// The frame, from 0.
         frame: u64,
-        /// Where it should begin.
+        /// The byte where the header should begin, from 0.
         byte: u64,
     },
-    /// A frame's header is longer than the limit.
+    /// The header of a frame is longer than the limit.
     LongFrameHeader {
-        /// The frame.
+        /// The frame, from 0.
         frame: u64,
-        /// Where it begins.
+        /// The byte where the header begins, from 0.
         byte: u64,
-        /// The most bytes that are taken.
+        /// The longest accepted header in bytes.
         limit: u64,
     },
 }

@@ -1,4 +1,4 @@
-//! One line of JSON for each frame and each event: what `--stats` writes.
+//! Writes the lines of `--stats`: one JSON object for each frame and each event.
 
 use std::io::{self, LineWriter, Write};
 use std::path::Path;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::failure::Failure;
 use crate::file::Target;
 
-/// Where the lines go. Each is written out when it is complete, so that they can be followed while they come.
+/// The open file of `--stats`. Each line is flushed when it is complete, so that a reader can follow the file.
 #[derive(Debug)]
 pub(crate) struct Stats {
     name: String,
@@ -17,17 +17,17 @@ pub(crate) struct Stats {
 }
 
 impl Stats {
-    /// Opens the file at `path`, and leaves it as it is; `-` is stdout.
+    /// Opens the file at `path` and keeps its content; `-` is stdout.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the file cannot be written.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         let name = if path.as_os_str() == "-" { "stdout".into() } else { path.display().to_string() };
         let target = Target::open(path).map_err(|error| unwritable(&name, &error))?;
         Ok(Self { name, out: LineWriter::new(target) })
     }
 
-    /// Empties it.
+    /// Empties the file.
     ///
     /// # Errors
     /// When the system refuses.
@@ -35,19 +35,19 @@ impl Stats {
         self.out.get_mut().begin().map_err(|error| unwritable(&self.name, &error))
     }
 
-    /// A line for frame `number`.
+    /// Writes the line of frame `number`.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the file cannot be written.
     pub(crate) fn frame(&mut self, number: u64, unit: &AccessUnit<'_>) -> Result<(), Failure> {
         let written = write_frame(&mut self.out, number, unit);
         self.checked(written)
     }
 
-    /// A line for something that happened.
+    /// Writes the line of an event.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the file cannot be written.
     pub(crate) fn event(&mut self, event: &Event) -> Result<(), Failure> {
         let (reason, detail) = match &event.kind {
             EventKind::PassedOver { reason, detail, advice } => {
@@ -69,16 +69,16 @@ impl Stats {
             EventKind::Invalidated { first, last, recovery } => {
                 (None, json!({ "first": first.0, "last": last.0, "recovery": recovery.word() }))
             }
-            // Nothing belongs to the others; a new kind says what happened by its word until it is known here.
+            // Other kinds carry no values. A new kind is told by its word until a case here names its values.
             _ => (None, json!({})),
         };
         self.event_line(event.frame, event.kind.word(), event.backend, reason, &detail)
     }
 
-    /// A line for a backend that was not to be tried.
+    /// Writes the line of a backend that the options exclude.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the file cannot be written.
     pub(crate) fn passed_over(
         &mut self,
         backend: Backend,
@@ -113,7 +113,7 @@ fn unwritable(name: &str, error: &io::Error) -> Failure {
     Failure::before(format!("--stats {name} cannot be written: {error}"))
 }
 
-/// Written by hand, so that the fields stand in the order of the contract and nothing is allocated for a frame.
+/// Formats the fields in the order of the contract, without an allocation per frame.
 fn write_frame(out: &mut dyn Write, number: u64, unit: &AccessUnit<'_>) -> io::Result<()> {
     write!(
         out,

@@ -1,16 +1,16 @@
-//! Values as people write them on a command line: `6M`, `1280x720`, `29.97`, `GPU-...`.
+//! Parses the values of the command line: `6M`, `1280x720`, `29.97`, `GPU-...`.
 //!
-//! Each function names the value and what is taken in its error; clap adds the option's name.
+//! The error of each function names the text and how to write the value; clap adds the option's name.
 
 use std::fmt;
 use std::num::{NonZeroU8, NonZeroU32};
 
 use direct264::{Backend, Bitrate, ConfigError, FrameRate, FrameSize, GpuChoice, PixelFormat, QpRange};
 
-/// Frame rates of television, whose true value is a multiple of 1000/1001.
+/// Television frame rates in Hz; the exact rates are 1000/1001 of them.
 const TELEVISION_HZ: [u32; 7] = [15, 24, 30, 48, 60, 120, 240];
 
-/// `6M`, `2.5M`, `800k` or bits per second in digits.
+/// Parses a bitrate: `6M`, `2.5M`, `800k`, or bits per second in digits.
 ///
 /// # Errors
 /// One clause that names the text and how to write the value.
@@ -25,7 +25,7 @@ pub fn bitrate(text: &str) -> Result<Bitrate, String> {
     Bitrate::from_bps(bps).map_err(|error| error.to_string())
 }
 
-/// `30`, `30000/1001`, `29.97` (which means 30000/1001) or another decimal.
+/// Parses a frame rate: `30`, `30000/1001`, `29.97` (which means 30000/1001) or another decimal.
 ///
 /// # Errors
 /// One clause that names the text and how to write the value.
@@ -46,12 +46,12 @@ pub fn frame_rate(text: &str) -> Result<FrameRate, String> {
     let (Ok(numerator), Ok(denominator)) = (u32::try_from(numerator), u32::try_from(denominator)) else {
         return Err(refused());
     };
-    // As it was typed, and not as it was reduced or cut.
+    // The message shows the text as typed, not the reduced fraction.
     let outside = |_| format!("frame rate {text} is outside 1/10 to {} frames per second", FrameRate::MAX_HZ);
     FrameRate::new(numerator, denominator).map_err(outside)
 }
 
-/// `1280x720`.
+/// Parses a size such as `1280x720`.
 ///
 /// # Errors
 /// One clause that names the text and how to write the value.
@@ -66,7 +66,7 @@ pub fn size(text: &str) -> Result<FrameSize, String> {
     FrameSize::new(side(width)?, side(height)?).map_err(outside)
 }
 
-/// `nvenc` or `openh264`.
+/// Parses the name of a backend: `nvenc` or `openh264`.
 ///
 /// # Errors
 /// One clause that names the text and how to write the value.
@@ -74,7 +74,7 @@ pub fn backend(text: &str) -> Result<Backend, String> {
     text.parse().map_err(|_| format!("\"{text}\" is no backend that can be measured: say nvenc or openh264"))
 }
 
-/// `i420`, `nv12` and the others.
+/// Parses the name of a pixel format, such as `i420` or `nv12`.
 ///
 /// # Errors
 /// One clause that names the text and how to write the value.
@@ -86,13 +86,13 @@ pub fn pixel_format(text: &str) -> Result<PixelFormat, String> {
         .ok_or_else(|| format!("\"{text}\" is no pixel format: say one of {names}"))
 }
 
-/// The name of a pixel format.
+/// Returns the name of a pixel format.
 #[must_use]
 pub fn pixel_format_name(format: PixelFormat) -> &'static str {
     PixelFormat::NAMED.into_iter().find_map(|(name, named)| (named == format).then_some(name)).unwrap_or("?")
 }
 
-/// `10..51`, both included.
+/// Parses a range of quantisers such as `10..51`, both ends included.
 ///
 /// # Errors
 /// One clause that names the text and how to write the value.
@@ -107,7 +107,7 @@ pub fn qp_range(text: &str) -> Result<QpRange, String> {
     QpRange::new(side(min)?, side(max)?).map_err(outside)
 }
 
-/// 1 to 255 of something.
+/// Parses a number from 1 to 255.
 ///
 /// # Errors
 /// One clause that names the text and how to write the value.
@@ -116,11 +116,11 @@ pub fn count(text: &str) -> Result<NonZeroU8, String> {
     count.ok_or_else(|| format!("\"{text}\" is no number from 1 to {}", u8::MAX))
 }
 
-/// How often an IDR comes by itself.
+/// The distance of periodic IDRs in frames; `None` for no periodic IDR.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdrPeriod(pub(crate) Option<NonZeroU32>);
 
-/// A number of frames, or `never`.
+/// Parses an IDR period: a number of frames, or `never`.
 ///
 /// # Errors
 /// One clause that names the text and how to write the value.
@@ -133,17 +133,17 @@ pub fn idr_period(text: &str) -> Result<IdrPeriod, String> {
     frames.map(|frames| IdrPeriod(Some(frames))).ok_or_else(refused)
 }
 
-/// A GPU, as `nvidia-smi -L` names them.
+/// A GPU by index or UUID, as `nvidia-smi -L` lists them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GpuName {
-    /// Its place in the driver's list, from 0.
+    /// The GPU's place in the driver's list, from 0.
     Index(u32),
-    /// Its UUID, which stays when cards are moved.
+    /// The GPU's UUID, which does not depend on the slot.
     Uuid(String),
 }
 
 impl GpuName {
-    /// The same for the library.
+    /// Converts the name to the library's type.
     ///
     /// # Errors
     /// [`ConfigError`] when the UUID is malformed.
@@ -161,7 +161,7 @@ impl fmt::Display for GpuName {
     }
 }
 
-/// An index such as `0`, or a UUID such as `GPU-8f6d...`.
+/// Parses a GPU: an index such as `0`, or a UUID such as `GPU-8f6d...`.
 ///
 /// # Errors
 /// One clause that names the text and how to write the value.
@@ -177,13 +177,13 @@ pub fn gpu(text: &str) -> Result<GpuName, String> {
     ))
 }
 
-/// A bitrate for people.
+/// Formats a bitrate in kbit/s or Mbit/s.
 pub(crate) fn rate_for_people(bps: f64) -> String {
     if bps >= 999_500.0 { format!("{:.2} Mbit/s", bps / 1e6) } else { format!("{:.0} kbit/s", bps / 1e3) }
 }
 
-/// The number times ten to the power of `decimals`; `None` for what is no number in digits, has more decimals than
-/// that, or is too large.
+/// Parses a decimal number and returns it times ten to the power of `decimals`. Returns `None` for other text, for more
+/// decimals, and for a number that overflows.
 fn decimal(text: &str, decimals: usize) -> Option<u64> {
     let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
     let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -194,7 +194,7 @@ fn decimal(text: &str, decimals: usize) -> Option<u64> {
     format!("{whole}{significant:0<decimals$}").parse().ok()
 }
 
-/// The rate of television that the fraction is rounded from, if it is.
+/// Returns the television frame rate that the fraction rounds.
 fn television(numerator: u64, denominator: u64) -> Option<(u64, u64)> {
     let given = numerator as f64 / denominator as f64;
     TELEVISION_HZ

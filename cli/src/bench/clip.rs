@@ -1,4 +1,4 @@
-//! The pictures to encode, all in memory before the first is timed.
+//! Holds the pictures to encode, all in memory before the first frame is timed.
 
 use direct264::{FrameSize, PixelFormat};
 
@@ -6,15 +6,15 @@ use super::interrupt;
 use super::source::BuiltIn;
 use crate::failure::Failure;
 
-/// The most memory that pictures may take. A longer run plays them forth and back.
+/// The most memory for pictures. A longer run plays them forwards and backwards in turn.
 const MAX_BYTES: usize = 512 << 20;
 
-/// Where pictures come from, one after the other.
+/// A source of pictures, one after the other.
 pub(crate) trait FrameSource {
-    /// The size of every picture.
+    /// Returns the size of every picture.
     fn size(&self) -> FrameSize;
 
-    /// The next picture as I420 without padding; `None` after the last.
+    /// Returns the next picture as I420 without padding; `None` after the last.
     fn next_picture(&mut self) -> Option<Result<Vec<u8>, Failure>>;
 }
 
@@ -26,7 +26,7 @@ pub(crate) struct BuiltInSource {
 }
 
 impl BuiltInSource {
-    /// As many different pictures as `frames` asks for and memory has room for.
+    /// Creates a source of `frames` different pictures, or of as many as fit into memory.
     pub(crate) fn new(size: FrameSize, frames: u32) -> Self {
         let frames = frames.min(u32::try_from(room(size)).unwrap_or(u32::MAX));
         Self { size, pictures: BuiltIn::new(size, frames, 1), left: 0..frames }
@@ -50,10 +50,10 @@ pub(crate) struct Clip {
 }
 
 impl Clip {
-    /// Takes up to `frames` pictures out of `source`, or as many as there is room for.
+    /// Takes up to `frames` pictures from `source`, or as many as fit into memory.
     ///
     /// # Errors
-    /// The source's own; a source without a picture; Ctrl-C.
+    /// The source's error; a source without a picture; Ctrl-C.
     pub(crate) fn load(source: &mut dyn FrameSource, frames: usize) -> Result<Self, Failure> {
         let size = source.size();
         let mut pictures = Vec::new();
@@ -70,19 +70,19 @@ impl Clip {
         Ok(Self { size, pictures })
     }
 
-    /// Different pictures.
+    /// Returns the number of different pictures.
     pub(crate) fn len(&self) -> usize {
         self.pictures.len()
     }
 
-    /// The picture of frame `frame`: after the last one the clip runs backwards, then forwards again, so that a long
-    /// run has no jump that the clip has not.
+    /// Returns the picture of frame `frame`. After the last picture the clip runs backwards, then forwards again, so
+    /// that a long run has no jump that the clip lacks.
     pub(crate) fn picture(&self, frame: usize) -> &[u8] {
         &self.pictures[forth_and_back(frame, self.pictures.len())]
     }
 }
 
-/// Pictures of `size` that fit into memory; two at least, or nothing would move.
+/// Returns how many pictures of `size` fit into memory, at least two so that something moves.
 fn room(size: FrameSize) -> usize {
     (MAX_BYTES / PixelFormat::I420.frame_bytes(size)).max(2)
 }

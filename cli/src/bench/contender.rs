@@ -1,4 +1,4 @@
-//! One entrant under measurement, and what was seen of it.
+//! Runs one entrant and records its frames.
 
 use std::time::{Duration, Instant};
 
@@ -13,27 +13,27 @@ use super::entrant::Entrant;
 use super::stats::{FrameRecord, stages};
 use crate::failure::{Failure, chain};
 
-/// An open encoder and the frames it has encoded.
+/// An open encoder and the records of its frames.
 #[derive(Debug)]
 pub(crate) struct Contender {
     pub(crate) entrant: Entrant,
     encoder: FailoverEncoder,
-    /// From the call of `open` to an encoder that takes frames.
+    /// The time of the call of `open`.
     pub(crate) open: Duration,
     pub(crate) records: Vec<FrameRecord>,
-    /// Every access unit, when the pictures are to be looked at afterwards.
+    /// Every access unit, kept for `--quality`.
     pub(crate) stream: Option<Vec<Vec<u8>>>,
-    /// How often the encoder said that its rate cannot be met.
+    /// The number of events that tell of an unmet bitrate.
     pub(crate) rate_unmet: usize,
-    /// Paced frames that were not done when the next one was due.
+    /// The number of paced frames that were unfinished when the next one was due.
     pub(crate) late: usize,
 }
 
 impl Contender {
-    /// Opens an entrant's backend alone.
+    /// Opens the entrant's backend alone, without failover.
     ///
     /// # Errors
-    /// The inner one says why this machine does not have it; the outer one that the settings cannot work.
+    /// The inner error tells why the backend is not available, the outer one that the settings cannot work.
     pub(crate) fn open(
         entrant: &Entrant,
         config: &EncoderConfig,
@@ -47,7 +47,7 @@ impl Contender {
                 entrant: entrant.clone(),
                 encoder: opened.encoder,
                 open: start.elapsed(),
-                // No growing while frames are timed.
+                // Allocated now, so that no growth falls into the timed frames.
                 records: Vec::with_capacity(frames),
                 stream: keeps_stream.then(|| Vec::with_capacity(frames)),
                 rate_unmet: 0,
@@ -58,10 +58,10 @@ impl Contender {
         }
     }
 
-    /// Encodes the next frame and notes what it took. All that is not the encoder's happens outside of the clock.
+    /// Encodes the next frame and records it. The clock runs during the call of the encoder alone.
     ///
     /// # Errors
-    /// The encoder's, with backend and frame.
+    /// The encoder's error, with backend and frame.
     pub(crate) fn encode(&mut self, clip: &Clip, is_steady: bool) -> Result<(), Failure> {
         let index = self.records.len();
         let failed = |error: &dyn std::error::Error| {

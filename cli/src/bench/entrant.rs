@@ -1,4 +1,4 @@
-//! Who is measured: a backend, and the settings in which it differs from its defaults.
+//! Parses the values of `bench --backend`: a backend and its settings.
 
 use std::num::NonZeroU8;
 
@@ -6,10 +6,10 @@ use direct264::{Backend, CallForm, EncoderConfig, NvencConfig, NvencPreset, Prof
 
 use crate::values;
 
-/// A backend with settings, as `--backend` takes it: `openh264`, `openh264:threads=1,slices=1`, `nvenc:preset=p4`.
+/// A backend with settings: `openh264`, `openh264:threads=1,slices=1`, `nvenc:preset=p4`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entrant {
-    /// As it was typed.
+    /// The option's value as typed.
     pub(crate) name: String,
     pub(crate) backend: Backend,
     settings: Vec<Setting>,
@@ -35,12 +35,12 @@ const PRESETS: [(&str, NvencPreset); 7] = [
 ];
 
 impl Entrant {
-    /// A backend as it is by default.
+    /// Creates an entrant with the default settings of a backend.
     pub(crate) fn plain(backend: Backend) -> Self {
         Self { name: backend.word().to_owned(), backend, settings: Vec::new() }
     }
 
-    /// `NAME` or `NAME:SETTING=VALUE,...`.
+    /// Parses `NAME` or `NAME:SETTING=VALUE,...`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (backend, settings) = match text.split_once(':') {
             Some((backend, settings)) => (backend, settings.split(',').collect()),
@@ -52,7 +52,7 @@ impl Entrant {
         Ok(Self { name: text.to_owned(), backend, settings })
     }
 
-    /// What it is opened with.
+    /// Returns the encoder settings of the entrant.
     pub(crate) fn config(&self, mut config: EncoderConfig) -> EncoderConfig {
         let mut nvenc = NvencConfig::new();
         for setting in &self.settings {

@@ -1,4 +1,4 @@
-//! The GPUs, and the clocks that one had while it encoded.
+//! Reads the GPUs and their clocks during the run.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -8,38 +8,38 @@ use std::time::{Duration, Instant};
 /// One GPU.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Gpu {
-    /// Such as `NVIDIA L4`.
+    /// The name, such as `NVIDIA L4`.
     pub(crate) name: String,
-    /// As NVIDIA's tools write it, `GPU-` in front.
+    /// The UUID in NVIDIA's form, `GPU-` in front.
     pub(crate) uuid: Option<String>,
-    /// What was seen of its clocks; empty where nobody tells them or nothing was measured on it.
+    /// The observed clocks; empty without `nvidia-smi` or without a measurement on this GPU.
     pub(crate) clocks: Vec<Clocks>,
 }
 
-/// Clocks at one moment, in MHz; `None` for what the GPU does not tell.
+/// The clocks at one moment in MHz; `None` for a clock that the GPU does not tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Clocks {
     pub(crate) sm: Option<u32>,
     pub(crate) memory: Option<u32>,
-    /// That of the encoder itself.
+    /// The clock of the video engines.
     pub(crate) video: Option<u32>,
 }
 
-/// Clocks as they come in, with the UUID of their GPU.
+/// The collected clocks, each with its GPU's UUID.
 #[derive(Debug, Default)]
 pub(crate) struct Watch(Vec<(String, Clocks)>);
 
-/// How long the answer may take.
+/// The time limit for `nvidia-smi`.
 const LIMIT: Duration = Duration::from_secs(2);
 
 impl Watch {
-    /// Asks for the clocks of all GPUs. The driver libraries that encode do not tell them, the tool that comes with them
-    /// does; where it is not there, nothing is told.
+    /// Reads the clocks of all GPUs from `nvidia-smi`, since the encode and CUDA drivers do not tell them. Does nothing
+    /// without that tool.
     pub(crate) fn look(&mut self) {
         self.0.extend(read(&ask().unwrap_or_default()));
     }
 
-    /// Every GPU that the driver lists, with the clocks that were seen. None where there is no driver.
+    /// Returns the driver's GPUs with the observed clocks; an empty list without a driver.
     pub(crate) fn gpus(&self) -> Vec<Gpu> {
         let of = |uuid: Option<&String>| {
             let of_it = self.0.iter().filter(|(of, _)| Some(of) == uuid);
@@ -54,7 +54,7 @@ impl Watch {
     }
 }
 
-/// What `nvidia-smi` says; `None` where there is none, or where it does not come back.
+/// Returns the output of `nvidia-smi`; `None` without that tool, or after the time limit.
 fn ask() -> Option<String> {
     let mut child = Command::new("nvidia-smi")
         .args(["--query-gpu=uuid,clocks.sm,clocks.mem,clocks.video", "--format=csv,noheader,nounits"])
@@ -69,7 +69,7 @@ fn ask() -> Option<String> {
             Ok(Some(status)) if status.success() => break,
             Ok(None) if start.elapsed() < LIMIT => thread::sleep(Duration::from_millis(2)),
             _ => {
-                // One that does not even end by force is the driver's trouble.
+                // A process that survives the kill hangs in the driver and is left alone.
                 let _ = child.kill();
                 return None;
             }
@@ -80,7 +80,7 @@ fn ask() -> Option<String> {
     Some(said)
 }
 
-/// Lines such as `GPU-8f6d..., 1980, 2619, 1755`, where a clock may be `[N/A]`.
+/// Parses lines such as `GPU-8f6d..., 1980, 2619, 1755`, where a clock may be `[N/A]`.
 fn read(said: &str) -> impl Iterator<Item = (String, Clocks)> {
     said.lines().filter_map(|line| {
         let mut words = line.split(',').map(str::trim);
@@ -91,7 +91,7 @@ fn read(said: &str) -> impl Iterator<Item = (String, Clocks)> {
 }
 
 impl Gpu {
-    /// The GPU in words: `NVIDIA L4, clocks 1980 to 2040 MHz (SM), 6251 MHz (memory), 1755 MHz (video)`.
+    /// Describes the GPU: `NVIDIA L4, clocks 1980 to 2040 MHz (SM), 6251 MHz (memory), 1755 MHz (video)`.
     pub(crate) fn line(&self) -> String {
         let parts = [
             ("SM", span(self.clocks.iter().map(|clocks| clocks.sm))),
@@ -112,7 +112,7 @@ impl Gpu {
     }
 }
 
-/// The lowest and the highest of those that are known.
+/// Returns the lowest and the highest known value.
 fn span(clocks: impl Iterator<Item = Option<u32>> + Clone) -> Option<(u32, u32)> {
     let known = clocks.flatten();
     known.clone().min().zip(known.max())

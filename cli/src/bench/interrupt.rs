@@ -1,4 +1,4 @@
-//! Ctrl-C: noticed between frames, so that what was measured until then is still told. A second one ends the process.
+//! Handles Ctrl-C between frames, so that `bench` still reports what it measured. A second one ends the process.
 
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,9 +7,9 @@ use crate::failure::Failure;
 
 static CAME: AtomicBool = AtomicBool::new(false);
 
-/// Begins to listen. A process that listens already goes on as it does.
+/// Installs the handler, once for a process.
 pub(crate) fn listen() {
-    // The one error is a second listener, which is no reason to stop.
+    // The one error is a second handler, which stops nothing.
     let _ = ctrlc::set_handler(|| {
         if CAME.swap(true, Ordering::Relaxed) {
             process::exit(Failure::INTERRUPTED.into());
@@ -22,12 +22,12 @@ pub(crate) fn came() -> bool {
     CAME.load(Ordering::Relaxed)
 }
 
-/// How the command ends then: silently, with the exit code that shells know.
+/// Returns the silent failure after Ctrl-C, with exit code 130.
 pub(crate) fn failure() -> Failure {
     Failure::interrupted()
 }
 
-/// Stops here if Ctrl-C was pressed.
+/// Returns an error if Ctrl-C was pressed.
 ///
 /// # Errors
 /// [`failure`].

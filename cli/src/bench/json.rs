@@ -1,4 +1,4 @@
-//! The run as JSON. Frames are told as `encode --stats` tells them.
+//! Writes the results as JSON. Frames have the fields of `encode --stats`.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::measure::{BLOCK_FRAMES, SETTLE_FRAMES, WARM_UP_FRAMES};
 use super::results::{BackendResult, Results, Run};
 use super::stats::{FrameRecord, STAGES, Spread, Steady};
 
-/// One object, with a line feed at its end.
+/// Returns one JSON object and a line feed.
 pub(crate) fn render(results: &Results) -> String {
     let Results { run, passed_over, backends, is_whole } = results;
     let mut object = head(run, "bench", *is_whole);
@@ -30,7 +30,7 @@ pub(crate) fn render(results: &Results) -> String {
     format!("{object:#}\n")
 }
 
-/// What ran, and on what.
+/// Returns the settings and the machine.
 pub(crate) fn head(run: &Run, kind: &str, is_whole: bool) -> Value {
     let Run { settings, machine, gpus } = run;
     json!({
@@ -126,7 +126,7 @@ fn frame(result: &BackendResult, index: usize, record: &FrameRecord) -> Value {
     })
 }
 
-/// Microseconds with one decimal: a copy takes less than one.
+/// Rounds microseconds to one decimal, since a copy can take less than one.
 fn us(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e7).round() / 10.0
 }

@@ -1,24 +1,24 @@
-//! What the figures were taken on: without it they mean nothing.
+//! Describes the machine of a run.
 
 use std::fs;
 
-/// The machine, as far as it says.
+/// The machine, as far as the system tells.
 #[derive(Debug, Clone)]
 pub(crate) struct Machine {
-    /// The processor's name for itself.
+    /// The name of the processor.
     pub(crate) cpu: String,
     pub(crate) cores: usize,
-    /// The widest vector instructions that the CPU and the system offer.
+    /// The widest vector instructions of CPU and system.
     pub(crate) simd: &'static str,
-    /// `linux x86_64`.
+    /// System and architecture, such as `linux x86_64`.
     pub(crate) system: String,
-    /// Processes that wanted to run in the last minute: well above 0 before the run means a noisy machine.
+    /// The load average of the last minute before the run.
     pub(crate) load: Option<f64>,
-    /// What the software encoder is and was built with; `None` when it is not in this build.
+    /// The openh264 library; `None` in a build without it.
     pub(crate) openh264: Option<Openh264>,
 }
 
-/// The software encoder.
+/// The openh264 library and its build.
 #[derive(Debug, Clone)]
 pub(crate) struct Openh264 {
     pub(crate) version: String,
@@ -26,7 +26,7 @@ pub(crate) struct Openh264 {
 }
 
 impl Machine {
-    /// The machine as it is now.
+    /// Reads the present state of the machine.
     pub(crate) fn here() -> Self {
         let load = fs::read_to_string("/proc/loadavg");
         Self {

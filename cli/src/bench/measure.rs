@@ -1,4 +1,4 @@
-//! The run itself: every backend in turn, block by block, so that whatever else the machine does hits all alike.
+//! Runs the contenders in turn, block by block, so that other load on the machine hits all alike.
 
 use std::time::{Duration, Instant};
 
@@ -9,32 +9,31 @@ use super::contender::Contender;
 use super::interrupt;
 use crate::failure::Failure;
 
-/// Frames that one backend encodes before the next has its turn: enough for caches and clocks to become its own, and
-/// few enough that a busy second of the machine is shared.
+/// Frames of one turn: enough to warm caches and clocks, and few enough that all contenders share a busy second.
 pub(crate) const BLOCK_FRAMES: usize = 30;
-/// Frames at the start that are no steady state: rate control settles, memory is touched for the first time.
+/// Frames at the start outside the steady state: rate control settles, and memory is touched for the first time.
 pub(crate) const WARM_UP_FRAMES: usize = 10;
-/// Frames after another backend's turn that are not counted: the caches were the other one's.
+/// Uncounted frames at the start of a turn, while the caches hold another contender's data.
 pub(crate) const SETTLE_FRAMES: usize = 2;
 
-/// What to run.
+/// The plan of a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) frames: usize,
-    /// Frames at this rate; back to back when `None`.
+    /// The pace of the frames; back to back when `None`.
     pub(crate) pace: Option<FrameRate>,
 }
 
 impl Plan {
     /// Whether frame `frame` belongs to the steady state of one of `contenders`.
     fn is_steady(self, frame: usize, contenders: usize) -> bool {
-        // A short run has no time to warm up, but something must be told.
+        // A short run counts every frame, since it has no time to warm up.
         let warm_up = WARM_UP_FRAMES.min(self.frames / 3).max(1);
         let is_settled = contenders == 1 || frame % BLOCK_FRAMES >= SETTLE_FRAMES;
         frame >= warm_up && is_settled
     }
 
-    /// The turns: who encodes which frames. Who begins changes from block to block.
+    /// Returns the turns: contender and frames. The first contender changes from block to block.
     fn turns(self, contenders: usize) -> impl Iterator<Item = (usize, std::ops::Range<usize>)> {
         let blocks = self.frames.div_ceil(BLOCK_FRAMES);
         (0..blocks).flat_map(move |block| {
@@ -44,11 +43,11 @@ impl Plan {
     }
 }
 
-/// Encodes the clip with all contenders. `after_turn` hears of who has done how many frames more: what it does falls
-/// between turns and disturbs nothing that is measured. `Ok(false)` when Ctrl-C cut it short.
+/// Encodes the clip with all contenders. Calls `after_turn` between turns, outside of the measurement, with the
+/// contender and the number of new frames. Returns `Ok(false)` after Ctrl-C.
 ///
 /// # Errors
-/// An encoder's, with backend and frame.
+/// The encoder's error, with backend and frame.
 pub(crate) fn run(
     contenders: &mut [Contender],
     clip: &Clip,
@@ -67,7 +66,7 @@ pub(crate) fn run(
             }
             let due = interval.map(|interval| start + interval * u32::try_from(place).unwrap_or(u32::MAX));
             if let Some(due) = due {
-                // Sleep and not spin: a camera does not keep the clocks up either.
+                // The thread sleeps: spinning would keep the CPU's clocks up, as no camera does.
                 std::thread::sleep(due.saturating_duration_since(Instant::now()));
             }
             contender.encode(clip, plan.is_steady(frame, count))?;

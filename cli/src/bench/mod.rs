@@ -1,4 +1,4 @@
-//! `direct264 bench`: encode time per frame on every backend, in one run.
+//! The subcommand `direct264 bench`, which measures the encode time per frame on every backend in one run.
 
 mod clip;
 mod contender;
@@ -40,8 +40,8 @@ const DEFAULT_FRAMES: u32 = 300;
 /// Runs the subcommand.
 ///
 /// # Errors
-/// Code 2 for what is found wrong before the first frame, 1 for what fails after it, 130 after Ctrl-C; what was
-/// measured until then has been told.
+/// Code 2 for an error before the first frame, 1 for one after it, 130 after Ctrl-C. The results until Ctrl-C are
+/// reported.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     interrupt::listen();
     if args.quality {
@@ -65,16 +65,16 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if told.is_whole { Ok(()) } else { Err(interrupt::failure()) }
 }
 
-/// A run as it is told.
+/// The results of a run as table, JSON and page.
 struct Told {
     table: String,
     json: String,
     report: String,
-    /// Not after Ctrl-C.
+    /// False after Ctrl-C.
     is_whole: bool,
 }
 
-/// Where the pictures come from, and what an encoder for them is opened with.
+/// The source of the pictures and the encoder settings for it.
 struct Pictures {
     input: Option<Y4mSource>,
     config: EncoderConfig,
@@ -98,7 +98,7 @@ impl Pictures {
         Ok(Self { input, config: EncoderConfig::new(size, frame_rate, args.bitrate) })
     }
 
-    /// The pictures, and how many frames to encode of them.
+    /// Loads the pictures and returns them with the number of frames to encode.
     fn load(&mut self, args: &Args) -> Result<(Clip, usize), Failure> {
         let wanted = args.frames.unwrap_or(DEFAULT_FRAMES);
         let spinner = ProgressBar::new_spinner().with_message("getting the pictures ready");
@@ -128,9 +128,9 @@ impl Pictures {
     }
 }
 
-/// Every backend with one stream.
+/// Measures one stream of every backend.
 fn one_by_one(args: &Args, mut pictures: Pictures) -> Result<Told, Failure> {
-    // Before the pictures are made, so that a backend that cannot be had is told at once.
+    // The encoders open before the pictures are made, so that a missing backend is reported at once.
     let (mut contenders, passed_over) = open_all(args, &pictures.config)?;
     let machine = Machine::here();
     let (clip, frames) = pictures.load(args)?;
@@ -140,11 +140,11 @@ fn one_by_one(args: &Args, mut pictures: Pictures) -> Result<Told, Failure> {
 
     let mut backends = Vec::new();
     for mut contender in contenders {
-        // After Ctrl-C nobody wants to wait for a decoder.
+        // Decoding would delay the end after Ctrl-C.
         let psnr_db = if is_whole { quality::measure(&mut contender, &clip)? } else { None };
         backends.push(BackendResult::of(contender, psnr_db, pictures.config.frame_rate(), args.bitrate));
     }
-    // Asked for after the run: a driver that has been asked opens its first session sooner.
+    // The query follows the run, since a driver that was queried opens its first session sooner.
     let run = Run { settings: pictures.settings(args, &clip, frames), machine, gpus: watch.gpus() };
     let results = Results { run, passed_over, backends, is_whole };
     Ok(Told {
@@ -155,11 +155,11 @@ fn one_by_one(args: &Args, mut pictures: Pictures) -> Result<Told, Failure> {
     })
 }
 
-/// Several streams of each backend at once.
+/// Measures several streams of each backend at once.
 fn many_at_once(args: &Args, mut pictures: Pictures) -> Result<Told, Failure> {
     let machine = Machine::here();
-    // On a thread of its own, and so out of memory of its own: what making the pictures leaves free would else go to the
-    // first encoders, and hide what they take.
+    // A separate thread has a separate arena of the allocator. The memory that making the pictures frees would else go
+    // to the first encoders and hide what they take.
     let loaded = thread::scope(|scope| scope.spawn(|| pictures.load(args)).join());
     let (clip, frames) =
         loaded.map_err(|_| Failure::before("the thread that makes the pictures panicked"))??;
@@ -184,7 +184,7 @@ fn many_at_once(args: &Args, mut pictures: Pictures) -> Result<Told, Failure> {
     })
 }
 
-/// Opens what was asked for, or everything there is, and tells what there is not.
+/// Opens the requested entrants, or every backend, and reports the missing ones.
 fn open_all(args: &Args, config: &EncoderConfig) -> Result<(Vec<Contender>, Vec<Unavailable>), Failure> {
     let frames = args.frames.unwrap_or(DEFAULT_FRAMES) as usize;
     let (mut contenders, mut passed_over) = (Vec::new(), Vec::new());
@@ -211,7 +211,7 @@ fn measure(
     let bar = bar("frames", plan.frames * contenders.len());
     let is_whole = measure::run(contenders, clip, plan, &mut |contender, turn| {
         bar.inc(turn as u64);
-        // While the GPU is warm: in the middle, and at the end.
+        // The clocks are read while the GPU is warm: in the middle and at the end.
         let done = contender.records.len();
         let is_in_the_middle = (done - turn..done).contains(&(plan.frames / 2));
         if contender.entrant.backend == Backend::Nvenc && (is_in_the_middle || done == plan.frames) {
@@ -222,7 +222,7 @@ fn measure(
     is_whole
 }
 
-/// A bar on a terminal, of so many `things`.
+/// Returns a progress bar that counts `things` on a terminal.
 fn bar(things: &str, count: usize) -> ProgressBar {
     let bar = ProgressBar::new(count as u64);
     let template = format!("measuring {{wide_bar}} {{pos}}/{{len}} {things}, {{eta}} left");

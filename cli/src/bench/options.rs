@@ -1,4 +1,4 @@
-//! The options of `direct264 bench`, and what its help teaches.
+//! The options of `direct264 bench` and their help.
 
 use std::path::PathBuf;
 
@@ -25,8 +25,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "WxH", value_parser = values::size, conflicts_with = "input")]
     pub(super) size: Option<FrameSize>,
 
-    /// Frames that each backend encodes; more than there are pictures play them forth and back [default: 300, or the
-    /// whole input]
+    /// Frames that each backend encodes; further ones play the pictures backwards and forwards again [default: 300, or
+    /// the whole input]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     pub(super) frames: Option<u32>,
 
@@ -34,33 +34,33 @@ pub(crate) struct Args {
     #[arg(long, value_name = "RATE", default_value = "6M", value_parser = values::bitrate)]
     pub(super) bitrate: Bitrate,
 
-    /// Frame rate that shares out the bits [default: 30, or the input's]
+    /// Declared frame rate, which sets the bits per frame [default: 30, or the input's]
     #[arg(long, value_name = "FPS", value_parser = values::frame_rate)]
     pub(super) fps: Option<FrameRate>,
 
-    /// Measure with the pictures of this .y4m file (- for stdin), as far as memory goes, instead of the built-in ones
+    /// Measure the pictures of this .y4m file (- for stdin), as many as fit into memory, instead of the built-in ones
     #[arg(long, value_name = "FILE")]
     pub(super) input: Option<PathBuf>,
 
-    /// Hand over frames at this rate instead of back to back: clocks and caches then are those of a live stream
+    /// Encode frames at this rate instead of back to back, with the clocks and caches of a live stream
     #[arg(long, value_name = "FPS", value_parser = values::frame_rate)]
     pub(super) pace: Option<FrameRate>,
 
-    /// Measure this many streams at once, each with an encoder and a thread of its own: frames a second, times, cores
-    /// and memory for each number, such as 1,2,4,8,16
+    /// Measure this many streams at once, each with an encoder and a thread of its own: tells frames per
+    /// second, times, cores and memory for each number, such as 1,2,4,8,16
     #[arg(long, value_name = "N,...", value_delimiter = ',', conflicts_with = "quality",
         value_parser = clap::value_parser!(u16).range(1..=MAX_STREAMS))]
     pub(super) streams: Vec<u16>,
 
-    /// Decode each stream afterwards and tell the PSNR of its luma
+    /// Decode each stream after the run and report its luma PSNR
     #[arg(long)]
     pub(super) quality: bool,
 
-    /// Write everything that was measured, every frame too, as JSON; - is stdout, and the table then goes to stderr
+    /// Write all results with every frame as JSON; with - they go to stdout and the table to stderr
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
 
-    /// Write a page with pictures of latency, distribution and rate that needs nothing but itself
+    /// Write one self-contained HTML page with charts of latency, distribution and rate
     #[arg(long, value_name = "FILE.html")]
     pub(super) report: Option<PathBuf>,
 }
@@ -74,10 +74,10 @@ Examples:
     --backend openh264:profile=main             threads and CABAC, in one run
   direct264 bench --streams 1,2,4,8,16 --size 1280x720 --bitrate 2M
 
-Ctrl-C ends the run and tells what was measured until then; a second one ends at once.";
+Ctrl-C ends the run and reports the results until then; a second one ends the process at once.";
 
 impl Args {
-    /// Who was asked for, each once; or everyone.
+    /// Returns the requested entrants without duplicates, or every backend.
     pub(super) fn entrants(&self) -> Vec<Entrant> {
         if self.backend.is_empty() {
             return [Backend::Nvenc, Backend::OpenH264].map(Entrant::plain).into();
@@ -91,7 +91,7 @@ impl Args {
         entrants
     }
 
-    /// How many streams at once, ascending, each number once.
+    /// Returns the requested numbers of streams in ascending order without duplicates.
     pub(super) fn stream_counts(&self) -> Vec<usize> {
         let mut counts: Vec<usize> = self.streams.iter().map(|&count| count.into()).collect();
         counts.sort_unstable();

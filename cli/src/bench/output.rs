@@ -1,4 +1,4 @@
-//! Where results go: files that are touched only when there is something to write, and standard output.
+//! Writes the results to files and to standard output. A file keeps its content until the results are there.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::failure::Failure;
 use crate::file::{self, Target};
 
-/// A file that was asked for.
+/// A result file of `--json` or `--report`.
 #[derive(Debug)]
 pub(super) struct Output {
     path: PathBuf,
@@ -14,7 +14,7 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Opens it, so that a path that cannot be written is known before the run and not after it.
+    /// Opens the file before the run, so that a wrong path is reported first.
     ///
     /// # Errors
     /// Code 2, naming the path.
@@ -24,10 +24,10 @@ impl Output {
         Ok(Self { path: path.to_owned(), target })
     }
 
-    /// Writes all of it.
+    /// Writes the whole result.
     ///
     /// # Errors
-    /// The system's, naming the path.
+    /// The system's error, naming the path.
     pub(super) fn save(&mut self, text: &str) -> Result<(), Failure> {
         let target = &mut self.target;
         let written =
@@ -36,7 +36,7 @@ impl Output {
     }
 }
 
-/// No result may be written over the input or over another.
+/// Checks that no result would overwrite the input or another result.
 ///
 /// # Errors
 /// Code 2, naming both options.
@@ -58,10 +58,10 @@ pub(super) fn is_stdout(path: Option<&Path>) -> bool {
     path.is_some_and(|path| path.as_os_str() == "-")
 }
 
-/// Prints the table: beside what else goes to stdout if `is_taken`.
+/// Prints the table to stdout, or to stderr if `is_taken`.
 ///
 /// # Errors
-/// The system's.
+/// The system's error.
 pub(super) fn print(text: &str, is_taken: bool) -> Result<(), Failure> {
     if is_taken {
         return io::stderr().write_all(text.as_bytes()).map_err(|error| Failure::writing("stderr", &error));

@@ -1,4 +1,4 @@
-//! PSNR of the luma, of what a decoder makes of the stream against what went in.
+//! Measures the luma PSNR of the decoded stream against the source pictures.
 
 use direct264::FrameSize;
 use openh264::decoder::Decoder;
@@ -9,13 +9,13 @@ use super::contender::Contender;
 use super::interrupt;
 use crate::failure::Failure;
 
-/// Told for pictures without any error, whose PSNR is infinite.
+/// Stands for the infinite PSNR of a lossless picture.
 const LOSSLESS_DB: f64 = 100.0;
 
-/// That this build has a decoder: it comes with the sources of openh264.
+/// Checks that this build has a decoder, which comes with the feature `openh264`.
 ///
 /// # Errors
-/// When it has none.
+/// When the build has none.
 pub(crate) fn check() -> Result<(), Failure> {
     if cfg!(feature = "openh264") {
         return Ok(());
@@ -33,8 +33,8 @@ fn decoder() -> Result<Decoder, Failure> {
     check().and(Err(Failure::after("no decoder")))
 }
 
-/// Decodes the contender's stream, notes the PSNR-Y of each frame and gives that of all together: from the mean of
-/// the squared errors, which is what `ffmpeg -lavfi psnr` tells as well.
+/// Decodes the contender's stream, notes the PSNR-Y of each frame and returns that of the stream. The latter follows
+/// from the mean of the squared errors, as in `ffmpeg -lavfi psnr`.
 ///
 /// # Errors
 /// A stream that does not decode to one picture a frame; Ctrl-C.
@@ -63,7 +63,7 @@ pub(crate) fn measure(contender: &mut Contender, clip: &Clip) -> Result<Option<f
     Ok((!stream.is_empty()).then(|| decibels(sum / stream.len() as f64)))
 }
 
-/// Of the luma of `source`, which has no padding, against rows that start `stride` bytes apart.
+/// Returns the mean squared error of luma. `source` has no padding; rows of `decoded` start `stride` bytes apart.
 fn mean_squared_error(source: &[u8], decoded: &[u8], stride: usize, size: FrameSize) -> f64 {
     let (width, height) = (size.width() as usize, size.height() as usize);
     let rows = source.chunks_exact(width).take(height).zip(decoded.chunks(stride));

@@ -1,4 +1,4 @@
-//! Everything that a run found out, for the table, the JSON and the page alike.
+//! The results of a run, from which table, JSON and page are written.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::gpu::Gpu;
 use super::machine::Machine;
 use super::stats::{FrameRecord, Rate, Steady, TOTAL};
 
-/// What ran, and on what.
+/// The settings and the machine of a run.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) settings: Settings,
@@ -18,34 +18,34 @@ pub(crate) struct Run {
     pub(crate) gpus: Vec<Gpu>,
 }
 
-/// One run of every backend.
+/// The results of one run of every backend.
 #[derive(Debug)]
 pub(crate) struct Results {
     pub(crate) run: Run,
     pub(crate) passed_over: Vec<Unavailable>,
     pub(crate) backends: Vec<BackendResult>,
-    /// Whether every backend encoded every frame; not after Ctrl-C.
+    /// Whether every backend encoded every frame; false after Ctrl-C.
     pub(crate) is_whole: bool,
 }
 
-/// What was asked for.
+/// The settings of a run.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) size: FrameSize,
     pub(crate) frame_rate: FrameRate,
     pub(crate) bitrate: Bitrate,
     pub(crate) frames: usize,
-    /// Of that many frames each; `None` where each backend has one.
+    /// The numbers of streams; `None` where each backend has one.
     pub(crate) streams: Option<Vec<usize>>,
-    /// Different pictures among them.
+    /// The number of different pictures.
     pub(crate) pictures: usize,
     pub(crate) pace: Option<FrameRate>,
-    /// The file; `None` for the built-in pictures.
+    /// The input file; `None` for the built-in pictures.
     pub(crate) input: Option<String>,
 }
 
 impl Settings {
-    /// What ran, in a line of words.
+    /// Describes the settings in one line.
     pub(crate) fn line(&self) -> String {
         let Self { size, frame_rate, bitrate, frames, streams, pictures, pace, input } = self;
         let pace = pace.map_or_else(|| "back to back".to_owned(), |pace| format!("{pace} a second"));
@@ -60,14 +60,14 @@ impl Settings {
     }
 }
 
-/// One entrant.
+/// The results of one entrant.
 #[derive(Debug)]
 pub(crate) struct BackendResult {
     pub(crate) entrant: Entrant,
     pub(crate) open: Duration,
-    /// The first frame's time.
+    /// The time of the first frame.
     pub(crate) first: Option<Duration>,
-    /// `None` when Ctrl-C came before it was reached.
+    /// `None` when Ctrl-C came before the first steady frame.
     pub(crate) steady: Option<Steady>,
     pub(crate) rate: Rate,
     pub(crate) psnr_db: Option<f64>,

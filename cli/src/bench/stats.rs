@@ -1,4 +1,4 @@
-//! From times per frame to the few numbers that people compare.
+//! Reduces the times of all frames to quantiles, means and rates.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 
 /// The stages of a frame, in the order in which they happen.
 pub(crate) const STAGES: [&str; 6] = ["convert", "upload", "submit", "wait", "copy", "total"];
-/// The place of the whole among [`STAGES`].
+/// The index of the whole frame in [`STAGES`].
 pub(crate) const TOTAL: usize = 5;
 
 /// One encoded frame.
@@ -18,20 +18,20 @@ pub(crate) struct FrameRecord {
     pub(crate) qp: Option<u8>,
     /// In the order of [`STAGES`].
     pub(crate) times: [Duration; 6],
-    /// CPU time of the whole process during the call, all threads together.
+    /// CPU time of the process during the call, summed over all threads.
     pub(crate) cpu: Duration,
     /// Whether the frame is part of the steady state.
     pub(crate) is_steady: bool,
-    /// Set by `--quality`.
+    /// The PSNR, set by `--quality`.
     pub(crate) psnr_db: Option<f64>,
 }
 
-/// The stages as the encoder tells them, and as `total` what a clock around the call saw.
+/// Returns the stages that the encoder timed, and as `total` the time of the whole call.
 pub(crate) fn stages(times: &StageTimes, total: Duration) -> [Duration; 6] {
     [times.convert, times.upload, times.submit, times.wait, times.copy, total]
 }
 
-/// How a stage's times are distributed.
+/// The distribution of a stage's times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Spread {
     pub(crate) p50: Duration,
@@ -42,7 +42,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// The spread of `times`; `None` of none. Within a thousandth of each value.
+    /// Returns the distribution of `times` to a thousandth of each value; `None` without a time.
     pub(crate) fn of(times: impl Iterator<Item = Duration>) -> Option<Self> {
         let mut histogram = Histogram::<u64>::new_with_max(HOUR_NS, 3).ok()?;
         for time in times {
@@ -51,7 +51,7 @@ impl Spread {
         if histogram.is_empty() {
             return None;
         }
-        // A quantile is told as the upper end of its bucket, which may lie beyond the largest value there was.
+        // The histogram returns the upper end of a bucket, which can exceed the largest value.
         let at = |q| Duration::from_nanos(histogram.value_at_quantile(q).min(histogram.max()));
         Some(Self {
             p50: at(0.5),
@@ -75,7 +75,7 @@ pub(crate) struct Steady {
 }
 
 impl Steady {
-    /// `None` when no frame of the records is steady.
+    /// Returns the steady state; `None` when no frame of the records is steady.
     pub(crate) fn of(records: &[FrameRecord]) -> Option<Self> {
         let steady = || records.iter().filter(|record| record.is_steady);
         let stage = |stage: usize| Spread::of(steady().map(|record| record.times[stage]));
@@ -87,14 +87,14 @@ impl Steady {
     }
 }
 
-/// What became of the bitrate that was asked for.
+/// The bitrates of the stream, beside the target.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Rate {
     pub(crate) target_bps: f64,
-    /// Over all frames, warm-up and first IDR included.
+    /// The mean over all frames, warm-up and first IDR included.
     pub(crate) reached_bps: f64,
-    /// The lowest and the highest second, the first one apart: rate control has it to settle in. `None` in less than
-    /// two seconds.
+    /// The lowest and the highest second. The first second is left out, in which rate control settles. `None` for
+    /// streams below two seconds.
     pub(crate) seconds: Option<(f64, f64)>,
 }
 
@@ -113,12 +113,12 @@ impl Rate {
     }
 }
 
-/// The bitrate of every second there is: the first value covers the first second, each next one begins a frame later.
+/// Returns the bitrate of every window of one second; windows start at successive frames.
 pub(crate) fn seconds(bytes: &[usize], frame_rate: FrameRate) -> Vec<f64> {
     bytes.windows(second_frames(frame_rate)).map(|window| bits_per_second(window, frame_rate)).collect()
 }
 
-/// Frames of a second, at least one.
+/// Returns the frames of a second, at least one.
 pub(crate) fn second_frames(frame_rate: FrameRate) -> usize {
     (frame_rate.as_f64().round() as usize).max(1)
 }

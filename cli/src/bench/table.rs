@@ -1,4 +1,4 @@
-//! The table on standard output.
+//! Formats the results as a table for standard output.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::machine::Machine;
 use super::results::{BackendResult, Results, Run};
 use super::stats::{STAGES, Spread, Steady};
 
-/// What a person reads at a glance.
+/// Returns the table.
 pub(crate) fn render(results: &Results) -> String {
     let mut out = head(&results.run, results.is_whole);
     for result in &results.backends {
@@ -21,7 +21,7 @@ pub(crate) fn render(results: &Results) -> String {
     out
 }
 
-/// What ran, and on what.
+/// Returns the lines that name the settings and the machine.
 pub(crate) fn head(run: &Run, is_whole: bool) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{}", run.settings.line());
@@ -35,7 +35,7 @@ pub(crate) fn head(run: &Run, is_whole: bool) -> String {
     out
 }
 
-/// The machine in a line.
+/// Describes the machine in one line.
 pub(crate) fn machine(machine: &Machine) -> String {
     let Machine { cpu, cores, simd, system, load, openh264 } = machine;
     let cores = if *cores == 1 { "1 core".to_owned() } else { format!("{cores} cores") };
@@ -49,7 +49,7 @@ pub(crate) fn machine(machine: &Machine) -> String {
     line
 }
 
-/// Why a backend is not measured, and what to do about it.
+/// Returns why a backend is not measured, with advice.
 pub(crate) fn why_not(why: &Unavailable) -> String {
     let advice = why.advice();
     let advice = if advice.is_empty() { String::new() } else { format!("; {advice}") };
@@ -92,7 +92,7 @@ fn backend(out: &mut String, result: &BackendResult, is_paced: bool) {
 fn stages(out: &mut String, steady: &Steady) {
     let named = STAGES.into_iter().zip(&steady.stages);
     for (name, spread) in named.chain([("CPU", &steady.cpu)]) {
-        // A stage that the backend does not have would only be in the way.
+        // Stages that the backend lacks are left out.
         if spread.max > Duration::ZERO {
             row(out, name, spread);
         }
@@ -104,7 +104,7 @@ fn row(out: &mut String, name: &str, spread: &Spread) {
     let _ = writeln!(out, "  {name:<8} {:>8} {:>8} {:>8} {:>8}", ms(p50), ms(p90), ms(p99), ms(max));
 }
 
-/// Milliseconds to the microsecond below one, else to the hundredth.
+/// Formats milliseconds: three decimals below one, else two.
 pub(crate) fn ms(time: Duration) -> String {
     let ms = time.as_secs_f64() * 1e3;
     if ms < 1.0 { format!("{ms:.3}") } else { format!("{ms:.2}") }

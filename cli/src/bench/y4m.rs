@@ -1,4 +1,4 @@
-//! A y4m file as a source of pictures to measure.
+//! Takes the pictures to measure from a y4m file.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -10,7 +10,7 @@ use super::clip::FrameSource;
 use crate::failure::Failure;
 use crate::y4m::Reader;
 
-/// A y4m file or stdin, read picture by picture.
+/// A source that reads pictures from a y4m file or stdin.
 pub(crate) struct Y4mSource {
     name: String,
     reader: Reader<BufReader<Box<dyn Read + Send>>>,
@@ -20,7 +20,7 @@ impl Y4mSource {
     /// Opens a file, or stdin for `-`, and reads its header.
     ///
     /// # Errors
-    /// Code 2, naming the file, for what cannot be read or is no y4m that can be measured.
+    /// Code 2, naming the file, when the file cannot be read or is not the y4m that `bench` accepts.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         let is_stdin = path == Path::new("-");
         let name = if is_stdin { "stdin".to_owned() } else { path.display().to_string() };
@@ -35,10 +35,10 @@ impl Y4mSource {
         Ok(Self { name, reader })
     }
 
-    /// The rate that its pictures were taken at, where that is known.
+    /// Returns the frame rate in the header, where there is one.
     ///
     /// # Errors
-    /// Code 2 for one that no encoder takes.
+    /// Code 2 for a rate that no encoder accepts.
     pub(crate) fn frame_rate(&self) -> Result<Option<FrameRate>, Failure> {
         let Some((numerator, denominator)) = self.reader.header().frame_rate else { return Ok(None) };
         FrameRate::new(numerator, denominator).map(Some).map_err(|error| {

@@ -1,4 +1,4 @@
-//! `--at FRAME:ACTION`: what happens in the middle of the stream.
+//! Parses and orders the actions of `--at FRAME:ACTION`.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -8,32 +8,32 @@ use direct264::{Bitrate, FrameRate, FrameSize};
 use crate::failure::Failure;
 use crate::values;
 
-/// One `--at`.
+/// One action and its frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct At {
-    /// The frame before which it happens, from 0.
+    /// The frame before which the action happens, from 0.
     pub(crate) frame: u64,
-    /// What happens.
+    /// The change that is made.
     pub(crate) action: Action,
-    /// As it was typed.
+    /// The option's value as typed.
     text: String,
 }
 
-/// What happens.
+/// The change that is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// The frame becomes an IDR.
+    /// Makes the frame an IDR.
     Idr,
-    /// The target changes.
+    /// Changes the target bitrate.
     Bitrate(Bitrate),
-    /// The declared frame rate changes.
+    /// Changes the declared frame rate.
     FrameRate(FrameRate),
-    /// Input is scaled to this size.
+    /// Scales the input to this size.
     Size(FrameSize),
 }
 
 impl At {
-    /// Reads `FRAME:ACTION`.
+    /// Parses `FRAME:ACTION`.
     ///
     /// # Errors
     /// One clause that names the text.
@@ -58,15 +58,15 @@ impl At {
     }
 }
 
-/// Every `--at` that is still to come, the next one first.
+/// The actions that are still to come, in the order of frames.
 #[derive(Debug)]
 pub struct Schedule(VecDeque<At>);
 
 impl Schedule {
-    /// Puts them in order.
+    /// Sorts the actions by frame.
     ///
     /// # Errors
-    /// When two ask for the same thing at the same frame, since only one can hold.
+    /// When two actions of one kind have the same frame.
     pub fn new(all: &[At]) -> Result<Self, Failure> {
         let mut all = all.to_vec();
         all.sort_by_key(|at| at.frame);
@@ -83,10 +83,10 @@ impl Schedule {
         Ok(Self(all.into()))
     }
 
-    /// Checks that an input of at most `frames` frames gets as far.
+    /// Checks that an input of at most `frames` frames reaches every action.
     ///
     /// # Errors
-    /// When one lies beyond the end.
+    /// When an action lies beyond the end.
     pub(crate) fn check_within(&self, frames: u64, input: &str) -> Result<(), Failure> {
         match self.0.back() {
             Some(at) if at.frame >= frames && frames > 0 => Err(Failure::before(format!(
@@ -98,17 +98,17 @@ impl Schedule {
         }
     }
 
-    /// The next one that is due at `frame`.
+    /// Takes the next action that is due at `frame`.
     pub(crate) fn next_due(&mut self, frame: u64) -> Option<At> {
         if self.0.front()?.frame <= frame { self.0.pop_front() } else { None }
     }
 
-    /// The first one that was never reached, as it was typed.
+    /// Returns the first action that was not reached, as typed.
     pub(crate) fn first_left(&self) -> Option<&str> {
         self.0.front().map(|at| at.text.as_str())
     }
 
-    /// Every size that will be asked for.
+    /// Returns the sizes of all actions to come, with their text.
     pub(crate) fn sizes(&self) -> impl Iterator<Item = (FrameSize, &str)> {
         self.0.iter().filter_map(|at| match at.action {
             Action::Size(size) => Some((size, at.text.as_str())),

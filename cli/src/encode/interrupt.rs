@@ -1,4 +1,4 @@
-//! Ctrl-C: the first one ends the stream after the frame at hand, the second one ends the process.
+//! Handles Ctrl-C: the first one ends the stream after the current frame, the second one ends the process.
 
 use std::process;
 use std::sync::Arc;
@@ -6,22 +6,22 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::failure::Failure;
 
-/// There is nothing to lose: stop at once.
+/// No stream is being written: a signal ends the process at once.
 const IDLE: u8 = 0;
-/// A stream is being written: let it end well.
+/// A stream is being written: a signal ends it after the current frame.
 const WRITING: u8 = 1;
-/// It was told to end.
+/// A signal came while a stream was being written.
 const STOPPING: u8 = 2;
 
-/// What Ctrl-C, SIGTERM and SIGHUP have done so far.
+/// The state of the handler for Ctrl-C, SIGTERM and SIGHUP.
 #[derive(Debug, Clone)]
 pub(super) struct Interrupt(Arc<AtomicU8>);
 
 impl Interrupt {
-    /// Takes the signals over.
+    /// Installs the handler.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// When the system refuses the handler.
     pub(super) fn install() -> Result<Self, Failure> {
         let state = Arc::new(AtomicU8::new(IDLE));
         let seen = Arc::clone(&state);
@@ -35,12 +35,12 @@ impl Interrupt {
         Ok(Self(state))
     }
 
-    /// From here on there is a stream to end well.
+    /// Marks the start of the stream.
     pub(super) fn hold(&self) {
         self.0.store(WRITING, Ordering::SeqCst);
     }
 
-    /// Whether the stream should end.
+    /// Whether a signal asked for the end of the stream.
     pub(super) fn is_raised(&self) -> bool {
         self.0.load(Ordering::SeqCst) == STOPPING
     }

@@ -1,4 +1,4 @@
-//! The stream itself: frame in, access unit out, and what `--at` asks for in between.
+//! The loop that encodes frame by frame and applies the actions of `--at`.
 
 use direct264::{Bitrate, Encoder, FailoverEncoder, Frame, FrameRate, Picture, Timestamp};
 
@@ -12,10 +12,10 @@ use super::tally::Tally;
 use crate::failure::{Failure, chain};
 use crate::stats::Stats;
 
-/// A stream being encoded.
+/// The encoder, its input and its outputs.
 #[derive(Debug)]
 pub(super) struct Job {
-    /// How the input is called in messages.
+    /// The input's name in messages.
     pub(super) input: String,
     pub(super) encoder: FailoverEncoder,
     pub(super) scaler: Scaler,
@@ -25,27 +25,27 @@ pub(super) struct Job {
     pub(super) progress: Progress,
     pub(super) tally: Tally,
     pub(super) switches: Switches,
-    /// The targets in force.
+    /// The current target bitrate and frame rate.
     pub(super) bitrate: Bitrate,
     pub(super) frame_rate: FrameRate,
 }
 
-/// Why the stream ended.
+/// The cause of the stream's end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// The input did.
+    /// The input ended.
     Whole,
-    /// The input is not whole: one clause with frame and byte.
+    /// The input is truncated or failed: one clause with frame and byte.
     Broken(String),
-    /// The user wanted it to.
+    /// The user pressed Ctrl-C.
     Interrupted,
 }
 
 impl Job {
-    /// Encodes `next` and all that follows it.
+    /// Encodes `next` and all frames after it.
     ///
     /// # Errors
-    /// When the encoder or what is written to fails.
+    /// When the encoder or an output fails.
     pub(super) fn run(&mut self, mut next: Next, reader: &Reader) -> Result<Ending, Failure> {
         loop {
             match next {
@@ -77,7 +77,7 @@ impl Job {
             Ok(unit) => unit,
             Err(error) => {
                 let failure = failed(&self.input, number, &chain(&error));
-                // What happened before it explains it.
+                // The events before the error explain it.
                 self.tell_events()?;
                 return Err(failure);
             }
@@ -91,7 +91,7 @@ impl Job {
         self.tell_events()
     }
 
-    /// Does what is due before frame `number`, and says what picture the frame becomes.
+    /// Applies the actions that are due before frame `number` and returns the picture type of the frame.
     fn act(&mut self, number: u64) -> Result<Picture, Failure> {
         let mut picture = Picture::Auto;
         while let Some(At { action, .. }) = self.schedule.next_due(number) {
@@ -119,7 +119,7 @@ impl Job {
         Ok(picture)
     }
 
-    /// Takes what the encoder has to tell, keeps what is told at the end, and writes it down where that is wanted.
+    /// Drains the encoder's events into the summary and `--stats`.
     pub(super) fn tell_events(&mut self) -> Result<(), Failure> {
         let events = self.encoder.take_events();
         events.iter().for_each(|event| self.switches.add(event));

@@ -1,7 +1,6 @@
-//! `direct264 encode`: y4m or raw video in, an H.264 stream out.
+//! The subcommand `direct264 encode`, which turns y4m or raw video into an H.264 stream.
 //!
-//! The order of things is the contract: all that can be found wrong is found before OUT is touched, so that exit
-//! code 2 means that nothing was written.
+//! Every check comes before the first write to OUT, so that exit code 2 means that nothing was written.
 
 pub mod at;
 mod interrupt;
@@ -42,7 +41,7 @@ use tally::Tally;
 /// Runs the subcommand.
 ///
 /// # Errors
-/// Code 2 for what is found wrong before the first frame, 1 for what fails after it, 130 after Ctrl-C.
+/// Code 2 for an error before the first frame, 1 for one after it, 130 after Ctrl-C.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let interrupt = Interrupt::install()?;
     let choice = Choice::of(args.backend)?;
@@ -63,7 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Next::Failed(why) => return Err(Failure::before(format!("{name}: {why}"))),
         first => first,
     };
-    // One that cannot be written is known before the other one loses what it holds.
+    // Both outputs open before either loses its content.
     let mut output = Output::open(&places.output)?;
     let mut stats = places.stats.as_deref().map(Stats::open).transpose()?;
     interrupt.hold();
@@ -115,7 +114,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-/// Writes down which backends were not to be tried, and what the encoder has to tell of the others.
+/// Writes to `--stats` which backends the choice excludes, and the encoder's events of the others.
 fn tell_choice(job: &mut Job, not_wanted: &[Backend], choice: &Choice) -> Result<(), Failure> {
     if let Some(stats) = &mut job.stats {
         for &backend in not_wanted {
@@ -125,7 +124,7 @@ fn tell_choice(job: &mut Job, not_wanted: &[Backend], choice: &Choice) -> Result
     job.tell_events()
 }
 
-/// Whether the stream is what was asked for: the whole input, and every `--at` done.
+/// Checks that the whole input was encoded and every `--at` was applied.
 fn check_ending(
     ending: &Ending,
     input: &str,
@@ -141,12 +140,12 @@ fn check_ending(
         (Ending::Whole, Some(at)) => Err(Failure::after(format!(
             "--at {at} was never reached: {input} ended after {frames} frames, which are in {output}"
         ))),
-        // Who stops the stream knows that the rest did not happen.
+        // After Ctrl-C the user knows that the remaining actions did not happen.
         (Ending::Whole, None) | (Ending::Interrupted, _) => Ok(()),
     }
 }
 
-/// A GPU is named and no backend that is allowed could use it: one of the two is a mistake.
+/// Refuses `--gpu` where the choice of backends excludes NVENC.
 fn check_gpu(args: &Args, choice: &Choice) -> Result<(), Failure> {
     match &args.gpu {
         Some(gpu) if !choice.order.backends().contains(&Backend::Nvenc) => Err(Failure::before(format!(
@@ -162,7 +161,7 @@ fn gpu_note(args: &Args, used_nvenc: bool) -> Option<String> {
     Some(format!("--gpu {gpu} had no effect: nvenc did not encode"))
 }
 
-/// A build that is three times too slow should not look like a slow machine.
+/// Returns a note where openh264 was built without SIMD, so that nobody takes the machine for slow.
 fn simd_note(backend: Option<Backend>) -> Option<String> {
     #[cfg(any(feature = "openh264", feature = "cisco"))]
     if backend == Some(Backend::OpenH264)

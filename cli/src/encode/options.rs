@@ -1,4 +1,4 @@
-//! The options of `direct264 encode`, and what its help teaches.
+//! The options of `direct264 encode` and their help.
 
 use std::num::NonZeroU8;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "OUT")]
     pub(super) output: Option<PathBuf>,
 
-    /// Who encodes [default: $DIRECT264_BACKEND, else auto]
+    /// Backend that encodes [default: $DIRECT264_BACKEND, else auto]
     #[arg(long, value_enum)]
     pub(super) backend: Option<BackendName>,
 
@@ -28,60 +28,60 @@ pub(crate) struct Args {
     #[arg(long, value_name = "INDEX|UUID", value_parser = values::gpu)]
     pub(super) gpu: Option<GpuName>,
 
-    /// Bits a second: 6M, 2.5M, 800k or 2500000 [default: by size and frame rate, printed at the end]
+    /// Bitrate in bits per second: 6M, 2.5M, 800k or 2500000 [default: by size and frame rate, printed at the end]
     #[arg(long, value_parser = values::bitrate)]
     pub(super) bitrate: Option<Bitrate>,
 
-    /// Frames a second: 30, 29.97 or 30000/1001 [default: what the y4m header says, else 30]
+    /// Frame rate: 30, 29.97 or 30000/1001 [default: the y4m header's, else 30]
     #[arg(long, value_parser = values::frame_rate)]
     pub(super) fps: Option<FrameRate>,
 
-    /// Size of raw input, which it needs; such input has no header
+    /// Size of raw input, which has no header; required for it
     #[arg(long, value_name = "WxH", value_parser = values::size)]
     pub(super) size: Option<FrameSize>,
 
-    /// Pixels of raw input: i420, nv12, rgb24, bgr24, rgba or bgra [default: i420]
+    /// Pixel format of raw input: i420, nv12, rgb24, bgr24, rgba or bgra [default: i420]
     #[arg(long, value_name = "FORMAT", value_parser = values::pixel_format)]
     pub(super) pixel_format: Option<PixelFormat>,
 
-    /// An IDR every N frames, or never but at the start and by --at
+    /// Encode an IDR every N frames; never: only at the start and by --at
     #[arg(long, value_name = "N|never", default_value = "never", value_parser = values::idr_period)]
     pub(super) idr_every: IdrPeriod,
 
-    /// The H.264 profile: baseline is constrained baseline, what every browser takes
+    /// The H.264 profile; baseline is constrained baseline, which every browser decodes
     #[arg(long, value_enum, default_value_t = ProfileName::Baseline)]
     pub(super) profile: ProfileName,
 
-    /// Do something at a frame, counted from 0; can be given many times. ACTION is idr, bitrate=2M, fps=15 or
+    /// Change the stream at a frame, counted from 0; may be repeated. ACTION is idr, bitrate=2M, fps=15 or
     /// size=1280x720, which scales the input from that frame on
     #[arg(long, value_name = "FRAME:ACTION", value_parser = At::parse)]
     pub(super) at: Vec<At>,
 
-    /// Write a line of JSON for each frame and event to FILE (- is stdout)
+    /// Write one JSON line for each frame and event to FILE (- is stdout)
     #[arg(long, value_name = "FILE")]
     pub(super) stats: Option<PathBuf>,
 
-    /// The matrix that YUV input is in and RGB input is converted with
+    /// The colour matrix of YUV input, and for the conversion of RGB input
     #[arg(long, value_enum, default_value_t = MatrixName::Bt709)]
     pub(super) colour: MatrixName,
 
-    /// The values of black and white [default: what the y4m header says, else limited]
+    /// The colour range [default: the y4m header's, else limited]
     #[arg(long, value_enum)]
     pub(super) range: Option<RangeName>,
 
-    /// Quantisers that may be used, 0 (finest) to 51 (coarsest) [default: 10..51]
+    /// Range of the quantisers, within 0 (finest) and 51 (coarsest) [default: 10..51]
     #[arg(long, value_name = "MIN..MAX", value_parser = values::qp_range)]
     pub(super) qp: Option<QpRange>,
 
-    /// Slices a picture [default: by size]
+    /// Slices per picture [default: by size]
     #[arg(long, value_name = "N", value_parser = values::count)]
     pub(super) slices: Option<NonZeroU8>,
 
-    /// Threads of openh264, no more than slices [default: by cores]
+    /// Threads of openh264, at most as many as slices [default: by cores]
     #[arg(long, value_name = "N", value_parser = values::count)]
     pub(super) threads: Option<NonZeroU8>,
 
-    /// No progress bar and no summary; errors are still told
+    /// Print errors alone, without progress bar and summary
     #[arg(short, long)]
     pub(super) quiet: bool,
 }
@@ -96,7 +96,7 @@ Examples:
   direct264 encode clip.y4m --quiet -o /dev/null --stats - |
     jq 'select(.type == \"frame\").us.total'
 
-Lines of --stats (times in microseconds; what is unknown is null):
+Lines of --stats (times in microseconds; null means unknown):
   {\"type\":\"frame\",\"frame\":12,\"backend\":\"nvenc\",\"idr\":false,\"bytes\":20812,
    \"qp\":27,\"us\":{\"convert\":0,\"upload\":140,\"submit\":35,\"wait\":900,\"copy\":12,
    \"total\":1087}}
@@ -106,12 +106,12 @@ Events: selected, passed_over, fell_back, restored, recreated, bitrate_changed,
 rate_unmet, idr_requested.
 
 Exit codes:
-  0    done
-  2    found wrong before the first frame: nothing was written
-  1    failed after it: what was encoded until then is in OUT
-  130  interrupted: OUT is playable; a second Ctrl-C does not wait for the frame at hand";
+  0    success
+  2    an error before the first frame: nothing was written
+  1    an error after the first frame: OUT holds the stream up to it
+  130  interrupted: OUT is playable; a second Ctrl-C ends the process at once";
 
-/// What `--profile` takes.
+/// The values of `--profile`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum ProfileName {
     Baseline,
@@ -129,7 +129,7 @@ impl From<ProfileName> for Profile {
     }
 }
 
-/// What `--colour` takes.
+/// The values of `--colour`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum MatrixName {
     Bt709,
@@ -145,7 +145,7 @@ impl From<MatrixName> for Matrix {
     }
 }
 
-/// What `--range` takes.
+/// The values of `--range`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum RangeName {
     Limited,

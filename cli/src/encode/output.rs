@@ -1,4 +1,4 @@
-//! Where the stream goes: each access unit is written when it is there, and nothing else ever is.
+//! Writes the H.264 stream: each access unit at once, and nothing else.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,7 @@ use super::paths::Place;
 use crate::failure::Failure;
 use crate::file::Target;
 
-/// The output, open.
+/// The open output.
 #[derive(Debug)]
 pub(super) struct Output {
     name: String,
@@ -14,10 +14,10 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Opens `place`, and leaves it as it is.
+    /// Opens `place` and keeps its content.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the output cannot be written.
     pub(super) fn open(place: &Place) -> Result<Self, Failure> {
         let name = place.to_string();
         let target = match place {
@@ -27,7 +27,7 @@ impl Output {
         Ok(Self { name, target })
     }
 
-    /// Empties it.
+    /// Empties the output.
     ///
     /// # Errors
     /// When the system refuses.
@@ -38,9 +38,9 @@ impl Output {
     /// Writes the access unit of frame `number`.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the output cannot be written.
     pub(super) fn write(&mut self, number: u64, unit: &[u8]) -> Result<(), Failure> {
-        // A file is not buffered here; stdout is, and its reader wants the frame now.
+        // Stdout is buffered and its reader waits for the frame; the file is not buffered.
         let written = self.target.write_all(unit).and_then(|()| self.target.flush());
         written.map_err(|error| Failure::writing(format!("frame {number} to {}", self.name), &error))
     }

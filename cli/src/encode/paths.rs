@@ -1,4 +1,4 @@
-//! What is read and what is written, and that no two of them are one.
+//! The paths of input, output and statistics, and the check that no two are one file.
 
 use std::fmt;
 use std::io::{self, IsTerminal};
@@ -8,12 +8,12 @@ use super::options::Args;
 use crate::failure::Failure;
 use crate::file;
 
-/// A file, or the standard stream that `-` stands for.
+/// A file, or a standard stream for `-`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
-    /// stdin or stdout.
+    /// Stdin or stdout.
     Standard(&'static str),
-    /// A path.
+    /// The path of a file.
     File(PathBuf),
 }
 
@@ -22,7 +22,7 @@ impl Place {
         if path.as_os_str() == "-" { Self::Standard(standard) } else { Self::File(path.to_owned()) }
     }
 
-    /// A path that leads to it, where the system has one.
+    /// Returns a path of the place, where the system has one.
     fn path(&self) -> &Path {
         match self {
             Self::Standard("stdin") => Path::new("/dev/stdin"),
@@ -41,20 +41,20 @@ impl fmt::Display for Place {
     }
 }
 
-/// Where everything comes from and goes to.
+/// The places of input, output and statistics.
 #[derive(Debug)]
 pub(super) struct Places {
     pub(super) input: Place,
     pub(super) output: Place,
-    /// Where `--stats` goes, if anywhere.
+    /// The output of `--stats`, if asked for.
     pub(super) stats: Option<PathBuf>,
 }
 
 impl Places {
-    /// The places that the options name.
+    /// Returns the places that the options name.
     ///
     /// # Errors
-    /// When two of them are one, or H.264 would be written to a terminal.
+    /// When two places are one file, or the H.264 stream would go to a terminal.
     pub(super) fn of(args: &Args) -> Result<Self, Failure> {
         let input = Place::of(&args.input, "stdin");
         let output = match (&args.output, &input) {

@@ -1,4 +1,4 @@
-//! The bar on a terminal; nothing anywhere else.
+//! The progress bar of `encode`, shown on terminals alone.
 
 use direct264::Backend;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -6,12 +6,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 const WITH_END: &str = "{bar:30} {pos}/{len} frames  {per_sec}  eta {eta}  {msg}";
 const WITHOUT_END: &str = "{spinner} {pos} frames  {per_sec}  {elapsed}  {msg}";
 
-/// A progress bar that is gone when it is dropped, so that what is said afterwards stands alone.
+/// A progress bar that clears itself when it is dropped, before the summary is printed.
 #[derive(Debug)]
 pub(super) struct Progress(ProgressBar);
 
 impl Progress {
-    /// A bar on stderr if that is a terminal and the user is not against it.
+    /// Shows the bar on stderr if stderr is a terminal and the bar is wanted.
     pub(super) fn new(frames: Option<u64>, is_quiet: bool) -> Self {
         if is_quiet {
             return Self(ProgressBar::hidden());
@@ -24,7 +24,7 @@ impl Progress {
         Self(bar)
     }
 
-    /// A frame is done.
+    /// Advances the bar by one frame.
     pub(super) fn frame(&self, backend: Backend) {
         if !self.0.is_hidden() {
             self.0.set_message(backend.word());

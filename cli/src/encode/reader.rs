@@ -1,5 +1,5 @@
-//! Reads frames on a thread of its own: the next one comes while the last one is encoded, and Ctrl-C is heard
-//! although the input is silent.
+//! Reads frames on a separate thread, so that reading overlaps with encoding and Ctrl-C works while the input is
+//! silent.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -9,25 +9,25 @@ use super::interrupt::Interrupt;
 use super::source::Frames;
 use crate::failure::Failure;
 
-/// One being encoded, one being read.
+/// Frame buffers: the encoder holds one, the reader another.
 const BUFFERS: usize = 2;
-/// How long Ctrl-C may go unheard while the input is silent.
+/// The interval of checks for Ctrl-C while the input is silent.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// What comes next.
+/// The next result of the reader thread.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// A frame's pixels; to be given back.
+    /// A frame's pixels. The caller gives the buffer back.
     Frame(Vec<u8>),
-    /// The input has ended between two frames.
+    /// The input ended between two frames.
     End,
-    /// The input has ended otherwise: one clause with frame and byte.
+    /// The input ended within a frame or failed: one clause with frame and byte.
     Failed(String),
-    /// The user wants it to end.
+    /// The user pressed Ctrl-C.
     Interrupted,
 }
 
-/// The receiving end of the thread that reads.
+/// The consumer's end of the reader thread.
 #[derive(Debug)]
 pub(super) struct Reader {
     coming: Receiver<Next>,
@@ -36,26 +36,26 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Starts reading.
+    /// Starts the reader thread.
     ///
     /// # Errors
-    /// When there is no thread to be had.
+    /// When the system starts no thread.
     pub(super) fn start(frames: Frames, interrupt: &Interrupt) -> Result<Self, Failure> {
         let (to_here, coming) = mpsc::channel();
         let (empty, to_fill) = mpsc::channel();
         for _ in 0..BUFFERS {
-            // Cannot fail: `to_fill` is right here.
+            // The send cannot fail: this function still holds the receiver.
             let _ = empty.send(Vec::new());
         }
         let reading = thread::Builder::new().name("reader".into());
-        // Never joined: it may wait for input that never comes, and ends with the process.
+        // The thread is never joined, since it may wait for input for ever. It ends with the process.
         reading
             .spawn(move || read_all(frames, &to_fill, &to_here))
             .map_err(|error| Failure::before(format!("no thread to read with: {error}")))?;
         Ok(Self { coming, empty, interrupt: interrupt.clone() })
     }
 
-    /// Waits for what comes next.
+    /// Waits for the next frame, the end or Ctrl-C.
     pub(super) fn next(&self) -> Next {
         loop {
             if self.interrupt.is_raised() {
@@ -69,14 +69,14 @@ impl Reader {
         }
     }
 
-    /// Gives a frame's room back, to be filled again.
+    /// Gives a frame's buffer back to the reader thread.
     pub(super) fn give_back(&self, pixels: Vec<u8>) {
-        // Once the input has ended nobody needs it.
+        // After the end of the input the reader thread is gone and needs no buffer.
         let _ = self.empty.send(pixels);
     }
 }
 
-/// Fills what is empty until the input ends or nobody listens.
+/// Fills buffers until the input ends or the consumer is gone.
 fn read_all(mut frames: Frames, to_fill: &Receiver<Vec<u8>>, to_there: &Sender<Next>) {
     for mut pixels in to_fill {
         let next = match frames.read(&mut pixels) {

@@ -1,43 +1,43 @@
-//! Scales frames for `--at FRAME:size=WxH`, plane by plane, in the format that they came in.
+//! Scales frames for `--at FRAME:size=WxH`, plane by plane, in the input's pixel format.
 
 use direct264::{FrameSize, PixelFormat, RgbOrder};
 use resize::{PixelFormat as ResizeFormat, Type};
 
-/// Brings frames from the input's size to the size in force.
+/// Scales frames from the input's size to the current size.
 #[derive(Debug)]
 pub(super) struct Scaler {
     format: PixelFormat,
     input_size: FrameSize,
     size: FrameSize,
-    /// Reused from frame to frame.
+    /// The scaled frame, a buffer that every frame reuses.
     pixels: Vec<u8>,
 }
 
 impl Scaler {
-    /// Scales nothing until told a size.
+    /// Creates a scaler whose current size is the input's.
     pub(super) fn new(format: PixelFormat, input_size: FrameSize) -> Self {
         Self { format, input_size, size: input_size, pixels: Vec::new() }
     }
 
-    /// How the pixels lie, in and out.
+    /// Returns the pixel format of input and output.
     pub(super) const fn format(&self) -> PixelFormat {
         self.format
     }
 
-    /// The size that comes out.
+    /// Returns the current size.
     pub(super) const fn size(&self) -> FrameSize {
         self.size
     }
 
-    /// Changes the size that comes out.
+    /// Changes the current size.
     pub(super) fn set_size(&mut self, size: FrameSize) {
         self.size = size;
     }
 
-    /// The frame at the size in force: as it came where that is the input's.
+    /// Returns the frame at the current size, unchanged where that is the input's.
     ///
     /// # Errors
-    /// In words, when a plane is not as long as the input's size says.
+    /// In words, when a plane's length does not match the input's size.
     pub(super) fn scale<'a>(&'a mut self, frame: &'a [u8]) -> Result<&'a [u8], String> {
         if self.size == self.input_size {
             return Ok(frame);
@@ -73,13 +73,13 @@ where
 {
     let sides = |shape: PlaneShape| (shape.columns as usize, shape.rows as usize);
     let ((from_width, from_height), (to_width, to_height)) = (sides(source), sides(target));
-    // Weighs every pixel that is dropped, and has no ringing around letters.
+    // This filter weighs every dropped pixel and rings around no letters.
     resize::new(from_width, from_height, to_width, to_height, Channels::<N>, Type::Triangle)
         .and_then(|mut resizer| resizer.resize(plane.as_chunks().0, scaled.as_chunks_mut().0))
         .map_err(|error| error.to_string())
 }
 
-/// Pixels of `N` bytes, each scaled for itself: encoders ignore alpha.
+/// A pixel of `N` bytes whose channels are scaled independently: encoders ignore alpha.
 struct Channels<const N: usize>;
 
 impl<const N: usize> ResizeFormat for Channels<N>
@@ -120,7 +120,7 @@ where
 struct PlaneShape {
     columns: u32,
     rows: u32,
-    /// Bytes of a pixel.
+    /// The bytes of a pixel.
     channels: usize,
 }
 
@@ -130,7 +130,7 @@ impl PlaneShape {
     }
 }
 
-/// The planes of a frame, in the order they lie in.
+/// Returns the planes of a frame in memory order.
 fn planes(format: PixelFormat, size: FrameSize) -> [Option<PlaneShape>; 3] {
     let (chroma_columns, chroma_rows) = size.chroma();
     let whole = |channels| PlaneShape { columns: size.width(), rows: size.height(), channels };
@@ -140,7 +140,7 @@ fn planes(format: PixelFormat, size: FrameSize) -> [Option<PlaneShape>; 3] {
         PixelFormat::Nv12 => [Some(whole(1)), Some(half(2)), None],
         PixelFormat::Rgb(RgbOrder::Rgb24 | RgbOrder::Bgr24) => [Some(whole(3)), None, None],
         PixelFormat::Rgb(_) => [Some(whole(4)), None, None],
-        // A format that came after this was written has no planes here, and is refused by its length.
+        // A pixel format without a case here has no planes, and the check of the length refuses it.
         _ => [None; 3],
     }
 }

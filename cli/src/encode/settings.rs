@@ -1,4 +1,4 @@
-//! What the stream is encoded with: the options, what the input says, and defaults for the rest.
+//! Derives the encoder's settings from the options, the input and defaults.
 
 use direct264::{
     Bitrate, Colour, ConfigError, EncoderConfig, Error, FailoverConfig, FrameRate, FrameSize, GpuChoice,
@@ -12,25 +12,25 @@ use crate::backend::Choice;
 use crate::failure::{Failure, chain};
 use crate::values::GpuName;
 
-/// Frames a second where neither the input nor the user says it.
+/// The default frame rate in Hz.
 const DEFAULT_HZ: u32 = 30;
 
-/// Everything an encoder is opened with.
+/// The settings of the encoder, and the sizes that `--at` adds.
 #[derive(Debug)]
 pub(super) struct Settings {
-    /// What the encoder is opened with.
+    /// The settings at the start.
     pub(super) config: EncoderConfig,
-    /// The same at every size that `--at` asks for, with its text.
+    /// The settings at each size of `--at`, with the option's text.
     at_sizes: Vec<(String, EncoderConfig)>,
-    /// What was chosen here and the user should know.
+    /// Defaults that the summary tells the user.
     pub(super) notes: Vec<String>,
 }
 
 impl Settings {
-    /// Puts options, input and defaults together.
+    /// Combines options, input and defaults.
     ///
     /// # Errors
-    /// When the input's frame rate is out of range and the user gives none.
+    /// When the input's frame rate is out of range and the options give none.
     pub(super) fn of(args: &Args, source: &Source, schedule: &Schedule) -> Result<Self, Failure> {
         let mut notes = Vec::new();
         let frame_rate = match (args.fps, source.frame_rate) {
@@ -70,18 +70,17 @@ impl Settings {
                 .slices(args.slices)
                 .threads(args.threads)
                 .nvenc(nvenc.clone())
-                // What the user asks for with --at is meant as it is written.
+                // A bitrate of --at holds as written, without the threshold for small increases.
                 .failover(FailoverConfig::new().bitrate_threshold_percent(0))
         };
         let at_sizes = schedule.sizes().map(|(size, text)| (text.to_owned(), config_of(size))).collect();
         Ok(Self { config: config_of(source.size), at_sizes, notes })
     }
 
-    /// Opens the encoder, after a trial of every size that `--at` will ask for: what cannot work is found before
-    /// the first frame.
+    /// Opens the encoder after a trial of every size of `--at`, so that errors come before the first frame.
     ///
     /// # Errors
-    /// When no backend of the choice takes the settings.
+    /// When no backend of the choice accepts the settings.
     pub(super) fn open(&self, choice: &Choice, source: &Source) -> Result<Opened, Failure> {
         for (text, config) in &self.at_sizes {
             open(config, &choice.order)
@@ -92,7 +91,7 @@ impl Settings {
     }
 }
 
-/// An error of opening in words, with what to do about it.
+/// Returns a failure to open in words, with advice.
 fn said(error: &Error, choice: &Choice) -> String {
     match error {
         Error::Config(error) => error.to_string(),
@@ -110,8 +109,8 @@ fn said(error: &Error, choice: &Choice) -> String {
     }
 }
 
-/// 6 Mbit/s for 1080p at 60 frames a second, and for other sizes and rates in proportion to the pixels a second to
-/// the power of 3/4: small pictures need more bits a pixel. Rounded to two digits.
+/// Returns the default bitrate: 6 Mbit/s for 1080p at 60 frames per second. Other streams scale with the power 3/4 of
+/// pixels per second, since small pictures need more bits per pixel. The result is rounded to two digits.
 fn default_bitrate(size: FrameSize, frame_rate: FrameRate) -> Result<Bitrate, ConfigError> {
     const REFERENCE_BPS: f64 = 6e6;
     const REFERENCE_PIXELS: f64 = 1920.0 * 1080.0 * 60.0;
@@ -122,7 +121,7 @@ fn default_bitrate(size: FrameSize, frame_rate: FrameRate) -> Result<Bitrate, Co
     Bitrate::from_bps((rounded as u64).clamp(64_000, u64::from(Bitrate::MAX.bps())))
 }
 
-/// An error that the values above rule out; told all the same, rather than a panic.
+/// Returns a failure for an error that the checks above rule out, rather than a panic.
 fn impossible(error: &ConfigError) -> Failure {
     Failure::before(format!("a default of the command itself is refused: {error}"))
 }

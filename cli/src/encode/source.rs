@@ -1,4 +1,4 @@
-//! Opens the input and finds out what it is, before anything is written.
+//! Opens the input and reads its properties before any output is written.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -12,43 +12,43 @@ use crate::read_error::ReadError;
 use crate::values::pixel_format_name;
 use crate::{raw, y4m};
 
-/// Bytes asked of the system at a time, but for those of a whole frame.
+/// The buffer size for y4m headers in bytes. Whole frames are read past the buffer.
 const BUFFER_BYTES: usize = 64 << 10;
 
 type Bytes = BufReader<Box<dyn Read + Send>>;
 
-/// The input, its header read.
+/// The open input and its properties.
 pub(super) struct Source {
-    /// How it is called in messages.
+    /// The input's name in messages.
     pub(super) name: String,
-    /// Size of its frames.
+    /// The size of the frames.
     pub(super) size: FrameSize,
-    /// How their pixels lie.
+    /// The pixel format of the frames.
     pub(super) format: PixelFormat,
-    /// Frames a second as its header has it.
+    /// The frame rate in the header as a fraction.
     pub(super) frame_rate: Option<(u32, u32)>,
-    /// The shape of a pixel.
+    /// The sample aspect ratio.
     pub(super) aspect: Option<SampleAspect>,
-    /// The values of black and white.
+    /// The colour range.
     pub(super) range: Option<Range>,
-    /// The most frames there can be, for a regular file. There are fewer only when it is cut short or y4m frame
-    /// headers carry parameters.
+    /// The most frames that a regular file can hold. A truncated file holds fewer, and so does y4m with parameters in
+    /// frame headers.
     pub(super) most_frames: Option<u64>,
-    /// The frames.
+    /// The reader of the frames.
     pub(super) frames: Frames,
 }
 
-/// The frames of an input.
+/// A reader of y4m or of raw frames.
 pub(super) enum Frames {
     Y4m(y4m::Reader<Bytes>),
     Raw(raw::Reader<Bytes>),
 }
 
 impl Frames {
-    /// Reads the next frame into `pixels`; `false` at the end.
+    /// Reads the next frame into `pixels`. Returns `false` at the end.
     ///
     /// # Errors
-    /// [`ReadError`], as the readers have it.
+    /// The [`ReadError`] of the reader.
     pub(super) fn read(&mut self, pixels: &mut Vec<u8>) -> Result<bool, ReadError> {
         match self {
             Self::Y4m(reader) => reader.read(pixels),
@@ -58,10 +58,10 @@ impl Frames {
 }
 
 impl Source {
-    /// Opens `place` as what the options say it is: raw where a size is given, else y4m.
+    /// Opens `place` as raw video if the options give a size, else as y4m.
     ///
     /// # Errors
-    /// When it cannot be read or is something else.
+    /// When the input cannot be read or has another format.
     pub(super) fn open(place: &Place, args: &Args) -> Result<Self, Failure> {
         let name = place.to_string();
         let unreadable = |error: io::Error| Failure::before(format!("{name} cannot be read: {error}"));

@@ -1,4 +1,4 @@
-//! What `encode` says at the end, for a person.
+//! The summary that `encode` prints to stderr at the end.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -9,29 +9,29 @@ use super::paths::Place;
 use super::tally::Tally;
 use crate::values::rate_for_people;
 
-/// Everything that the end is told from.
+/// The facts of the summary.
 #[derive(Debug)]
 pub(super) struct Summary<'a> {
-    /// The input, as it is called in messages.
+    /// The input's name in messages.
     pub(super) input: &'a str,
-    /// Where the stream went.
+    /// The output of the stream.
     pub(super) output: &'a Place,
-    /// Whether the user ended it.
+    /// Whether Ctrl-C ended the stream.
     pub(super) is_interrupted: bool,
-    /// What the frames came to.
+    /// The sums over all frames.
     pub(super) tally: &'a Tally,
-    /// The rate to play it at.
+    /// The frame rate of the stream.
     pub(super) frame_rate: FrameRate,
-    /// Better backends that do not work here.
+    /// Better backends that are not available.
     pub(super) passed_over: &'a [Unavailable],
-    /// Better backends that were not to be tried, and who said so.
+    /// Better backends that the choice excludes, and the option or variable that made it.
     pub(super) not_wanted: (&'a [Backend], &'a str),
-    /// What was chosen for the user.
+    /// Defaults that were chosen for the user.
     pub(super) notes: &'a [String],
 }
 
 impl Summary<'_> {
-    /// Writes it to stderr. Nobody is left to tell when that is gone.
+    /// Writes the summary to stderr and ignores a failed write.
     pub(super) fn tell(&self) {
         let mut text = String::new();
         // Writing to a String cannot fail.
@@ -90,7 +90,7 @@ impl Summary<'_> {
         backends.iter().try_for_each(|backend| writeln!(text, "            {backend} was not tried: {said}"))
     }
 
-    /// Raw H.264 has no clock, so the player must be told the rate.
+    /// Returns the command that plays the stream. Raw H.264 carries no timestamps, so the player needs the frame rate.
     fn how_to_play(&self) -> String {
         let rate = self.frame_rate;
         match self.output {
@@ -103,13 +103,13 @@ impl Summary<'_> {
     }
 }
 
-/// As a shell takes it for one word.
+/// Quotes a path for the shell.
 fn quoted(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./+,:@%".contains(&byte);
     if !word.is_empty() && word.bytes().all(is_plain) && !word.starts_with('-') {
         return word.to_owned();
     }
-    // A leading dash would be an option.
+    // A leading dash would make the path an option.
     let dot = if word.starts_with('-') { "./" } else { "" };
     format!("'{dot}{}'", word.replace('\'', r"'\''"))
 }

@@ -1,8 +1,8 @@
-//! Changes of backend in mid-stream, in words for the end.
+//! Collects the changes of backend in mid-stream for the summary.
 
 use direct264::{Event, EventKind};
 
-/// Changes that are told one by one; a stream with more has a problem that these show.
+/// The most changes that the summary lists one by one.
 const MOST_TOLD: usize = 8;
 
 /// The changes so far.
@@ -13,7 +13,7 @@ pub(super) struct Switches {
 }
 
 impl Switches {
-    /// Notes an event, if it is a change of backend.
+    /// Adds an event if it is a change of backend.
     pub(super) fn add(&mut self, event: &Event) {
         let (frame, backend) = (event.frame, event.backend);
         let words = match &event.kind {
@@ -26,7 +26,7 @@ impl Switches {
         if self.told.len() < MOST_TOLD { self.told.push(words) } else { self.more += 1 }
     }
 
-    /// One line for each, and one for those beyond.
+    /// Returns one line for each change, and one for the changes beyond the limit.
     pub(super) fn lines(self) -> impl Iterator<Item = String> {
         let more = (self.more > 0).then(|| format!("the backend changed {} times more", self.more));
         self.told.into_iter().chain(more)

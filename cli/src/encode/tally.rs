@@ -1,14 +1,14 @@
-//! Adds up what the frames took: bits, time, and where the time went.
+//! Sums the bits and times of all frames, for the summary.
 
 use std::time::{Duration, Instant};
 
 use direct264::{AccessUnit, Backend, Bitrate, FrameRate, StageTimes};
 use hdrhistogram::Histogram;
 
-/// Digits that a histogram keeps: three is a tenth of a percent.
+/// Significant digits of the histograms: three, or a tenth of a percent.
 const DIGITS: u8 = 3;
 
-/// The stages of a frame, in their order, by the names that `--stats` has for them.
+/// The stages of a frame in their order, by their names in `--stats`.
 type Stage = (&'static str, fn(&StageTimes) -> Duration);
 const STAGES: [Stage; 5] = [
     ("convert", |times| times.convert),
@@ -18,26 +18,26 @@ const STAGES: [Stage; 5] = [
     ("copy", |times| times.copy),
 ];
 
-/// What the frames so far came to.
+/// The sums over the frames so far.
 #[derive(Debug)]
 pub(super) struct Tally {
     start: Instant,
     frames: u64,
     idrs: u64,
     bytes: u64,
-    /// Length of the video.
+    /// The length of the video so far.
     seconds: f64,
-    /// What the targets in force allow for that length.
+    /// The bits that the target bitrates allow for that length.
     target_bits: f64,
-    /// Microseconds of a whole `encode` call; `None` never in practice.
+    /// The times of `encode` calls in microseconds. `None` if the histogram could not be made.
     total: Option<Histogram<u64>>,
     stages: [Option<Histogram<u64>>; STAGES.len()],
-    /// Who encoded the last frame.
+    /// The backend of the last frame.
     backend: Option<Backend>,
 }
 
 impl Tally {
-    /// Nothing yet.
+    /// Creates an empty tally.
     pub(super) fn new() -> Self {
         let histogram = || Histogram::new(DIGITS).ok();
         Self {
@@ -53,7 +53,7 @@ impl Tally {
         }
     }
 
-    /// Adds a frame that was encoded at these targets.
+    /// Adds a frame that was encoded with these targets.
     pub(super) fn add(&mut self, unit: &AccessUnit<'_>, bitrate: Bitrate, frame_rate: FrameRate) {
         let seconds = 1.0 / frame_rate.as_f64();
         self.frames += 1;
@@ -68,43 +68,43 @@ impl Tally {
         }
     }
 
-    /// Frames so far.
+    /// Returns the number of frames.
     pub(super) const fn frames(&self) -> u64 {
         self.frames
     }
 
-    /// IDRs so far.
+    /// Returns the number of IDRs.
     pub(super) const fn idrs(&self) -> u64 {
         self.idrs
     }
 
-    /// Bytes so far.
+    /// Returns the number of bytes.
     pub(super) const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Who encoded the last frame.
+    /// The backend of the last frame.
     pub(super) const fn backend(&self) -> Option<Backend> {
         self.backend
     }
 
-    /// Since the start.
+    /// Returns the time since the start.
     pub(super) fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
 
-    /// Bits a second of video: reached, and asked for on average.
+    /// Returns the bitrate of the stream and the average target, in bits per second.
     pub(super) fn rates(&self) -> (f64, f64) {
         let seconds = self.seconds.max(f64::MIN_POSITIVE);
         (self.bytes as f64 * 8.0 / seconds, self.target_bits / seconds)
     }
 
-    /// Milliseconds that this share of the frames stayed within; 0.5 is the median.
+    /// Returns the quantile `share` of the encode times in milliseconds; 0.5 is the median.
     pub(super) fn milliseconds(&self, share: f64) -> f64 {
         quantile(self.total.as_ref(), share)
     }
 
-    /// The median milliseconds of each stage that took a hundredth of one or more.
+    /// Returns the median of each stage in milliseconds, without stages below 0.01 ms.
     pub(super) fn stages(&self) -> Vec<(&'static str, f64)> {
         let medians = self.stages.iter().map(|histogram| quantile(histogram.as_ref(), 0.5));
         STAGES.iter().map(|(name, _)| *name).zip(medians).filter(|(_, median)| *median >= 0.01).collect()
@@ -113,8 +113,8 @@ impl Tally {
 
 fn record(histogram: &mut Option<Histogram<u64>>, time: Duration) {
     if let Some(histogram) = histogram {
-        // `record` grows the histogram; `saturating_record` would cut at the room there is, two milliseconds at first.
-        // It fails where a value cannot be represented: beyond half a million years.
+        // `record` grows the histogram, and fails only beyond half a million years. `saturating_record` would cut
+        // values at the present range, at first two milliseconds.
         let _ = histogram.record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
     }
 }

@@ -1,11 +1,11 @@
-//! The report for programs. The keys are listed in `direct264 probe --help` and stay.
+//! The report of `direct264 probe` as JSON. `direct264 probe --help` lists the keys, which are stable.
 
 use direct264::Backend;
 use serde_json::{Value, json};
 
 use super::{Gpu, Report, WhyNot};
 
-/// One JSON object and the end of a line.
+/// Returns one JSON object and a line feed.
 pub(super) fn render(report: &Report) -> String {
     let Report { nvenc, openh264, auto, environment } = report;
     let object = json!({
@@ -44,7 +44,7 @@ fn gpu(gpu: &Gpu) -> Value {
     )
 }
 
-/// Adds the three keys that say why something is not there.
+/// Adds the keys `reason`, `detail` and `advice` of a backend or GPU that is not available.
 fn with_why_not(mut object: Value, why_not: Option<&WhyNot>) -> Value {
     object["reason"] = json!(why_not.map(|why| why.reason.word()));
     object["detail"] = json!(why_not.map(|why| why.detail.as_str()).filter(|detail| !detail.is_empty()));

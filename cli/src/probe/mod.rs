@@ -1,4 +1,5 @@
-//! `direct264 probe`: what this machine encodes with, and what keeps it from better.
+//! The subcommand `direct264 probe`, which reports the backends of this machine and why each better one is not
+//! available.
 
 mod json;
 mod text;
@@ -28,24 +29,24 @@ Examples:
   direct264 probe
   direct264 probe --json | jq -r .auto
 
-Keys of the JSON object, all of them always there, null where unknown:
+Keys of the JSON object. Every key is always present; null means unknown:
   version       of direct264
   auto          backend that `--backend auto` takes: nvenc, openh264, or null when none works
-  environment   value of DIRECT264_BACKEND, which goes before auto
+  environment   value of DIRECT264_BACKEND, which takes the place of auto
   nvenc         available, driver_version, cuda_version, api_version, reason, detail, advice, gpus
   nvenc.gpus    a list of: index, uuid, name, nvenc, reason, detail, advice
   openh264      available, version, path (of a loaded library), simd, avx2, reason, detail, advice
-`reason` is one word of a closed set, such as no_driver; `advice` says what to do about it.
+`reason` is one word of a closed set, such as no_driver; `advice` names the remedy.
 
-Exit codes: 0 when some backend works, 1 when none does.";
+Exit codes: 0 when a backend works, 1 when none works.";
 
-/// Why something is not there.
+/// Why a backend or a GPU is not available.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct WhyNot {
     reason: Reason,
-    /// What was seen; may be empty.
+    /// The observed cause, such as a driver's status; may be empty.
     detail: String,
-    /// What to do about it; may be empty.
+    /// The remedy; may be empty.
     advice: &'static str,
 }
 
@@ -55,18 +56,18 @@ impl From<Unavailable> for WhyNot {
     }
 }
 
-/// What is known of NVENC here.
+/// The state of NVENC on this machine.
 #[derive(Debug)]
 struct Nvenc {
-    /// Of the kernel's driver, such as `535.183.01`.
+    /// The version of the kernel driver, such as `535.183.01`.
     driver_version: Option<String>,
-    /// The newest CUDA that the driver speaks, such as `12.2`.
+    /// The newest CUDA version of the driver, such as `12.2`.
     cuda_version: Option<String>,
-    /// The highest encode API that the driver speaks, such as `12.1`.
+    /// The newest encode API of the driver, such as `12.1`.
     api_version: Option<String>,
     /// Every GPU that the driver lists.
     gpus: Vec<Gpu>,
-    /// Why it is not what `auto` takes; `None` when it is.
+    /// Why NVENC does not open; `None` when it opens.
     why_not: Option<WhyNot>,
 }
 
@@ -76,25 +77,25 @@ struct Gpu {
     index: u32,
     uuid: Option<String>,
     name: String,
-    /// Why it does not encode; `None` when it does.
+    /// Why the GPU does not encode; `None` when it does.
     why_not: Option<WhyNot>,
 }
 
-/// What is known of openh264 here.
+/// The state of openh264 on this machine.
 #[derive(Debug)]
 struct OpenH264 {
     version: Option<String>,
-    /// The file it was loaded from; `None` for the one that is built in.
+    /// The file of a loaded library; `None` for the built-in one.
     path: Option<PathBuf>,
     /// `None` when the library does not say.
     simd: Option<bool>,
-    /// `None` where it is not known.
+    /// `None` when the build is unknown.
     avx2: Option<bool>,
-    /// Why it cannot be had; `None` when it can.
+    /// Why openh264 does not open; `None` when it opens.
     why_not: Option<WhyNot>,
 }
 
-/// All that is told.
+/// The content of the report.
 #[derive(Debug)]
 struct Report {
     nvenc: Nvenc,
@@ -106,7 +107,7 @@ struct Report {
 /// Runs the subcommand.
 ///
 /// # Errors
-/// When no backend works, or the environment names none.
+/// When no backend works, or the environment names an unknown backend.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let environment = Choice::of_environment()?.map(|choice| choice.order);
     let environment = environment.map(|order| match order.backends() {
@@ -130,7 +131,7 @@ impl Report {
             .map_err(|error| Failure::after(format!("the probe's own settings: {}", chain(&error))))?;
         let nvenc = nvenc(&config);
         let openh264 = openh264(&config);
-        // In the order of `auto`; what works is what opens, since nothing else tells of session limits.
+        // In the order of `auto`. A backend counts as working when an encoder opens: only that reveals a session limit.
         let auto = Order::auto().backends().iter().copied().find(|backend| match backend {
             Backend::Nvenc => nvenc.why_not.is_none(),
             Backend::OpenH264 => openh264.why_not.is_none(),
@@ -140,12 +141,12 @@ impl Report {
     }
 }
 
-/// What is asked of a backend to see whether it works: a stream that none would refuse.
+/// Returns the settings of the trial stream, which every working backend accepts.
 fn small_config() -> Result<EncoderConfig, ConfigError> {
     Ok(EncoderConfig::new(FrameSize::new(640, 360)?, FrameRate::hz(30)?, Bitrate::from_kbps(500)?))
 }
 
-/// NVENC here. All that is known of driver and GPUs is filled in by this function alone.
+/// Probes NVENC. This function alone fills in what is known of driver and GPUs.
 fn nvenc(config: &EncoderConfig) -> Nvenc {
     let probe = direct264::nvenc::probe();
     let gpus = probe.gpus.into_iter().map(|gpu| Gpu {
@@ -163,13 +164,13 @@ fn nvenc(config: &EncoderConfig) -> Nvenc {
     }
 }
 
-/// The version of the loaded kernel module, as it says itself; the user-space libraries do not tell theirs.
+/// Returns the version of the loaded kernel module. The user-space libraries do not tell theirs.
 fn kernel_driver_version() -> Option<String> {
     let version = std::fs::read_to_string("/sys/module/nvidia/version").ok()?;
     Some(version.trim().to_owned()).filter(|version| !version.is_empty())
 }
 
-/// openh264 here.
+/// Probes openh264.
 fn openh264(config: &EncoderConfig) -> OpenH264 {
     let why_not = why_not(Backend::OpenH264, config);
     #[cfg(any(feature = "openh264", feature = "cisco"))]
@@ -180,7 +181,7 @@ fn openh264(config: &EncoderConfig) -> OpenH264 {
     OpenH264 { version: None, path: None, simd: None, avx2: None, why_not }
 }
 
-/// Why `backend` cannot be had; `None` when it can.
+/// Returns why `backend` does not open; `None` when it opens.
 fn why_not(backend: Backend, config: &EncoderConfig) -> Option<WhyNot> {
     let error = open(config, &Order::only(backend)).err()?;
     Some(match error {

@@ -1,20 +1,20 @@
-//! The report for people.
+//! The report of `direct264 probe` as text.
 
 use std::fmt::{self, Write as _};
 
 use super::{Gpu, Nvenc, OpenH264, Report, WhyNot};
 
-/// What openh264 lacks without an assembler at build time, and what to do about it.
+/// The note on an openh264 that was built without an assembler.
 const WITHOUT_SIMD: &str = "without SIMD, so a picture takes about three times as long: install nasm, then \
                             `cargo clean -p direct264 -p openh264-sys2` and build again";
-/// What it lacks without AVX2.
+/// The note on an openh264 that was built without AVX2.
 const WITHOUT_AVX2: &str = "with SIMD, without its AVX2 part, which would save about a seventh at 1080p: build with \
                             NASMENV=-DHAVE_AVX2 and CXXFLAGS=-DHAVE_AVX2";
 
-/// What Cisco's licence has who loads its binary show where that is chosen. The command loads no other.
+/// The notice that Cisco's licence demands where its binary is chosen. The command loads no other library.
 const CISCO: &str = "OpenH264 Video Codec provided by Cisco Systems, Inc.";
 
-/// The whole report.
+/// Returns the whole report.
 pub(super) fn render(report: &Report) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.

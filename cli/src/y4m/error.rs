@@ -1,58 +1,58 @@
-//! Why a y4m header is refused, with the value and the limit.
+//! The errors of y4m stream headers.
 
 use std::error::Error;
 use std::{fmt, io};
 
 use direct264::ConfigError;
 
-/// Why a stream header is refused. `Display` is one clause that names the value and what is taken instead.
+/// An error of a y4m stream header. `Display` is one clause that names the value and the accepted ones.
 #[derive(Debug)]
 pub enum HeaderError {
-    /// The input failed.
+    /// The system reported an error.
     Io(io::Error),
-    /// The input does not begin with the magic word.
+    /// The input does not begin with `YUV4MPEG2`.
     Magic {
-        /// Whether there was nothing at all.
+        /// Whether the input is empty.
         is_empty: bool,
     },
-    /// The header has no end within the limit, or none before the input's.
+    /// The header has no line feed within the limit, or the input ends before it.
     Unended {
-        /// Bytes looked at.
+        /// The bytes that were read.
         bytes: u64,
-        /// The most that are.
+        /// The longest accepted header in bytes.
         limit: u64,
     },
-    /// A tag that must be there is not.
+    /// A required tag is missing.
     Missing {
-        /// The tag's letter and what it stands for.
+        /// The tag's letter and its meaning.
         tag: &'static str,
     },
-    /// A tag stands there more than once, so that one of the two lies.
+    /// A tag comes more than once.
     Twice {
         /// The tag's letter.
         tag: char,
     },
-    /// A tag's value is not what it should be.
+    /// A tag has a malformed value.
     Value {
         /// The tag with its value, shortened.
         token: String,
-        /// What it should be.
+        /// The form of a correct value.
         wants: &'static str,
     },
-    /// A side is out of range.
+    /// The size is out of range.
     Size(ConfigError),
     /// The pixels are not 8-bit 4:2:0.
     Pixels {
         /// The tag with its value, shortened.
         token: String,
-        /// What they are.
+        /// The pixels' kind in words.
         are: String,
     },
     /// The pictures are interlaced.
     Interlaced {
         /// The tag with its value.
         token: String,
-        /// In which way.
+        /// The order of the fields in words.
         how: &'static str,
     },
 }

@@ -1,27 +1,27 @@
-//! The first line of a y4m stream: tags of one letter, each with its value.
+//! Parses the stream header of y4m: tags of one letter, each with its value.
 
 use direct264::{FrameSize, Range, SampleAspect};
 
 use super::error::HeaderError;
 
-/// What the first line begins with.
+/// The first word of a y4m stream.
 pub(crate) const MAGIC: &[u8] = b"YUV4MPEG2";
 
-/// What a stream says of itself.
+/// The properties in a stream header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// Pixels in a row, and rows.
+    /// Width and height in pixels.
     pub size: FrameSize,
-    /// Frames per second as a fraction, neither number 0; `None` where it is unknown. Not every such fraction is a
-    /// frame rate that an encoder takes.
+    /// Frames per second as a fraction, neither number 0; `None` when unknown. Encoders accept only some of these
+    /// fractions.
     pub(crate) frame_rate: Option<(u32, u32)>,
-    /// The shape of a pixel; `None` where it is unknown.
+    /// The sample aspect ratio; `None` when unknown.
     pub(crate) aspect: Option<SampleAspect>,
-    /// The values of black and white; `None` where it is not said.
+    /// The colour range; `None` without a tag.
     pub(crate) range: Option<Range>,
 }
 
-/// The values of the tags, as they stand there.
+/// The tags' values as text.
 #[derive(Debug, Default)]
 struct Tags<'a> {
     width: Option<&'a str>,
@@ -30,17 +30,17 @@ struct Tags<'a> {
     interlacing: Option<&'a str>,
     aspect: Option<&'a str>,
     chroma: Option<&'a str>,
-    /// `XYSCSS`, an older way to say what `C` says.
+    /// `XYSCSS`, the older form of the tag `C`.
     old_chroma: Option<&'a str>,
     /// `XCOLORRANGE`.
     range: Option<&'a str>,
 }
 
 impl Header {
-    /// Reads the line, without its end.
+    /// Parses the header line without its line feed.
     ///
     /// # Errors
-    /// [`HeaderError`] when a needed tag is missing, one is there twice, or a value is not taken.
+    /// [`HeaderError`] when a needed tag is missing, a tag comes twice, or a value is refused.
     pub(crate) fn parse(line: &[u8]) -> Result<Self, HeaderError> {
         let text = String::from_utf8_lossy(line);
         let mut tokens = text.split(' ').filter(|token| !token.is_empty());
@@ -52,7 +52,7 @@ impl Header {
         match (tags.chroma, tags.old_chroma) {
             (Some(chroma), _) => check_chroma("C", chroma)?,
             (None, Some(chroma)) => check_chroma("XYSCSS=", chroma)?,
-            // The oldest producers wrote neither and meant 420jpeg.
+            // The oldest producers write neither tag and mean 420jpeg.
             (None, None) => {}
         }
         Ok(Self {
@@ -82,7 +82,7 @@ impl<'a> Tags<'a> {
                 'I' => &mut tags.interlacing,
                 'A' => &mut tags.aspect,
                 'C' => &mut tags.chroma,
-                // Extensions are anybody's, and may be there as often as they like.
+                // Any program may define extensions, and each may come more than once.
                 'X' => {
                     if let Some(chroma) = value.strip_prefix("YSCSS=") {
                         tags.old_chroma = Some(chroma);
@@ -91,7 +91,7 @@ impl<'a> Tags<'a> {
                     }
                     continue;
                 }
-                // A tag that came after this was written: the format allows it.
+                // The format allows unknown tags.
                 _ => continue,
             };
             if slot.replace(value).is_some() {
@@ -141,7 +141,8 @@ fn check_interlacing(value: Option<&str>) -> Result<(), HeaderError> {
     Err(HeaderError::Interlaced { token: shortened("I", value.unwrap_or_default()), how })
 }
 
-/// Accepts the names of 8-bit 4:2:0; where its chroma samples lie differs among them, which H.264 need not be told.
+/// Accepts the names of 8-bit 4:2:0, which differ in the place of the chroma samples alone. H.264 need not tell that
+/// place.
 fn check_chroma(tag: &'static str, value: &str) -> Result<(), HeaderError> {
     let lower = value.to_ascii_lowercase();
     if ["420", "420jpeg", "420mpeg2", "420paldv"].contains(&lower.as_str()) {
@@ -168,13 +169,13 @@ fn check_chroma(tag: &'static str, value: &str) -> Result<(), HeaderError> {
     Err(HeaderError::Pixels { token: shortened(tag, value), are })
 }
 
-/// Two whole numbers with a colon between them.
+/// Parses two whole numbers with a colon between them.
 fn fraction(value: &str) -> Option<(u32, u32)> {
     let (upper, lower) = value.split_once(':')?;
     Some((whole(upper)?, whole(lower)?))
 }
 
-/// A whole number in digits alone: `parse` would take a `+` as well.
+/// Parses a whole number in digits alone: `parse` accepts a `+` as well.
 fn whole(digits: &str) -> Option<u32> {
     if digits.bytes().all(|byte| byte.is_ascii_digit()) { digits.parse().ok() } else { None }
 }
@@ -190,7 +191,7 @@ fn wrong(tag: &'static str, value: &str, wants: &'static str) -> HeaderError {
     HeaderError::Value { token: shortened(tag, value), wants }
 }
 
-/// The tag with its value, as far as a line on a terminal has room for it.
+/// Returns the tag with its value, cut to fit a line on a terminal.
 fn shortened(tag: &'static str, value: &str) -> String {
     const MOST_CHARS: usize = 40;
     let mut token: String = tag.chars().chain(value.chars().take(MOST_CHARS)).collect();

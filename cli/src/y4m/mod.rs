@@ -1,7 +1,6 @@
-//! Reads YUV4MPEG2 ("y4m") video: 8-bit 4:2:0, progressive. Everything else is refused in words, never misread.
+//! Reads YUV4MPEG2 ("y4m") video of 8-bit 4:2:0, progressive. The reader refuses every other kind with an error.
 //!
-//! Pure over [`BufRead`]: what it takes from the reader is bounded by the limits below and by what really comes, so
-//! a header that lies costs no memory.
+//! Memory grows with the bytes that arrive and not with the size that a header claims.
 
 mod error;
 mod header;
@@ -15,25 +14,25 @@ pub use error::HeaderError;
 pub use header::Header;
 pub(crate) use header::MAGIC;
 
-/// The longest stream header taken, in bytes. Real ones have about a hundred.
+/// The longest accepted stream header in bytes. FFmpeg writes some 80.
 const MOST_HEADER_BYTES: u64 = 4096;
-/// The longest frame header taken, in bytes. Real ones have six.
+/// The longest accepted frame header in bytes. FFmpeg writes 6.
 const MOST_FRAME_HEADER_BYTES: u64 = 1024;
-/// What each frame begins with.
+/// The first word of each frame.
 const FRAME: &[u8] = b"FRAME";
-/// The fewest bytes that stand before the pixels of a frame: the word and the line's end.
+/// The shortest frame header in bytes: the word and a line feed.
 const LEAST_FRAME_HEADER_BYTES: u64 = FRAME.len() as u64 + 1;
-/// Room made before the first frame comes; beyond it the buffer grows as bytes arrive.
+/// The largest buffer that is reserved before the pixels arrive.
 const FIRST_RESERVE_BYTES: usize = 16 << 20;
 
-/// A y4m stream, read frame by frame.
+/// A reader of y4m frames.
 #[derive(Debug)]
 pub struct Reader<R> {
     input: R,
     header: Header,
-    /// Bytes taken from `input` so far.
+    /// Bytes read from `input` so far.
     position: u64,
-    /// Bytes of the stream header.
+    /// The length of the stream header in bytes.
     header_bytes: u64,
     /// Frames read so far.
     frames: u64,
@@ -45,7 +44,7 @@ impl<R: BufRead> Reader<R> {
     /// Reads the stream header.
     ///
     /// # Errors
-    /// [`HeaderError`] when it cannot be read, is no y4m header, or says something that is not taken.
+    /// [`HeaderError`] when the header cannot be read, is not y4m, or has a value that is refused.
     pub fn new(mut input: R) -> Result<Self, HeaderError> {
         let mut line = Vec::new();
         let read = input.by_ref().take(MOST_HEADER_BYTES).read_until(b'\n', &mut line);
@@ -60,26 +59,24 @@ impl<R: BufRead> Reader<R> {
         Ok(Self { input, header, position: header_bytes, header_bytes, frames: 0, line })
     }
 
-    /// What the stream says of itself.
+    /// Returns the stream header.
     #[must_use]
     pub const fn header(&self) -> &Header {
         &self.header
     }
 
-    /// The most whole frames that a stream of `bytes` can hold. It holds fewer only when frame headers carry
-    /// parameters.
+    /// Returns the most whole frames that a stream of `bytes` can hold. Parameters in frame headers make them fewer.
     #[must_use]
     pub fn most_frames_in(&self, bytes: u64) -> u64 {
         let frame = self.frame_bytes() as u64 + LEAST_FRAME_HEADER_BYTES;
         bytes.saturating_sub(self.header_bytes) / frame
     }
 
-    /// Reads the next frame's pixels, without padding, into `pixels`, whose room is reused. `false` at the end of
-    /// the stream; `pixels` is then empty.
+    /// Reads the next frame's pixels, without padding, into `pixels`, whose allocation is reused. Returns `false` and
+    /// empties `pixels` at the end of the stream.
     ///
     /// # Errors
-    /// [`ReadError`] when the stream ends within a frame, something else stands where a frame should, or the input
-    /// fails.
+    /// [`ReadError`] when the stream ends within a frame, a frame header is malformed, or the input fails.
     pub fn read(&mut self, pixels: &mut Vec<u8>) -> Result<bool, ReadError> {
         pixels.clear();
         let start = self.position;
@@ -103,7 +100,7 @@ impl<R: BufRead> Reader<R> {
         Ok(true)
     }
 
-    /// Takes the line before the pixels. `false` at the end of the stream.
+    /// Reads the frame header. Returns `false` at the end of the stream.
     fn read_frame_header(&mut self, start: u64) -> Result<bool, ReadError> {
         self.line.clear();
         let read = self.input.by_ref().take(MOST_FRAME_HEADER_BYTES).read_until(b'\n', &mut self.line);

@@ -1,4 +1,4 @@
-//! A small line chart as inline SVG. Colours are the page's: see `style.css`.
+//! Draws line charts as inline SVG. `style.css` holds the colours.
 
 use std::fmt::Write;
 
@@ -11,24 +11,24 @@ const RIGHT: f64 = 16.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 40.0;
 
-/// One chart under construction; `x` and `y` are in the units of the data.
+/// A chart under construction; `x` and `y` are in the units of the data.
 pub(super) struct Chart {
     svg: String,
     x: (f64, f64),
     y: (f64, f64),
 }
 
-/// What an axis counts.
+/// The kind of values on an axis.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Axis {
-    /// Things, of which there is no half.
+    /// Whole numbers.
     Count(&'static str),
-    /// A unit.
+    /// Real numbers with a unit.
     Measure(&'static str),
 }
 
 impl Chart {
-    /// A chart with axes and grid, named by `label` for those who cannot see it.
+    /// Creates a chart with axes and grid. Screen readers read `label`.
     pub(super) fn new(label: &str, x: (f64, f64), y: (f64, f64), x_axis: Axis, y_name: &str) -> Self {
         let mut chart = Self { svg: String::new(), x, y };
         let _ = write!(chart.svg, r#"<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">"#);
@@ -69,14 +69,14 @@ impl Chart {
         );
     }
 
-    /// A line through points, in the colour of series `series`.
+    /// Draws a line through points in the colour of `series`.
     pub(super) fn line(&mut self, series: usize, points: impl Iterator<Item = (f64, f64)>) {
         let series = series % COLOURS;
         let path = self.path(points);
         let _ = write!(self.svg, r#"<path class="line s{series}" d="{path}"/>"#);
     }
 
-    /// As [`line`](Self::line), filled down to the floor.
+    /// Draws a [`line`](Self::line) and fills the area below it.
     pub(super) fn area(&mut self, series: usize, points: impl Iterator<Item = (f64, f64)> + Clone) {
         let series = series % COLOURS;
         let ends = points.clone().next().zip(points.clone().last());
@@ -90,7 +90,7 @@ impl Chart {
         }
     }
 
-    /// A dashed level across the chart, with its name.
+    /// Draws a named dashed level across the chart.
     pub(super) fn level(&mut self, value: f64, name: &str) {
         let at = self.place_y(value);
         let right = WIDTH - RIGHT;
@@ -101,7 +101,7 @@ impl Chart {
         );
     }
 
-    /// A dashed mark at `value` of the x axis, with its name on line `line`.
+    /// Draws a dashed mark at `value` of the x axis, with its name on text line `line`.
     pub(super) fn mark(&mut self, series: usize, value: f64, line: usize, name: &str) {
         if value > self.x.1 {
             return;
@@ -109,7 +109,7 @@ impl Chart {
         let series = series % COLOURS;
         let (at, floor) = (self.place_x(value), self.place_y(self.y.0));
         let y = TOP + 10.0 + 15.0 * line as f64;
-        // A name that would run out of the picture stands on the other side of its mark.
+        // A name that would leave the chart stands on the other side of its mark.
         let (side, x) = if at > WIDTH - 120.0 { ("end", at - 4.0) } else { ("start", at + 4.0) };
         let _ = write!(
             self.svg,
@@ -117,14 +117,14 @@ impl Chart {
         );
     }
 
-    /// A triangle at the upper edge: the point lies beyond it.
+    /// Draws a triangle at the upper edge for a point beyond it.
     pub(super) fn beyond(&mut self, series: usize, x: f64) {
         let series = series % COLOURS;
         let (at, y) = (self.place_x(x), TOP);
         let _ = write!(self.svg, r#"<path class="dot s{series}" d="M{at:.1} {y}l4 7h-8z"/>"#);
     }
 
-    /// A point, with a text that is shown over it.
+    /// Draws a point with a tooltip.
     pub(super) fn dot(&mut self, series: usize, x: f64, y: f64, text: &str) {
         let series = series % COLOURS;
         let (x, y) = (self.place_x(x), self.place_y(y));
@@ -134,7 +134,7 @@ impl Chart {
         );
     }
 
-    /// A text that is shown over the strip from `from` to `to` of the x axis.
+    /// Adds a tooltip over the strip from `from` to `to` of the x axis.
     pub(super) fn hover(&mut self, from: f64, to: f64, text: &str) {
         let (left, right) = (self.place_x(from), self.place_x(to));
         let _ = write!(
@@ -145,7 +145,7 @@ impl Chart {
         );
     }
 
-    /// The finished element.
+    /// Returns the finished element.
     pub(super) fn finish(mut self) -> String {
         self.svg.push_str("</svg>");
         self.svg
@@ -169,12 +169,12 @@ impl Chart {
     }
 }
 
-/// Where `value` lies in a range, 0 to 1; beyond it at its end.
+/// Returns the position of `value` in a range, clamped to 0 to 1.
 fn share(value: f64, (from, to): (f64, f64)) -> f64 {
     if to > from { ((value - from) / (to - from)).clamp(0.0, 1.0) } else { 0.0 }
 }
 
-/// Round values in a range, about `wanted` of them, no less than `least` apart.
+/// Returns about `wanted` round values in a range, at least `least` apart.
 fn ticks((from, to): (f64, f64), wanted: usize, least: f64) -> Vec<f64> {
     let rough = ((to - from) / wanted as f64).max(least);
     if !rough.is_finite() || rough <= 0.0 {
@@ -188,7 +188,7 @@ fn ticks((from, to): (f64, f64), wanted: usize, least: f64) -> Vec<f64> {
     (first..=last).map(|n| n as f64 * step).collect()
 }
 
-/// Up to three decimals, without zeros at the end.
+/// Formats a value with up to three decimals, without trailing zeros.
 fn number(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

@@ -1,4 +1,4 @@
-//! A run as one page: no script, no font, no picture from anywhere else.
+//! Writes the results as one HTML page without scripts and external files.
 
 mod chart;
 mod pictures;
@@ -15,10 +15,10 @@ use super::table::{machine, ms, why_not};
 pub(crate) use streams::render as streams;
 
 const STYLE: &str = include_str!("style.css");
-/// Series that the style sheet has a colour for; further ones take them again.
+/// The number of colours in the style sheet, which further series reuse.
 const COLOURS: usize = 6;
 
-/// The page.
+/// Returns the page.
 pub(crate) fn render(results: &Results) -> String {
     let mut page = head(&results.run, "Encode time per frame", results.is_whole);
     for (series, backend) in results.backends.iter().enumerate() {
@@ -38,7 +38,7 @@ pub(crate) fn render(results: &Results) -> String {
     page
 }
 
-/// The page down to what was found: what ran, and on what.
+/// Returns the head of the page: the settings and the machine.
 fn head(run: &Run, title: &str, is_whole: bool) -> String {
     let settings = escape(&run.settings.line());
     let mut page = format!(
@@ -58,7 +58,7 @@ fn head(run: &Run, title: &str, is_whole: bool) -> String {
     page
 }
 
-/// Which colour is who.
+/// Returns the key of the colours.
 fn key<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let mut key = String::from("<div class=\"key\">");
     for (series, name) in names.enumerate() {
@@ -131,7 +131,7 @@ fn footer(page: &mut String, mut notes: Vec<String>, run: &Run) {
     let _ = writeln!(page, "<p>direct264 {}</p></footer>\n</html>", env!("CARGO_PKG_VERSION"));
 }
 
-/// Text that is no markup, whatever a file is called.
+/// Escapes text for HTML.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
@@ -154,7 +154,7 @@ mod tests {
             is_idr: index == 0,
             bytes: 20_000 + index * 10,
             qp: Some(30),
-            // One frame that would flatten all others.
+            // One outlier, which would flatten the other frames.
             times: [Duration::from_millis(if index == 50 { 40 * ms } else { ms }); 6],
             cpu: Duration::from_millis(ms),
             is_steady: index > 9,

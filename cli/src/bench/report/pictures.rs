@@ -1,4 +1,4 @@
-//! Which charts the page has, and what is in them.
+//! Draws the charts of the page.
 
 use std::fmt::Write;
 
@@ -6,12 +6,12 @@ use super::chart::{Axis, Chart};
 use super::{BackendResult, Results, key, ms};
 use crate::bench::stats::{FrameRecord, TOTAL, seconds};
 
-/// Strips that react to the pointer, and points that are drawn: more would only make the file large.
+/// The most strips that react to the pointer, and the most points of a line, which bound the file's size.
 const MAX_POINTS: usize = 600;
 /// Bars of the distribution.
 const BINS: usize = 60;
-/// Latencies beyond this many times the slowest backend's p50 are marked at the edge, or one hiccup of the machine
-/// would flatten everything else.
+/// Latencies above this multiple of the slowest backend's p50 are marked at the edge, so that one outlier does not
+/// flatten the chart.
 const EDGE: f64 = 4.0;
 
 /// Appends every chart.
@@ -55,7 +55,7 @@ fn total_ms(record: &FrameRecord) -> f64 {
     record.times[TOTAL].as_secs_f64() * 1e3
 }
 
-/// The largest latency that is drawn in place.
+/// Returns the largest latency that is drawn in place.
 fn latency_edge(backends: &[BackendResult]) -> f64 {
     let totals =
         backends.iter().filter_map(|result| result.steady.as_ref()).map(|steady| steady.stages[TOTAL]);
@@ -134,7 +134,7 @@ fn distribution(page: &mut String, backends: &[BackendResult], edge: f64) {
     section(page, "Distribution of latency", note, backends, &chart.finish());
 }
 
-/// The share of `values` in each bin, in percent.
+/// Returns the share of `values` in each bin in percent.
 fn bins(values: &[f64], low: f64, width: f64) -> Vec<f64> {
     let mut shares = vec![0.0; BINS];
     for value in values {
@@ -144,7 +144,7 @@ fn bins(values: &[f64], low: f64, width: f64) -> Vec<f64> {
     shares
 }
 
-/// A chart of one value a frame, with a level to compare it with.
+/// Draws a chart of one value per frame, with a level for comparison.
 fn series(
     page: &mut String,
     backends: &[BackendResult],
@@ -161,7 +161,7 @@ fn series(
     }
     let all = || values.iter().flatten().copied().chain(level.map(|(value, _)| value));
     let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
-    // Sizes begin at zero, or their ratios would lie; decibels have no such zero.
+    // Sizes start at zero to keep their ratios visible; decibels have no such zero.
     let low = if level.is_some() { 0.0 } else { (low - 1.0).max(0.0) };
     let mut chart = Chart::new(title, (0.0, last(count)), (low, high * 1.04), Axis::Count(x_name), unit);
     let group = count.div_ceil(MAX_POINTS).max(1);
@@ -186,7 +186,7 @@ fn series(
 }
 
 fn section(page: &mut String, title: &str, note: &str, backends: &[BackendResult], chart: &str) {
-    // One line needs no key: the page says above whose it is.
+    // A single line needs no key: the page names its backend above.
     let names = backends.iter().map(|result| &result.entrant.name[..]);
     let key = if backends.len() > 1 { key(names) } else { String::new() };
     let note = if note.is_empty() { String::new() } else { format!("<p>{note}</p>") };

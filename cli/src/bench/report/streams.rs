@@ -1,4 +1,4 @@
-//! A run of many streams as one page.
+//! Writes the results of many streams as one HTML page.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::bench::results::Run;
 use crate::bench::stats::Spread;
 use crate::bench::streams::{Found, ROUNDS, Row, mebibytes};
 
-/// The page.
+/// Returns the page.
 pub(crate) fn render(run: &Run, found: &Found) -> String {
     let mut page = head(run, "Many streams at once", found.is_whole);
     let mut names: Vec<&str> = Vec::new();

@@ -1,21 +1,21 @@
-//! A camera that pans, zooms and is held by hand, and what it sees of a texture.
+//! Moves a hand-held camera over a texture and paints its view.
 
 use super::noise::path;
 use super::texture::Plane;
 
-/// Where the camera looks in one frame, in luma pixels of the texture.
+/// The camera's view in one frame, in luma pixels of the texture.
 #[derive(Clone, Copy)]
 pub(super) struct View {
     centre: (f32, f32),
-    /// Texture pixels for one picture pixel.
+    /// Texture pixels per picture pixel.
     step: f32,
 }
 
 impl View {
-    /// The view of frame `index` of a picture `width` wide.
+    /// Returns the view of frame `index` of a picture `width` wide.
     pub(super) fn at(seed: u32, index: u32, width: usize) -> Self {
         let t = index as f32;
-        // Speeds belong to a picture 1920 wide: about 3 pixels a frame on average, up to 9.
+        // The speeds are those of a picture 1920 wide: about 3 pixels per frame on average, up to 9.
         let scale = width as f32 / 1920.0;
         let along = |axis: u32, pan: f32| {
             let sweep = 130.0 * path(seed ^ axis, t / 31.0);
@@ -26,18 +26,18 @@ impl View {
         Self { centre: (along(0x11, 1.6), along(0x22, 0.4)), step: 1.0 / zoom }
     }
 
-    /// The same view for a plane of half the width and height.
+    /// Returns the same view for a plane of half the width and height.
     pub(super) fn halved(self) -> Self {
         Self { centre: (self.centre.0 / 2.0, self.centre.1 / 2.0), ..self }
     }
 
-    /// Paints what the camera sees of `texture`, interpolated between its pixels.
+    /// Paints the view of `texture`, interpolated between its pixels.
     pub(super) fn paint(self, texture: &Plane, into: &mut [u8], width: usize) {
         let side = texture.side;
         let rows = into.len() / width;
         let columns: Vec<(usize, u32)> =
             (0..width).map(|x| self.sample(self.centre.0, x, width, side)).collect();
-        // One row of the texture between its rows, and its first pixel again behind the last.
+        // One interpolated row of the texture, with its first pixel again behind the last.
         let mut between = vec![0_u32; side + 1];
         for (y, row) in into.chunks_exact_mut(width).enumerate() {
             let (above, weight) = self.sample(self.centre.1, y, rows, side);
@@ -53,7 +53,7 @@ impl View {
         }
     }
 
-    /// The texture pixel before position `at` of `length`, and how far beyond it the position lies, in 1/256.
+    /// Returns the texture pixel before position `at` of `length`, and the position's distance from it in 1/256.
     fn sample(self, centre: f32, at: usize, length: usize, side: usize) -> (usize, u32) {
         let position = centre + (at as f32 - length as f32 / 2.0) * self.step;
         let fixed = (position * 256.0).floor() as i64;

@@ -1,12 +1,12 @@
-//! Film-like grain: another sample of the same noise in every frame, slightly clotted, in luma alone.
+//! Adds film-like grain to the luma: another sample of one noise tile in every frame.
 
 use super::noise::hash;
 
 const SIDE: usize = 256;
-/// Rows that share one sample of the tile; longer runs would let its repetition be seen.
+/// Rows that share one sample of the tile; with more rows the repetition is visible.
 const BAND: usize = 16;
 
-/// A tile of noise, each row of it twice over so that any start has a whole row to give.
+/// A tile of noise. Each row is stored twice, so that a whole row follows any start.
 #[derive(Debug)]
 pub(super) struct Grain {
     rows: Vec<[i8; 2 * SIDE]>,
@@ -14,7 +14,7 @@ pub(super) struct Grain {
 }
 
 impl Grain {
-    /// Grain with a standard deviation of about 1.3 levels: a good camera in good light.
+    /// Creates grain with a standard deviation of about 1.3 levels.
     pub(super) fn new(seed: u32) -> Self {
         // The sum of four bytes is near enough to a normal distribution: deviation 148.
         let white = |x: usize, y: usize| {

@@ -1,4 +1,4 @@
-//! The built-in pictures: natural enough to measure an encoder with, the same on every machine.
+//! Makes the built-in pictures, which resemble natural video and are the same on every machine.
 
 mod camera;
 mod grain;
@@ -13,17 +13,17 @@ use grain::Grain;
 use object::Object;
 use texture::Texture;
 
-/// What `--help` says of the pictures.
+/// The description of the pictures in `--help`.
 pub(crate) const DESCRIPTION: &str = "Without --input the pictures are made here, before anything is timed, and are \
 the same on every machine: a hand-held camera pans and zooms over a landscape of smooth and busy areas (value noise of \
 up to ten octaves, near the 1/f spectrum of natural pictures, with sharp borders), five textured objects cross it and \
 cover one another, every frame has its own film-like grain (1.3 levels), and halfway through the scene changes.";
 
 const OBJECTS: u32 = 5;
-/// A larger texture would only take longer to make: a picture 1920 wide sees all of this one.
+/// The largest side of a texture: a picture 1920 wide sees all of it.
 const MAX_SIDE: usize = 2048;
 
-/// Two scenes with a cut between them, in I420.
+/// A source of I420 pictures: two scenes with a cut between them.
 #[derive(Debug)]
 pub struct BuiltIn {
     size: FrameSize,
@@ -47,7 +47,7 @@ impl Scene {
 }
 
 impl BuiltIn {
-    /// `frames` pictures of `size`; the scene changes in the middle.
+    /// Creates a source of `frames` pictures of `size`, whose scene changes in the middle.
     #[must_use]
     pub fn new(size: FrameSize, frames: u32, seed: u32) -> Self {
         let longer = size.width().max(size.height()) as usize;
@@ -56,7 +56,7 @@ impl BuiltIn {
         Self { size, frames, scenes, grain: Grain::new(seed) }
     }
 
-    /// Picture `index`: three planes one behind the other, without padding.
+    /// Returns picture `index`: three planes back to back, without padding.
     #[must_use]
     pub fn picture(&self, index: u32) -> Vec<u8> {
         let (width, height) = (self.size.width() as usize, self.size.height() as usize);

@@ -1,6 +1,7 @@
-//! Smooth noise by hashing: integer arithmetic and IEEE basics alone, so that every machine gets the same pictures.
+//! Makes smooth noise by hashing, with integers and basic IEEE operations alone, so that every machine gets the same
+//! pictures.
 
-/// Scatters three numbers into one; neighbours have nothing in common.
+/// Hashes three numbers into one.
 pub(super) fn hash(seed: u32, x: u32, y: u32) -> u32 {
     let mut h = seed ^ x.wrapping_mul(0x9e37_79b1) ^ y.wrapping_mul(0x85eb_ca77).rotate_left(13);
     h = (h ^ (h >> 16)).wrapping_mul(0x7feb_352d);
@@ -8,13 +9,13 @@ pub(super) fn hash(seed: u32, x: u32, y: u32) -> u32 {
     h ^ (h >> 16)
 }
 
-/// A number from -1 to 1 at a lattice point.
+/// Returns a number from -1 to 1 for a lattice point.
 pub(super) fn value(seed: u32, x: u32, y: u32) -> f32 {
-    // 24 bits are what an f32 holds exactly.
+    // An f32 holds 24 bits exactly.
     (hash(seed, x, y) >> 8) as f32 / 8_388_607.5 - 1.0
 }
 
-/// A smooth path through random values of -1 to 1, one every whole `t`.
+/// Returns the point `t` of a smooth path through random values of -1 to 1, one at every whole `t`.
 pub(super) fn path(seed: u32, t: f32) -> f32 {
     let step = t.floor();
     let (from, to) = (value(seed, step as u32, 0), value(seed, step as u32 + 1, 0));
@@ -44,7 +45,7 @@ pub(super) fn add_octave(field: &mut [f32], side: usize, cell: usize, amplitude:
     }
 }
 
-/// From 0 to 1 without a corner at either end.
+/// Rises smoothly from 0 to 1.
 fn ease(t: f32) -> f32 {
     t * t * (3.0 - 2.0 * t)
 }

@@ -1,9 +1,9 @@
-//! Things that move through the picture, each with a texture that moves with it.
+//! Paints textured objects that cross the picture.
 
 use super::noise::value;
 use super::texture::Texture;
 
-/// An ellipse that crosses the picture over and over, entering and leaving beyond its edges.
+/// An ellipse that crosses the picture repeatedly, and enters and leaves beyond the edges.
 #[derive(Debug)]
 pub(super) struct Object {
     /// Centre at frame 0 and movement a frame, in shares of the picture's width and height.

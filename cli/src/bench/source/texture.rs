@@ -1,4 +1,4 @@
-//! A large picture that repeats at its edges, for the camera to move over.
+//! Makes the large texture, periodic at its edges, over which the camera moves.
 
 use super::noise::add_octave;
 
@@ -23,7 +23,7 @@ pub(super) struct Texture {
 const FALL: f32 = 0.72;
 
 impl Texture {
-    /// A texture whose luma side is `side`.
+    /// Creates a texture whose luma side is `side`.
     pub(super) fn new(side: usize, seed: u32) -> Self {
         let shade = octaves(side, side / 4, 32, 1.0, seed);
         let detail = octaves(side, 32, 2, 1.0, seed ^ 0x0d_e7a1);

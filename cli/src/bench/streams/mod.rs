@@ -1,4 +1,4 @@
-//! `direct264 bench --streams`: how many streams a machine carries at once, and what one more costs.
+//! Measures many streams at once: `direct264 bench --streams`.
 
 mod pool;
 mod tell;
@@ -21,37 +21,37 @@ use crate::failure::Failure;
 use pool::{Pool, Stream};
 pub(crate) use tell::{json, mebibytes, table};
 
-/// Every number of streams has its turn this many times, so that a busy second of the machine is shared.
+/// The number of turns of every number of streams, so that all share a busy second of the machine.
 pub(crate) const ROUNDS: usize = 3;
 /// The most streams at once.
 pub(crate) const MAX_STREAMS: i64 = 256;
 
-/// What to run.
+/// The plan of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
-    /// How many at once, ascending.
+    /// The numbers of streams, ascending.
     pub(crate) counts: Vec<usize>,
-    /// Of each stream, in all rounds together.
+    /// Frames of each stream, summed over all rounds.
     pub(crate) frames: usize,
-    /// Frames of each stream at this rate; back to back when `None`.
+    /// The pace of each stream's frames; back to back when `None`.
     pub(crate) pace: Option<FrameRate>,
 }
 
-/// One number of streams of one entrant.
+/// The results of one entrant with one number of streams.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) entrant: Entrant,
     pub(crate) streams: usize,
-    /// In all rounds together.
+    /// The sum over all rounds.
     pub(crate) frames: usize,
-    /// How long they took, of all rounds together.
+    /// The elapsed time, summed over all rounds.
     pub(crate) wall: Duration,
     /// CPU time of the process in that time.
     pub(crate) cpu: Duration,
-    /// Times of single frames, of all streams together.
+    /// The times of single frames, over all streams.
     times: Vec<Duration>,
     pub(crate) late: usize,
-    /// Host memory that the process grew by for each encoder; `None` where the system does not tell.
+    /// The growth of host memory per encoder; `None` where the system does not tell it.
     pub(crate) memory_bytes: Option<u64>,
 }
 
@@ -60,28 +60,28 @@ impl Row {
         self.frames as f64 / self.wall.as_secs_f64().max(1e-9)
     }
 
-    /// How many cores were busy.
+    /// Returns the mean number of busy cores.
     pub(crate) fn cores(&self) -> f64 {
         self.cpu.as_secs_f64() / self.wall.as_secs_f64().max(1e-9)
     }
 
-    /// How long a frame took. `None` before the first.
+    /// Returns the distribution of frame times; `None` before the first frame.
     pub(crate) fn spread(&self) -> Option<Spread> {
         Spread::of(self.times.iter().copied())
     }
 }
 
-/// An entrant that is not there, or not as many times as was asked for.
+/// An entrant that does not open, or opens fewer times than requested.
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) entrant: Entrant,
-    /// How many there were.
+    /// The number of encoders that opened.
     pub(crate) streams: usize,
     pub(crate) why: Unavailable,
 }
 
 impl Refused {
-    /// In words, with what to do about it.
+    /// The cause in words, with advice.
     pub(crate) fn line(&self) -> String {
         let Self { entrant, streams, why } = self;
         match streams {
@@ -91,19 +91,19 @@ impl Refused {
     }
 }
 
-/// Everything that was found out.
+/// The results of all entrants.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) rows: Vec<Row>,
     pub(crate) refused: Vec<Refused>,
-    /// Not after Ctrl-C.
+    /// False after Ctrl-C.
     pub(crate) is_whole: bool,
 }
 
-/// Measures every number of streams of every entrant, in turns. `after_turn` hears of each turn that is over.
+/// Measures every number of streams of every entrant in turns. Calls `after_turn` after each turn.
 ///
 /// # Errors
-/// An encoder's; settings that cannot work.
+/// An encoder's error; settings that cannot work.
 pub(crate) fn run(
     entrants: &[Entrant],
     config: &EncoderConfig,
@@ -163,7 +163,7 @@ impl Found {
     }
 }
 
-/// What one turn took.
+/// The measurements of one turn.
 struct Turn {
     frames: usize,
     wall: Duration,
@@ -172,7 +172,7 @@ struct Turn {
     late: usize,
 }
 
-/// What one stream saw of a turn.
+/// The measurements of one stream in a turn.
 #[derive(Default)]
 struct Seen {
     frames: usize,
@@ -180,8 +180,8 @@ struct Seen {
     late: usize,
 }
 
-/// Has the streams encode `frames` frames between them, each on a thread of its own. Who is done with one takes the next
-/// that is left, so that no stream runs on alone at the end.
+/// Encodes `frames` frames in all with the streams, each on its own thread. A stream that finishes a frame takes the
+/// next remaining one, so that no stream runs alone at the end.
 fn turn(
     streams: &mut [Stream],
     clip: &Clip,
@@ -198,7 +198,7 @@ fn turn(
                 scope.spawn(move || {
                     let mut seen = Seen { times: Vec::with_capacity(frames), ..Seen::default() };
                     begin.wait();
-                    // Cameras do not all fire at once.
+                    // Staggered starts, since cameras do not fire together.
                     let schedule =
                         interval.map(|interval| (Instant::now() + interval * which / count, interval));
                     stream.go_on(clip, left, schedule, &mut seen).map(|()| seen)
@@ -221,8 +221,8 @@ fn turn(
 }
 
 impl Stream {
-    /// Encodes frames as long as some are left. The first ones find the caches as another turn left them, and their
-    /// times are not counted.
+    /// Encodes frames while some remain. The times of the first ones are not counted, since the caches hold another
+    /// turn's data.
     fn go_on(
         &mut self,
         clip: &Clip,

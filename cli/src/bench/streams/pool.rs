@@ -1,4 +1,4 @@
-//! The encoders of one entrant: opened as more are asked for, and kept, so that what memory grows by is theirs.
+//! Opens and keeps the encoders of one entrant, so that growth of memory is theirs.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::bench::entrant::Entrant;
 use crate::bench::measure::WARM_UP_FRAMES;
 use crate::failure::{Failure, chain};
 
-/// Frames between the pictures at which one stream and the next begin: they are not to reach the cut together.
+/// The distance in frames between the starts of two streams, so that they do not reach the scene change together.
 const APART: usize = 37;
 
 /// One stream.
@@ -21,15 +21,15 @@ const APART: usize = 37;
 pub(super) struct Stream {
     name: String,
     encoder: FailoverEncoder,
-    /// Of the clip.
+    /// The next frame of the clip.
     next: usize,
 }
 
 impl Stream {
-    /// Encodes the next frame and tells how long that took.
+    /// Encodes the next frame and returns the time of the call.
     ///
     /// # Errors
-    /// The encoder's.
+    /// The encoder's error.
     pub(super) fn encode(&mut self, clip: &Clip) -> Result<Duration, Failure> {
         let failed =
             |error: &dyn std::error::Error, name: &str| Failure::after(format!("{name}: {}", chain(error)));
@@ -51,9 +51,9 @@ pub(super) struct Pool {
     pub(super) entrant: Entrant,
     config: EncoderConfig,
     pub(super) streams: Vec<Stream>,
-    /// What the process grew by while they were opened and warmed up.
+    /// The growth of the process while the encoders opened and warmed up.
     grown_bytes: Option<u64>,
-    /// No more were to be had.
+    /// Whether opening another encoder failed.
     is_full: bool,
 }
 
@@ -68,10 +68,10 @@ impl Pool {
         }
     }
 
-    /// Opens and warms up encoders until there are `count`; why there are not, once, where that cannot be.
+    /// Opens and warms up encoders until there are `count`. Returns once why no more open.
     ///
     /// # Errors
-    /// An encoder's; settings that cannot work.
+    /// An encoder's error; settings that cannot work.
     pub(super) fn grow(&mut self, count: usize, clip: &Clip) -> Result<Option<Unavailable>, Failure> {
         if self.is_full || self.streams.len() >= count {
             return Ok(None);
@@ -101,16 +101,16 @@ impl Pool {
         Ok(refused)
     }
 
-    /// Host memory for each encoder.
+    /// Returns the host memory of each encoder.
     pub(super) fn memory_bytes(&self) -> Option<u64> {
         let count = u64::try_from(self.streams.len()).ok()?;
         self.grown_bytes?.checked_div(count)
     }
 }
 
-/// Memory of this process that is there and not only promised.
+/// Returns the resident memory of this process.
 fn resident_bytes() -> Option<u64> {
-    // Exact, where /proc/self/status lags behind by what each thread has not told yet.
+    // This file is exact; /proc/self/status lags behind by the pages that threads have not yet reported.
     let text = fs::read_to_string("/proc/self/smaps_rollup").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("Rss:"))?;
     let kilobytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;

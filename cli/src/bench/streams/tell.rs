@@ -1,4 +1,4 @@
-//! What was found out about many streams, as a table and as JSON.
+//! Formats the results of many streams as a table and as JSON.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use crate::bench::results::Run;
 use crate::bench::stats::Spread;
 use crate::bench::table::{head, ms};
 
-/// The table on standard output.
+/// Returns the table.
 pub(crate) fn table(run: &Run, found: &Found) -> String {
     let mut out = head(run, found.is_whole);
     let mut of = "";
@@ -47,7 +47,7 @@ fn line(out: &mut String, row: &Row, is_paced: bool) {
     out.push('\n');
 }
 
-/// One object, with a line feed at its end.
+/// Returns one JSON object and a line feed.
 pub(crate) fn json(run: &Run, found: &Found) -> String {
     let mut object = crate::bench::json::head(run, "bench_streams", found.is_whole);
     object["settings"]["rounds"] = json!(ROUNDS);
