@@ -13,12 +13,8 @@ use direct264::{
     BackOff, Backend, BackendOrder, Bitrate, Encoder, EncoderConfig, FailoverConfig, FailoverEncoder, Frame,
     FrameRate, FrameSize, Picture, PixelFormat, Timestamp, open,
 };
-
 // The pictures of `direct264 bench`, so that the figures can be compared.
-#[path = "../src/bin/direct264/bench/source/mod.rs"]
-#[expect(dead_code, reason = "the description is for the command's help")]
-#[cfg_attr(test, expect(unused_imports, reason = "the tests of the module run with the command, not here"))]
-mod source;
+use direct264_cli::bench::source::BuiltIn;
 
 const ROUNDS: usize = 40;
 const PICTURES: u32 = 16;
@@ -35,7 +31,7 @@ struct Clip {
 
 impl Clip {
     fn new(size: FrameSize) -> Self {
-        let source = source::BuiltIn::new(size, 2 * PICTURES, 1);
+        let source = BuiltIn::new(size, 2 * PICTURES, 1);
         Self { size, pictures: (0..PICTURES).map(|index| source.picture(index)).collect(), next: 0 }
     }
 

@@ -10,6 +10,8 @@ pub mod form;
 pub mod live;
 pub mod picture;
 pub mod pixels;
+#[cfg(target_os = "linux")]
+pub mod real_drivers;
 pub mod soak;
 pub mod sps;
 #[cfg(any())]
