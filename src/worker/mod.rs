@@ -74,7 +74,11 @@ mod output;
 mod queue;
 mod recycle;
 mod shared;
+#[cfg(all(test, openh264))]
+mod tests;
 mod thread;
+#[cfg(all(test, openh264))]
+mod watched;
 
 use std::io;
 use std::num::NonZeroUsize;

@@ -14,8 +14,6 @@ pub mod pixels;
 pub mod real_drivers;
 pub mod soak;
 pub mod sps;
-#[cfg(any())]
-pub mod watched;
 
 use std::sync::Once;
 use std::time::Duration;
