@@ -59,6 +59,8 @@
 )]
 
 pub mod annexb;
+#[cfg(nvenc)]
+mod bounded;
 mod colour;
 mod config;
 #[cfg(any(nvenc, openh264))]
