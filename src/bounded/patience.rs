@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 /// limit starts again, within twice the limit in all. What passes between the end of a slice and a late wake-up is not
 /// counted.
 ///
-/// The first slice is half the limit, so that a call of ordinary length costs one sleep.
+/// The first slice is half the limit, so that a call of ordinary length costs one sleep. The others are an eighth. A stop
+/// that is shorter than that takes little of the limit, and counts.
 #[derive(Debug)]
 pub(super) struct Patience {
     limit: Duration,
@@ -23,15 +24,13 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// A system timer alone may be late by this.
+    /// A timer alone may be late by as much.
     const SHORTEST: Duration = Duration::from_millis(1);
-    /// Short enough to tell a stop of a few frames from a call.
-    const LONGEST: Duration = Duration::from_millis(25);
 
     pub(super) fn new(limit: Duration) -> Self {
         Self {
             limit,
-            step: (limit / 8).clamp(Self::SHORTEST, Self::LONGEST),
+            step: (limit / 8).max(Self::SHORTEST),
             counted: Duration::ZERO,
             until: limit,
             slice: None,
