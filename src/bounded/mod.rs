@@ -33,6 +33,8 @@ pub(crate) trait Worker: Debug + Sized + 'static {
     type Failure: Debug + Send;
     type Job: Debug + Send;
     type Reply: Debug + Send;
+    /// Why no reply came.
+    type Lost: From<TimedOut>;
     /// Memory of the caller that is freed after the worker.
     type Memory: Debug + Default + Send;
 
@@ -123,15 +125,15 @@ impl<W: Worker> Bounded<W> {
     /// Has the thread do a job, and waits for the reply.
     ///
     /// # Errors
-    /// [`TimedOut`] when no reply came within the limit, and for every job after that. The job stays with the thread.
-    pub(crate) fn run(&mut self, job: W::Job, limit: Duration) -> Result<W::Reply, TimedOut> {
+    /// [`Worker::Lost`] when no reply came within the limit, and for every job after that. The job stays with the thread.
+    pub(crate) fn run(&mut self, job: W::Job, limit: Duration) -> Result<W::Reply, W::Lost> {
         if self.is_lost || self.is_closing {
-            return Err(self.timed_out(limit));
+            return Err(self.timed_out(limit).into());
         }
         self.shared.order(Order::Do(job));
         match self.wait(limit)? {
             Answer::Done(reply) => Ok(reply),
-            Answer::Opened(_) | Answer::Closed => Err(self.lost(limit)),
+            Answer::Opened(_) | Answer::Closed => Err(self.lost(limit).into()),
         }
     }
 

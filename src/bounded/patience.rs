@@ -14,8 +14,6 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(super) struct Patience {
     limit: Duration,
-    /// The length of the slices after the first, and the most that a wake-up may be late.
-    step: Duration,
     counted: Duration,
     /// The counted time at which the limit has passed.
     until: Duration,
@@ -24,39 +22,45 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// A timer alone may be late by as much.
+    /// The shortest slice after the first: a timer alone may be late by as much.
     const SHORTEST: Duration = Duration::from_millis(1);
 
-    pub(super) fn new(limit: Duration) -> Self {
-        Self {
-            limit,
-            step: (limit / 8).max(Self::SHORTEST),
-            counted: Duration::ZERO,
-            until: limit,
-            slice: None,
-        }
+    pub(super) const fn new(limit: Duration) -> Self {
+        Self { limit, counted: Duration::ZERO, until: limit, slice: None }
     }
 
     /// How long the caller sleeps next; `None` once the limit has passed. `has_begun` tells whether the thread has begun
     /// the call.
     pub(super) fn slice(&mut self, now: Instant, has_begun: bool) -> Option<Duration> {
-        if let Some((began, length)) = self.slice {
-            let took = now.saturating_duration_since(began);
-            if took < length {
-                // Woken for nothing.
-                return Some(length - took);
+        match self.slice {
+            None if self.limit.is_zero() => None,
+            None => {
+                let half = self.limit / 2;
+                self.slice = Some((now, half));
+                Some(half)
             }
-            let is_late = took > length.saturating_add(self.step);
-            self.counted = self.counted.saturating_add(if is_late { length } else { took });
-            if is_late || !has_begun {
-                self.until = self.counted.saturating_add(self.limit).min(self.limit.saturating_mul(2));
-            }
+            Some((began, length)) => self.next(began, length, now, has_begun),
+        }
+    }
+
+    #[cold]
+    fn next(&mut self, began: Instant, length: Duration, now: Instant, has_begun: bool) -> Option<Duration> {
+        let took = now.saturating_duration_since(began);
+        if took < length {
+            // Woken for nothing.
+            return Some(length - took);
+        }
+        let step = (self.limit / 8).max(Self::SHORTEST);
+        let is_late = took > length.saturating_add(step);
+        self.counted = self.counted.saturating_add(if is_late { length } else { took });
+        if is_late || !has_begun {
+            self.until = self.counted.saturating_add(self.limit).min(self.limit.saturating_mul(2));
         }
         let left = self.until.saturating_sub(self.counted);
-        let length = if self.slice.is_none() { self.limit - self.limit / 2 } else { self.step.min(left) };
         if left.is_zero() {
             return None;
         }
+        let length = step.min(left);
         self.slice = Some((now, length));
         Some(length)
     }
@@ -107,7 +111,7 @@ mod tests {
         for limit in [1, 2, 40, 100, 500, 10_000].map(ms) {
             let mut caller = Caller::waits(limit);
             assert!(caller.sleeps(Duration::ZERO, true));
-            let half = limit - limit / 2;
+            let half = limit / 2;
             assert_eq!(caller.patience.slice(caller.now - half / 2, true), Some(half / 2), "woken early");
             assert_eq!(caller.gives_up_after(), limit - half, "{limit:?}");
         }

@@ -92,6 +92,7 @@ impl Worker for Obedient {
     type Failure = &'static str;
     type Job = (Gate, Memory);
     type Reply = Memory;
+    type Lost = TimedOut;
     type Memory = Memory;
 
     fn open(seed: Seed, progress: &Progress<Stop>) -> Result<(Self, u32), &'static str> {

@@ -10,7 +10,7 @@ use direct264_sys::nvenc::{ApiVersion, DriverApi};
 use super::availability::as_unavailable;
 use super::driver::{self, Drivers};
 use super::probe::{Capabilities, Gpu, Probe, Version};
-use crate::bounded::{Bounded, OpenError, Progress, Worker};
+use crate::bounded::{Bounded, OpenError, Progress, TimedOut, Worker};
 use crate::config::GpuUuid;
 use crate::encoder::Backend;
 use crate::error::Unavailable;
@@ -38,8 +38,7 @@ pub(super) fn probe(limit: Duration) -> Probe {
             }
         }
     }
-    let found = lock(&found).clone();
-    found
+    lock(&found).clone()
 }
 
 /// A look to take, and the place for what it finds after each step that can take long.
@@ -60,6 +59,7 @@ impl Worker for Looked {
     type Failure = Infallible;
     type Job = Infallible;
     type Reply = Infallible;
+    type Lost = TimedOut;
     type Memory = ();
 
     fn open(look: Look, _: &Progress<()>) -> Result<(Self, ()), Infallible> {

@@ -98,7 +98,7 @@ impl SessionThread {
             }
             Err(OpenError::TimedOut(timed_out)) => {
                 let gpu = timed_out.gpu.map(|gpu| format!(" on GPU {gpu}")).unwrap_or_default();
-                let error = lost(timed_out);
+                let error = DriverError::from(timed_out);
                 let detail = format!("{}, or a call on the way to it: {}{gpu}", error.call, error.detail);
                 Err(Unavailable::after(&error, Backend::Nvenc, detail).into())
             }
@@ -112,13 +112,15 @@ impl SessionThread {
             Job::EncodeDevice { .. } | Job::Fetch { .. } | Job::Pipe { is_behind_others: true, .. }
         );
         let limit = if first || is_behind_others { self.limits.first } else { self.limits.rest };
-        self.calls.run(job, limit).map_err(lost)
+        self.calls.run(job, limit)
     }
 }
 
-fn lost(timed_out: TimedOut) -> DriverError {
-    let what = format!("the limit is {} ms", timed_out.limit.as_millis());
-    DriverError::new(Backend::Nvenc, timed_out.call, 0, what).because(Reason::TimedOut)
+impl From<TimedOut> for DriverError {
+    fn from(timed_out: TimedOut) -> Self {
+        let what = format!("the limit is {} ms", timed_out.limit.as_millis());
+        Self::new(Backend::Nvenc, timed_out.call, 0, what).because(Reason::TimedOut)
+    }
 }
 
 impl Worker for Session {
@@ -128,6 +130,7 @@ impl Worker for Session {
     type Failure = Error;
     type Job = Job;
     type Reply = Reply;
+    type Lost = DriverError;
     type Memory = Vec<PinnedMemory>;
 
     fn open(config: EncoderConfig, progress: &Progress) -> Result<(Self, Setup), Error> {

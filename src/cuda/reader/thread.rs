@@ -46,7 +46,7 @@ impl ReaderThread {
                 let status = i64::from(error.raw_os_error().unwrap_or(0));
                 Err(FrameError::Unreadable { call: "spawn", status })
             }
-            Err(OpenError::TimedOut(timed_out)) => Err(late(timed_out)),
+            Err(OpenError::TimedOut(timed_out)) => Err(timed_out.into()),
         }
     }
 
@@ -62,7 +62,7 @@ impl ReaderThread {
             return Err(FrameError::Unreadable { call: "cuInit", status });
         }
         let fetch = Fetch { image, size, memory: memory.take() };
-        let fetched = self.calls.run(fetch, self.limit).map_err(late)?;
+        let fetched = self.calls.run(fetch, self.limit)?;
         *memory = fetched.memory;
         fetched.result
     }
@@ -81,8 +81,10 @@ impl ReaderThread {
     }
 }
 
-fn late(timed_out: TimedOut) -> FrameError {
-    FrameError::TimedOut { call: timed_out.call, limit: timed_out.limit }
+impl From<TimedOut> for FrameError {
+    fn from(timed_out: TimedOut) -> Self {
+        Self::TimedOut { call: timed_out.call, limit: timed_out.limit }
+    }
 }
 
 impl Worker for Fetcher {
@@ -92,6 +94,7 @@ impl Worker for Fetcher {
     type Failure = Infallible;
     type Job = Fetch;
     type Reply = Fetched;
+    type Lost = FrameError;
     type Memory = Option<PinnedMemory>;
 
     fn open((): (), progress: &Progress) -> Result<(Self, ()), Infallible> {
