@@ -62,6 +62,8 @@ mod access_unit;
 pub mod annexb;
 mod backend;
 mod backends;
+#[cfg(nvenc)]
+mod bounded;
 mod colour;
 mod config;
 #[cfg(any(nvenc, openh264))]

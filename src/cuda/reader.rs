@@ -3,10 +3,10 @@
 
 mod thread;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use super::{Context, Event, PinnedMemory, Place, Stream, bytes_of, download, frame_in};
+use crate::bounded;
 use crate::config::CallForm;
 use crate::error::{DriverError, Error, FrameError, Unreadable};
 use crate::frame::{CudaImage, Frame};
@@ -102,6 +102,21 @@ impl Drop for Reader {
     }
 }
 
+bounded::steps! {
+    /// A stretch of a fetch, by the driver call that it ends with.
+    pub(super) enum FetchStep {
+        Initialise = "cuInit",
+        Find = "cuPointerGetAttributes",
+        Enter = "cuDevicePrimaryCtxRetain",
+        Prepare = "cuMemHostAlloc",
+        Copy = "cuMemcpy2DAsync",
+        Wait = "cuStreamQuery",
+    }
+}
+
+/// The step that a fetch is at.
+type Progress = bounded::Progress<FetchStep>;
+
 /// Makes the calls, and tells which one it is in.
 #[derive(Debug, Default)]
 struct Fetcher {
@@ -139,9 +154,9 @@ impl Fetcher {
         memory: &mut Option<PinnedMemory>,
     ) -> Result<(), Error> {
         let Self { gpu, progress } = self;
-        progress.at(Step::Initialise);
+        progress.at(FetchStep::Initialise);
         let driver = super::driver()?;
-        progress.at(Step::Find);
+        progress.at(FetchStep::Find);
         let nothing = || FrameError::NoDeviceMemory { address: image.address() };
         let first = image.planes(size).next().ok_or_else(nothing)?;
         let device = Place::of(driver.functions(), &first)?.device;
@@ -150,16 +165,16 @@ impl Fetcher {
             other => {
                 drop(other);
                 *memory = None;
-                progress.at(Step::Enter);
+                progress.at(FetchStep::Enter);
                 gpu.insert(Gpu::new(Context::primary(driver, device)?)?)
             }
         };
         let place = Place::of_image(image, size, &gpu.context)?;
-        progress.at(Step::Prepare);
+        progress.at(FetchStep::Prepare);
         let kept = PinnedMemory::at_least(memory.take(), &gpu.context, bytes_of(image, size))?;
-        progress.at(Step::Copy);
+        progress.at(FetchStep::Copy);
         let started = gpu.start(image, size, &place, memory.insert(kept));
-        progress.at(Step::Wait);
+        progress.at(FetchStep::Wait);
         gpu.stream.wait_asleep()?;
         started
     }
@@ -201,46 +216,5 @@ impl Drop for Gpu {
         if !self.context.is_forked() {
             let _ = self.stream.synchronise();
         }
-    }
-}
-
-/// A stretch of work that ends with a driver call that can take long.
-#[derive(Debug, Clone, Copy)]
-#[repr(usize)]
-enum Step {
-    Initialise,
-    Find,
-    Enter,
-    Prepare,
-    Copy,
-    Wait,
-}
-
-/// Which step the work is at. Written by who works, read by who waits; both hold one.
-#[derive(Debug, Clone, Default)]
-struct Progress(Arc<AtomicUsize>);
-
-impl Progress {
-    fn at(&self, step: Step) {
-        self.0.store(step as usize, Ordering::Relaxed);
-    }
-
-    /// The call that the step is about.
-    fn call(&self) -> &'static str {
-        const CALLS: [&str; 6] = [
-            "cuInit",
-            "cuPointerGetAttributes",
-            "cuDevicePrimaryCtxRetain",
-            "cuMemHostAlloc",
-            "cuMemcpy2DAsync",
-            "cuStreamQuery",
-        ];
-        CALLS.get(self.0.load(Ordering::Relaxed)).copied().unwrap_or(CALLS[0])
-    }
-
-    /// Gone when neither the work nor who waits for it is there any more.
-    fn remains(&self) -> Remains {
-        let place: Weak<AtomicUsize> = Arc::downgrade(&self.0);
-        place
     }
 }
