@@ -10,6 +10,8 @@ pub use nvenc::{
 };
 pub use settings::{Settings, SettingsChange};
 
+pub use crate::level::Level;
+
 use std::num::{NonZeroU8, NonZeroU32, NonZeroU64};
 
 use crate::colour::Colour;
@@ -47,8 +49,9 @@ pub enum TemporalLayers {
 /// Size, frame rate and bitrate have no honest default and must be given; everything else is chained:
 ///
 /// ```
-/// # fn main() -> Result<(), direct264::ConfigError> {
-/// use direct264::{Bitrate, EncoderConfig, FrameRate, FrameSize, Profile};
+/// # fn main() -> Result<(), direct264::error::ConfigError> {
+/// use direct264::config::Profile;
+/// use direct264::{Bitrate, EncoderConfig, FrameRate, FrameSize};
 /// let config = EncoderConfig::new(FrameSize::new(1920, 1080)?, FrameRate::hz(60)?, Bitrate::from_mbps(6)?)
 ///     .profile(Profile::High);
 /// # let _ = config; Ok(()) }

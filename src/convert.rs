@@ -2,7 +2,7 @@
 
 use yuv::{BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix};
 
-use crate::colour::{Colour, Matrix, Range};
+use crate::colour::{Colour, ColourMatrix, ColourRange};
 use crate::format::RgbOrder;
 use crate::frame::{Frame, Pixels, Plane};
 use crate::units::FrameSize;
@@ -76,12 +76,12 @@ impl Converter {
             return;
         }
         let matrix = match self.colour.matrix {
-            Matrix::Bt709 => YuvStandardMatrix::Bt709,
-            Matrix::Bt601 => YuvStandardMatrix::Bt601,
+            ColourMatrix::Bt709 => YuvStandardMatrix::Bt709,
+            ColourMatrix::Bt601 => YuvStandardMatrix::Bt601,
         };
         let range = match self.colour.range {
-            Range::Limited => YuvRange::Limited,
-            Range::Full => YuvRange::Full,
+            ColourRange::Limited => YuvRange::Limited,
+            ColourRange::Full => YuvRange::Full,
         };
         let convert = match order {
             RgbOrder::Rgb24 => yuv::rgb_to_yuv420,

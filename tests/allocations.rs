@@ -11,10 +11,12 @@ use std::sync::atomic::Ordering;
 use common::counting::{ALLOCATIONS, Counting};
 use common::device::{self, Device, DevicePicture};
 use common::{config, encoders, nvenc, picture, size};
+use direct264::config::{CallForm, FailoverConfig, NvencConfig};
+use direct264::frame::RgbOrder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
-    BackendOrder, Bitrate, CallForm, Encoder, EncoderConfig, FailoverConfig, Frame, FrameSize, NvencConfig,
-    Picture, Pipeline, PixelFormat, RgbOrder, Timestamp, open,
+    BackendOrder, Bitrate, Encoder, EncoderConfig, Frame, FrameSize, Picture, Pipeline, PixelFormat,
+    Timestamp, open,
 };
 
 #[global_allocator]

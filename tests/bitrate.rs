@@ -4,7 +4,8 @@
 mod common;
 
 use common::{config, decode, encode, encode_run, encoders, picture, size, software};
-use direct264::{Bitrate, EventKind, FrameRate, OwnedAccessUnit, Picture, Profile, QpRange};
+use direct264::config::Profile;
+use direct264::{Bitrate, EventKind, FrameRate, OwnedAccessUnit, Picture, QpRange};
 
 /// Bits per second in each window of one second, from `from` on.
 fn windows(units: &[OwnedAccessUnit], hz: usize, from: usize) -> Vec<f64> {
@@ -67,7 +68,7 @@ fn a_new_target_is_met_within_half_a_second_without_an_idr_and_above_the_opening
             .take_events()
             .into_iter()
             .filter_map(|event| match event.kind {
-                EventKind::BitrateChanged { from, to } => Some((event.frame, from.bps(), to.bps())),
+                EventKind::BitrateChanged { from, to } => Some((event.frame_id.0, from.bps(), to.bps())),
                 _ => None,
             })
             .collect();

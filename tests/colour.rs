@@ -4,10 +4,10 @@
 mod common;
 
 use common::{config, decode, encoders, picture, size, sps};
-use direct264::{
-    Backend, Colour, Frame, FrameSize, Matrix, Picture, PixelFormat, Plane, QpRange, Range, RgbOrder,
-    SampleAspect, Timestamp,
-};
+use direct264::colour::{Colour, ColourMatrix, ColourRange};
+use direct264::frame::{Plane, RgbOrder};
+use direct264::units::SampleAspect;
+use direct264::{Backend, Frame, FrameSize, Picture, PixelFormat, QpRange, Timestamp};
 
 const COLOURS: [[u8; 3]; 8] = [
     [255, 255, 255],
@@ -21,25 +21,25 @@ const COLOURS: [[u8; 3]; 8] = [
 ];
 
 const ALL: [Colour; 4] = [
-    Colour { matrix: Matrix::Bt709, range: Range::Limited },
-    Colour { matrix: Matrix::Bt709, range: Range::Full },
-    Colour { matrix: Matrix::Bt601, range: Range::Limited },
-    Colour { matrix: Matrix::Bt601, range: Range::Full },
+    Colour { matrix: ColourMatrix::Bt709, range: ColourRange::Limited },
+    Colour { matrix: ColourMatrix::Bt709, range: ColourRange::Full },
+    Colour { matrix: ColourMatrix::Bt601, range: ColourRange::Limited },
+    Colour { matrix: ColourMatrix::Bt601, range: ColourRange::Full },
 ];
 
 /// The definition (ITU-R BT.709 and BT.601), in floating point.
 fn yuv(rgb: [u8; 3], colour: Colour) -> [f64; 3] {
     let [r, g, b] = rgb.map(|level| f64::from(level) / 255.0);
     let (kr, kb) = match colour.matrix {
-        Matrix::Bt709 => (0.2126, 0.0722),
-        Matrix::Bt601 => (0.299, 0.114),
+        ColourMatrix::Bt709 => (0.2126, 0.0722),
+        ColourMatrix::Bt601 => (0.299, 0.114),
         other => panic!("{other:?}"),
     };
     let y = kr * r + (1.0 - kr - kb) * g + kb * b;
     let (u, v) = ((b - y) / (2.0 * (1.0 - kb)), (r - y) / (2.0 * (1.0 - kr)));
     match colour.range {
-        Range::Limited => [16.0 + 219.0 * y, 128.0 + 224.0 * u, 128.0 + 224.0 * v],
-        Range::Full => [255.0 * y, 128.0 + 255.0 * u, 128.0 + 255.0 * v],
+        ColourRange::Limited => [16.0 + 219.0 * y, 128.0 + 224.0 * u, 128.0 + 224.0 * v],
+        ColourRange::Full => [255.0 * y, 128.0 + 255.0 * u, 128.0 + 255.0 * v],
     }
 }
 
@@ -93,7 +93,7 @@ fn every_order_matrix_and_range_comes_out_as_defined_and_is_signalled() {
                 }
                 let vui = sps::first(&unit.bytes).vui_parameters.unwrap();
                 let signal = vui.video_signal_type.unwrap();
-                assert_eq!(signal.video_full_range_flag, colour.range == Range::Full);
+                assert_eq!(signal.video_full_range_flag, colour.range == ColourRange::Full);
                 let told = signal.colour_description.unwrap();
                 let code = colour.matrix.code_point();
                 assert_eq!(

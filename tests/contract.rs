@@ -11,7 +11,8 @@ use common::{
 };
 use d264_double::passed_as_child;
 use direct264::annexb::{NalKind, nals};
-use direct264::{EventKind, Frame, FrameError, OwnedAccessUnit, Picture, PixelFormat, Timestamp};
+use direct264::error::FrameError;
+use direct264::{EventKind, Frame, OwnedAccessUnit, Picture, PixelFormat, Timestamp};
 
 fn kinds(unit: &OwnedAccessUnit) -> Vec<NalKind> {
     unit.nals().map(|nal| nal.kind()).collect()

@@ -10,9 +10,11 @@ use common::device::{Device, DevicePicture, nv12};
 use common::live::{PATIENCE, hasty, ms, small};
 use common::{decode, picture, size};
 use d264_double::{Double, Stage, passed_as_child, with_each_fault_as_child};
+use direct264::config::{BackOff, FailoverConfig};
+use direct264::error::{FrameError, Unreadable};
 use direct264::{
-    BackOff, Backend, BackendOrder, Encoder, Error, FailoverConfig, FailoverEncoder, Frame, FrameError,
-    OwnedAccessUnit, Picture, PixelFormat, Reason, Timestamp, Unreadable, open,
+    Backend, BackendOrder, Encoder, Error, FailoverEncoder, Frame, OwnedAccessUnit, Picture, PixelFormat,
+    Reason, Timestamp, open,
 };
 
 struct Source {

@@ -16,12 +16,13 @@ use common::device::{Device, DevicePicture, frame, nv12};
 use common::live::PATIENCE;
 use common::{config, picture, size};
 use d264_double::{Double, Stage, passed_as_child};
+use direct264::colour::{Colour, ColourMatrix, ColourRange};
+use direct264::config::{CallForm, CallLimits, NvencConfig};
+use direct264::error::{FrameError, Unreadable};
+use direct264::frame::{CudaImage, RgbOrder};
 use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
-use direct264::{
-    Backend, CallForm, CallLimits, Colour, CudaImage, Encoder, EncoderConfig, Error, Frame, FrameError,
-    FrameSize, Matrix, NvencConfig, Picture, PixelFormat, Range, RgbOrder, Timestamp, Unreadable,
-};
+use direct264::{Backend, Encoder, EncoderConfig, Error, Frame, FrameSize, Picture, PixelFormat, Timestamp};
 
 fn stage(settings: &str) -> Stage {
     let stage = Double::get().load();
@@ -191,7 +192,7 @@ fn odd_sizes_are_padded_on_the_gpu_as_they_are_on_the_host() {
 #[test]
 fn rgb_is_read_in_place_for_bt601_limited_and_fetched_for_all_else() {
     let stage = stage("");
-    let bt601 = Colour { matrix: Matrix::Bt601, range: Range::Limited };
+    let bt601 = Colour { matrix: ColourMatrix::Bt601, range: ColourRange::Limited };
     for (size, pitch) in [(size(320, 240), 1280), (size(321, 241), 1536)] {
         let mut pictures = camera(size, 0..3);
         for order in [RgbOrder::Rgba, RgbOrder::Bgra] {
@@ -301,7 +302,7 @@ fn memory_is_known_by_its_pitch_format_and_size_too() {
     let bgra = PixelFormat::Rgb(RgbOrder::Bgra);
     // Pictures of a kind, so that the one before cannot be taken for them.
     let ways = [(large, nv12, 512), (large, nv12, 640), (large, bgra, 1280), (little, nv12, 512)];
-    let colour = Colour { matrix: Matrix::Bt601, range: Range::Limited };
+    let colour = Colour { matrix: ColourMatrix::Bt601, range: ColourRange::Limited };
     for config in forms(config(large, 30, 1_000).colour(colour)) {
         let device = Device::new();
         let memory = device.memory(1280 * 240);
@@ -516,8 +517,8 @@ fn contexts_and_streams_of_cudarc_say_which_gpu_encodes_and_what_it_waits_for() 
     let size = size(320, 240);
     let pictures = camera(size, 0..4);
     let device = Device::new();
-    let gpu = direct264::GpuChoice::of_context(&device.context);
-    assert_eq!(gpu, direct264::GpuChoice::Index(0));
+    let gpu = direct264::config::GpuChoice::of_context(&device.context);
+    assert_eq!(gpu, direct264::config::GpuChoice::Index(0));
     let own = device.context.new_stream().unwrap();
     for form in [CallForm::default(), CallForm::Direct] {
         let config = config(size, 30, 1_000).nvenc(NvencConfig::new().form(form).gpu(gpu));

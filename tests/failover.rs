@@ -11,9 +11,10 @@ use common::live::{
 };
 use common::{config, encode, picture, size};
 use d264_double::{Double, threads};
+use direct264::config::{BackOff, CallForm, CallLimits, FailoverConfig, NvencConfig};
 use direct264::{
-    BackOff, Backend, BackendOrder, Bitrate, CallForm, CallLimits, Encoder, Error, Event, EventKind,
-    FailoverConfig, Frame, FrameRate, NvencConfig, Picture, PixelFormat, QpRange, Reason, Timestamp, open,
+    Backend, BackendOrder, Bitrate, Encoder, Error, Event, EventKind, Frame, FrameRate, Picture, PixelFormat,
+    QpRange, Reason, Timestamp, open,
 };
 
 fn kbps(kbps: u64) -> Bitrate {
@@ -50,8 +51,8 @@ fn a_frame_on_which_nvenc_fails_comes_out_of_software_as_an_idr_and_the_stream_r
     let ended = live.end();
     stage.assert_clean_soon("a failure and a return");
     assert_eq!(words(&ended.events), ["selected", "fell_back", "restored"]);
-    let Event { frame, backend, kind, .. } = &ended.events[1];
-    assert_eq!((*frame, *backend), (5, Backend::Nvenc));
+    let Event { frame_id, backend, kind, .. } = &ended.events[1];
+    assert_eq!((frame_id.0, *backend), (5, Backend::Nvenc));
     match kind {
         EventKind::FellBack { to: Backend::OpenH264, reason: Reason::DriverError, detail, .. } => {
             assert!(detail.contains("nvEncEncodePicture returned 20"), "{detail}");

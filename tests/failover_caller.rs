@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 
 use common::live::{Live, PATIENCE, hasty, ms, patient};
 use d264_double::Double;
-use direct264::{
-    BackOff, Backend, CallForm, CallLimits, EncoderConfig, FailoverConfig, NvencConfig, Picture,
-};
+use direct264::config::{BackOff, CallForm, CallLimits, FailoverConfig, NvencConfig};
+use direct264::{Backend, EncoderConfig, Picture};
 
 /// What the caller would wait if it waited for the driver.
 const LIMIT: Duration = Duration::from_secs(20);

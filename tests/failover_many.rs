@@ -9,10 +9,8 @@ use std::time::Instant;
 use common::live::{Live, PATIENCE, hasty, ms, patient, words};
 use common::size;
 use d264_double::{Double, passed_as_child};
-use direct264::{
-    BackOff, Backend, CallForm, CallLimits, Encoder, EncoderConfig, FailoverConfig, GpuChoice, NvencConfig,
-    Reason,
-};
+use direct264::config::{BackOff, CallForm, CallLimits, FailoverConfig, GpuChoice, NvencConfig};
+use direct264::{Backend, Encoder, EncoderConfig, Reason};
 
 const STREAMS: usize = 32;
 const SESSIONS: usize = 3;

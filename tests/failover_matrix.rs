@@ -13,9 +13,8 @@ use common::live::{Ended, Live, assert_decodable, fallbacks, hasty, small, wait_
 use common::pixels::{Where, is_ours};
 use common::size;
 use d264_double::{Double, Stage};
-use direct264::{
-    Backend, Bitrate, CallForm, Encoder, EncoderConfig, FrameRate, NvencConfig, Picture, Reason,
-};
+use direct264::config::{CallForm, NvencConfig};
+use direct264::{Backend, Bitrate, Encoder, EncoderConfig, FrameRate, Picture, Reason};
 
 /// One case of so many is tried where not all of them are: each function has six at most, so that over the functions each
 /// fault has its turn.

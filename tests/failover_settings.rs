@@ -10,10 +10,8 @@ use std::time::Instant;
 use common::live::{Live, PATIENCE, hasty, ms};
 use common::{config, encode_run, size};
 use d264_double::{Double, Stage};
-use direct264::{
-    BackOff, Backend, BackendOrder, Bitrate, Encoder, FailoverConfig, FailoverEncoder, FrameRate, QpRange,
-    open,
-};
+use direct264::config::{BackOff, FailoverConfig};
+use direct264::{Backend, BackendOrder, Bitrate, Encoder, FailoverEncoder, FrameRate, QpRange, open};
 use serde_json::{Value, json};
 
 #[derive(Debug, Clone, Copy)]

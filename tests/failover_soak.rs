@@ -17,9 +17,10 @@ use common::picture::{Camera, psnr};
 use common::size;
 use common::soak::{Dice, resident_kb, setting};
 use d264_double::{Double, Stage};
+use direct264::config::{BackOff, FailoverConfig};
 use direct264::{
-    AccessUnit, BackOff, Backend, BackendOrder, Bitrate, Encoder, EventKind, FailoverConfig, FailoverEncoder,
-    Frame, FrameRate, FrameSize, Picture, PixelFormat, QpRange, Timestamp, open,
+    AccessUnit, Backend, BackendOrder, Bitrate, Encoder, EventKind, FailoverEncoder, Frame, FrameRate,
+    FrameSize, Picture, PixelFormat, QpRange, Timestamp, open,
 };
 
 /// What goes wrong while a stream runs, each with everything that it can answer.

@@ -6,10 +6,9 @@ mod common;
 
 use common::{config, encode_run, size};
 use d264_double::as_child;
+use direct264::config::{GpuChoice, GpuUuid, NvencConfig};
 use direct264::nvenc::NvencEncoder;
-use direct264::{
-    Backend, BackendOrder, Encoder, EncoderConfig, Error, GpuChoice, GpuUuid, NvencConfig, Reason, open,
-};
+use direct264::{Backend, BackendOrder, Encoder, EncoderConfig, Error, Reason, open};
 
 fn on(gpu: GpuChoice) -> EncoderConfig {
     config(size(320, 240), 30, 500).nvenc(NvencConfig::new().gpu(gpu))

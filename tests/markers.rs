@@ -1,11 +1,12 @@
 //! What embedders rely on at compile time.
 #![allow(missing_docs)]
 
+use direct264::failover::Opened;
 use direct264::nvenc::{LentFrame, NvencEncoder, Probe};
 use direct264::openh264::OpenH264Encoder;
 use direct264::rtc::{KeyframeGate, ProfileLevelId, RateGlue, RtpClock};
 use direct264::worker::{FramePool, FrameSender, HostFrame, Unit, UnitReceiver, WorkerError};
-use direct264::{Encoder, Error, Event, FailoverEncoder, Frame, Opened, OwnedAccessUnit};
+use direct264::{Encoder, Error, Event, FailoverEncoder, Frame, OwnedAccessUnit};
 
 fn is_send<T: Send>() {}
 fn is_send_and_sync<T: Send + Sync>() {}

@@ -9,11 +9,16 @@ use std::time::{Duration, Instant};
 use common::device::{Device, DevicePicture};
 use common::{config, decode, encode, encode_run, picture, size, sps, stream};
 use d264_double::{Double, Stage};
+use direct264::colour::{Colour, ColourMatrix, ColourRange};
+use direct264::config::{
+    CallForm, CallLimits, GpuChoice, IntraRefresh, MultiPass, NvencConfig, NvencPreset, Profile,
+};
+use direct264::error::FrameError;
+use direct264::frame::RgbOrder;
 use direct264::nvenc::{NvencEncoder, PixelsMut, Version, probe, probe_within};
 use direct264::{
-    Bitrate, CallForm, CallLimits, Colour, Encoder, EncoderConfig, Error, EventKind, Frame, FrameError,
-    FrameRate, GpuChoice, IntraRefresh, Matrix, MultiPass, NvencConfig, NvencPreset, OwnedAccessUnit,
-    Picture, PixelFormat, Profile, QpRange, Range, Reason, RgbOrder, Timestamp,
+    Bitrate, Encoder, EncoderConfig, Error, EventKind, Frame, FrameRate, OwnedAccessUnit, Picture,
+    PixelFormat, QpRange, Reason, Timestamp,
 };
 
 fn stage(settings: &str) -> Stage {
@@ -334,7 +339,7 @@ fn rgb_goes_as_it_is_for_bt601_limited_and_is_converted_for_all_else() {
         };
         pixel.repeat(320 * 240)
     };
-    let bt601 = Colour { matrix: Matrix::Bt601, range: Range::Limited };
+    let bt601 = Colour { matrix: ColourMatrix::Bt601, range: ColourRange::Limited };
     for (colour, expected) in [(bt601, [81, 90, 240]), (Colour::BT709_LIMITED, [63, 102, 240])] {
         let mut encoder = open(&config(size, 30, 2_000).colour(colour));
         for order in [RgbOrder::Rgb24, RgbOrder::Bgr24, RgbOrder::Rgba, RgbOrder::Bgra] {

@@ -9,11 +9,9 @@ use std::sync::{Arc, Mutex};
 
 use common::{config, decode, encode_run, size};
 use d264_double::{Double, Stage};
+use direct264::config::{CallForm, IntraRefresh, NvencConfig, Profile, TemporalLayers};
 use direct264::nvenc::{Capabilities, NvencEncoder, probe};
-use direct264::{
-    Bitrate, CallForm, Encoder, EncoderConfig, Error, IntraRefresh, NvencConfig, Profile, Reason,
-    TemporalLayers,
-};
+use direct264::{Bitrate, Encoder, EncoderConfig, Error, Reason};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};

@@ -12,10 +12,12 @@ use common::device::{self, Device, DevicePicture};
 use common::live::small;
 use common::{config, encode_run, picture, size};
 use d264_double::{Double, Stage, with_each_fault_as_child};
+use direct264::config::{CallForm, CallLimits, NvencConfig};
+use direct264::error::CallOutcome;
+use direct264::frame::{CudaImage, RgbOrder};
 use direct264::nvenc::NvencEncoder;
 use direct264::{
-    Bitrate, CallForm, CallLimits, CallOutcome, CudaImage, Encoder, EncoderConfig, Error, Frame, FrameId,
-    NvencConfig, Picture, Pipeline, PixelFormat, Reason, RgbOrder, Timestamp,
+    Bitrate, Encoder, EncoderConfig, Error, Frame, FrameId, Picture, Pipeline, PixelFormat, Reason, Timestamp,
 };
 
 /// What a session does from its opening to its end, with frames in host memory.

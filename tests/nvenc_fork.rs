@@ -7,10 +7,11 @@ mod common;
 use common::device::Device;
 use common::{config, encode_run, picture, size};
 use d264_double::{Double, in_a_fork, passed_as_child};
+use direct264::config::{CallForm, NvencConfig};
 use direct264::nvenc::{NvencEncoder, probe};
 use direct264::{
-    Bitrate, CallForm, Encoder, EncoderConfig, Error, Frame, FrameRate, NvencConfig, Picture, PixelFormat,
-    QpRange, Reason, Timestamp,
+    Bitrate, Encoder, EncoderConfig, Error, Frame, FrameRate, Picture, PixelFormat, QpRange, Reason,
+    Timestamp,
 };
 
 /// What a forked process may call: it belongs to no device and no session.

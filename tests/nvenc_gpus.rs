@@ -9,12 +9,11 @@ use std::time::{Duration, Instant};
 use common::device::{self, Device, DevicePicture};
 use common::{config, encode_run, picture, size};
 use d264_double::{Double, Part, passed_as_child_with};
+use direct264::config::{BackOff, CallForm, CallLimits, FailoverConfig, GpuChoice, NvencConfig};
+use direct264::error::{FrameError, Unavailable};
 use direct264::nvenc::{NvencEncoder, probe, probe_within};
 use direct264::openh264::OpenH264Encoder;
-use direct264::{
-    BackOff, Backend, BackendOrder, CallForm, CallLimits, Encoder, EncoderConfig, Error, FailoverConfig,
-    FrameError, GpuChoice, NvencConfig, Picture, PixelFormat, Reason, Unavailable,
-};
+use direct264::{Backend, BackendOrder, Encoder, EncoderConfig, Error, Picture, PixelFormat, Reason};
 
 /// Runs the rest of a test in a process with this part of a driver and these GPUs.
 fn on(part: Part, gpus: &str, test: &str, rest: impl FnOnce()) {

@@ -9,10 +9,13 @@ use std::time::Duration;
 use common::device::Device;
 use common::{config, encode_run, picture, size};
 use d264_double::Double;
+use direct264::access_unit::StageTimes;
+use direct264::colour::{Colour, ColourMatrix, ColourRange};
+use direct264::config::{CallForm, NvencConfig};
+use direct264::frame::RgbOrder;
 use direct264::nvenc::NvencEncoder;
 use direct264::{
-    Bitrate, CallForm, Colour, Encoder, EncoderConfig, Error, Frame, FrameId, Matrix, NvencConfig, Picture,
-    PixelFormat, Range, Recovery, RgbOrder, StageTimes, Timestamp,
+    Bitrate, Encoder, EncoderConfig, Error, Frame, FrameId, Picture, PixelFormat, Recovery, Timestamp,
 };
 use direct264_sys::nvenc::ApiVersion;
 
@@ -43,7 +46,7 @@ fn the_time_of_the_encoder_is_in_submit_and_wait() {
 fn only_what_has_to_be_converted_is() {
     let stage = Double::get().load();
     stage.reset();
-    let bt601 = Colour { matrix: Matrix::Bt601, range: Range::Limited };
+    let bt601 = Colour { matrix: ColourMatrix::Bt601, range: ColourRange::Limited };
     let rgba = PixelFormat::Rgb(RgbOrder::Rgba);
     for (format, colour, is_converted) in [
         (PixelFormat::I420, Colour::BT709_LIMITED, false),

@@ -8,11 +8,9 @@ use std::time::{Duration, Instant};
 use common::device::{self, Device, DevicePicture};
 use common::{config, encode_run, size};
 use d264_double::{Double, passed_as_child};
+use direct264::config::{CallForm, CallLimits, NvencConfig};
 use direct264::nvenc::NvencEncoder;
-use direct264::{
-    Bitrate, CallForm, CallLimits, Encoder, EncoderConfig, Error, Frame, NvencConfig, Picture, PixelFormat,
-    Reason, Timestamp,
-};
+use direct264::{Bitrate, Encoder, EncoderConfig, Error, Frame, Picture, PixelFormat, Reason, Timestamp};
 
 /// Beside the limits, for a machine with other things to do.
 const SLACK: Duration = Duration::from_secs(1);

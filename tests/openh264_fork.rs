@@ -6,11 +6,10 @@ mod common;
 use common::device::{Device, DevicePicture};
 use common::{config, encode_run, picture, size};
 use d264_double::{Double, in_a_fork, passed_as_child};
+use direct264::config::{CallForm, NvencConfig};
+use direct264::error::{FrameError, Unreadable};
 use direct264::openh264::OpenH264Encoder;
-use direct264::{
-    CallForm, Encoder, EncoderConfig, Error, Frame, FrameError, NvencConfig, Picture, PixelFormat, Reason,
-    Timestamp, Unreadable,
-};
+use direct264::{Encoder, EncoderConfig, Error, Frame, Picture, PixelFormat, Reason, Timestamp};
 
 #[test]
 fn a_forked_process_loses_the_encoder_and_may_open_another() {

@@ -8,12 +8,14 @@ use std::num::NonZeroU32;
 use common::device::{self, Device, DevicePicture};
 use common::{config, picture, size};
 use d264_double::{Double, Stage};
+use direct264::config::{CallForm, CallLimits, NvencConfig};
+use direct264::error::FrameError;
+use direct264::frame::RgbOrder;
 use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
-    AccessUnit, Backend, BackendOrder, Bitrate, CallForm, CallLimits, Encoder, EncoderConfig, Error, Event,
-    EventKind, Frame, FrameError, FrameRate, FrameSize, NvencConfig, OwnedAccessUnit, Picture, Pipeline,
-    PixelFormat, QpRange, RgbOrder, Timestamp, open,
+    AccessUnit, Backend, BackendOrder, Bitrate, Encoder, EncoderConfig, Error, Event, EventKind, Frame,
+    FrameRate, FrameSize, OwnedAccessUnit, Picture, Pipeline, PixelFormat, QpRange, Timestamp, open,
 };
 
 /// One of the two ways to bring frames to an encoder.
@@ -362,7 +364,7 @@ fn a_frame_that_does_not_fit_is_refused_and_the_one_in_flight_still_comes() {
     let mut pipeline = Pipeline::new(NvencEncoder::new(&config(size, 30, 500)).unwrap());
     assert_eq!(timestamps(pipeline.submit(&frame(0), Picture::Auto).unwrap()), [0; 0]);
     let wrong_size = Frame::contiguous(other, PixelFormat::I420, &small, Timestamp(9)).unwrap();
-    let nowhere = device::frame(size, direct264::CudaImage::nv12(1 << 20, 512), 9);
+    let nowhere = device::frame(size, direct264::frame::CudaImage::nv12(1 << 20, 512), 9);
     for wrong in [wrong_size, nowhere] {
         match pipeline.submit(&wrong, Picture::Idr).unwrap_err() {
             Error::Frame(FrameError::Size { .. } | FrameError::NoDeviceMemory { .. }) => {}
@@ -402,7 +404,7 @@ fn the_failover_encoder_follows_the_size_with_a_frame_in_flight() {
         .take_events()
         .into_iter()
         .filter(|event| matches!(event.kind, EventKind::Recreated { .. }))
-        .map(|event| event.frame)
+        .map(|event| event.frame_id.0)
         .collect();
     assert_eq!(recreated, [1, 3]);
     let (counters, latency) = (pipeline.encoder().counters(), pipeline.encoder().latency());

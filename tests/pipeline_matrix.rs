@@ -16,9 +16,10 @@ use common::live::{
 use common::picture::Camera;
 use common::pixels::{Places, Where, is_ours};
 use d264_double::{Double, Stage, passed_as_child};
+use direct264::error::{FrameError, Unreadable};
 use direct264::{
-    Backend, BackendOrder, Bitrate, Encoder, Error, Event, FailoverEncoder, Frame, FrameError, FrameSize,
-    OwnedAccessUnit, Picture, Pipeline, PixelFormat, Reason, Timestamp, Unreadable, open,
+    Backend, BackendOrder, Bitrate, Encoder, Error, Event, FailoverEncoder, Frame, FrameSize,
+    OwnedAccessUnit, Picture, Pipeline, PixelFormat, Reason, Timestamp, open,
 };
 
 /// One case of so many is tried where not all of them are: each function has eight or four, so that over the functions

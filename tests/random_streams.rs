@@ -12,10 +12,13 @@ use common::form::Form;
 use common::picture::Camera;
 use common::{decode, nvenc, size, unhurried};
 use direct264::annexb::NalKind;
+use direct264::config::Profile;
+use direct264::error::ConfigError;
+use direct264::frame::{Plane, RgbOrder};
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
-    Bitrate, ConfigError, Encoder, EncoderConfig, Error, EventKind, Frame, FrameRate, FrameSize,
-    OwnedAccessUnit, Picture, PixelFormat, Plane, Profile, QpRange, RgbOrder, Timestamp,
+    Bitrate, Encoder, EncoderConfig, Error, EventKind, Frame, FrameRate, FrameSize, OwnedAccessUnit, Picture,
+    PixelFormat, QpRange, Timestamp,
 };
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};

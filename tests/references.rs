@@ -9,12 +9,15 @@ use std::num::{NonZeroU8, NonZeroU32};
 use common::live::{self, Live, ms, small};
 use common::{config, decode, encode, encode_run, picture, size, stream};
 use d264_double::{Double, Stage};
+use direct264::config::{
+    BackOff, CallForm, CallLimits, FailoverConfig, NvencConfig, Profile, TemporalLayers,
+};
 use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
+use direct264::pipeline::AccessUnits;
 use direct264::{
-    AccessUnits, BackOff, Backend, Bitrate, CallForm, CallLimits, Encoder, EncoderConfig, EventKind,
-    FailoverConfig, Frame, FrameId, FrameRate, NvencConfig, OwnedAccessUnit, Picture, Pipeline, PixelFormat,
-    Profile, QpRange, Recovery, TemporalLayers, Timestamp,
+    Backend, Bitrate, Encoder, EncoderConfig, EventKind, Frame, FrameId, FrameRate, OwnedAccessUnit, Picture,
+    Pipeline, PixelFormat, QpRange, Recovery, Timestamp,
 };
 
 /// With so many frames to predict from.
@@ -325,7 +328,9 @@ fn a_reach_beyond_what_is_kept_an_absent_capability_and_a_refusal_end_in_an_idr(
         let idrs: Vec<bool> = units[10..].iter().map(|unit| unit.is_idr).collect();
         assert_eq!(idrs, [true, false, false], "{what}");
         let told = encoder.take_events().into_iter().find_map(|event| match event.kind {
-            EventKind::Invalidated { first, last, recovery } => Some((event.frame, first, last, recovery)),
+            EventKind::Invalidated { first, last, recovery } => {
+                Some((event.frame_id.0, first, last, recovery))
+            }
             _ => None,
         });
         assert_eq!(told, Some((10, FrameId(lost), FrameId(lost), Recovery::Idr)), "{what}");

@@ -4,8 +4,9 @@
 mod common;
 
 use common::{config, encoders, picture, size};
+use direct264::config::Profile;
 use direct264::rtc::ProfileLevelId;
-use direct264::{Backend, Frame, Picture, PixelFormat, Profile, Timestamp};
+use direct264::{Backend, Frame, Picture, PixelFormat, Timestamp};
 
 #[test]
 fn settings_and_sps_tell_the_same_profile_and_level() {

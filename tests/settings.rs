@@ -7,10 +7,10 @@ use std::error::Error as _;
 use std::num::NonZeroU8;
 
 use common::{config, encode_run, size};
+use direct264::error::ConfigError;
 use direct264::openh264::OpenH264Encoder;
-use direct264::{
-    Bitrate, ConfigError, EncoderConfig, Error, FrameRate, FrameSize, OutOfRange, QpRange, SampleAspect,
-};
+use direct264::units::{OutOfRange, SampleAspect};
+use direct264::{Bitrate, EncoderConfig, Error, FrameRate, FrameSize, QpRange};
 
 fn refusal(config: &EncoderConfig) -> ConfigError {
     match OpenH264Encoder::new(config).unwrap_err() {

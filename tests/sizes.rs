@@ -8,10 +8,10 @@ use std::num::NonZeroU8;
 use common::{
     config, decode, encode, encode_run, encoders, encoders_and_from_device, picture, size, sps, stream,
 };
+use direct264::error::ConfigError;
 use direct264::openh264::OpenH264Encoder;
-use direct264::{
-    ConfigError, Error, EventKind, Frame, FrameSize, OutOfRange, Picture, PixelFormat, Timestamp,
-};
+use direct264::units::OutOfRange;
+use direct264::{Error, EventKind, Frame, FrameSize, Picture, PixelFormat, Timestamp};
 
 #[test]
 fn sizes_from_one_macroblock_up_are_coded_and_cropped_to_what_they_are() {
@@ -123,7 +123,7 @@ fn a_change_of_size_starts_with_an_idr_of_the_new_size_and_nothing_is_lost() {
             .take_events()
             .into_iter()
             .filter_map(|event| match event.kind {
-                EventKind::Recreated { size } => Some((event.frame, size)),
+                EventKind::Recreated { size } => Some((event.frame_id.0, size)),
                 _ => None,
             })
             .collect();

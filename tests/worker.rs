@@ -15,13 +15,14 @@ use common::live::{PATIENCE, hasty, ms, small, words};
 use common::picture::{Camera, psnr};
 use common::{config, decode, size, sps};
 use d264_double::Double;
+use direct264::error::FrameError;
 use direct264::openh264::OpenH264Encoder;
 use direct264::worker::{
     FramePool, FrameSender, HostFrame, Step, ToFrame, Unit, UnitReceiver, WorkerConfig, WorkerError, spawn,
 };
 use direct264::{
-    Backend, BackendOrder, Encoder, EncoderConfig, Error, EventKind, Frame, FrameError, FrameSize, Picture,
-    PixelFormat, Timestamp, open,
+    Backend, BackendOrder, Encoder, EncoderConfig, Error, EventKind, Frame, FrameSize, Picture, PixelFormat,
+    Timestamp, open,
 };
 
 /// Pictures of a camera as frames of a pool.

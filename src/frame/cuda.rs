@@ -13,7 +13,7 @@ const PER_THREAD_STREAM: usize = 2;
 ///
 /// ```
 /// # let (address, pitch_bytes, stream) = (0x7f00_0000_0000, 2048, 0);
-/// use direct264::CudaImage;
+/// use direct264::frame::CudaImage;
 /// let image = CudaImage::nv12(address, pitch_bytes).written_on(stream);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -206,7 +206,7 @@ impl<'a> Frame<'a> {
     /// any other colour, and for the software backend, the picture is downloaded.
     ///
     /// The memory has to belong to the primary context of a device, which is the one that the CUDA runtime, PyTorch
-    /// and cudarc use, and to the GPU that encodes: [`GpuChoice`](crate::GpuChoice) says which one that is. Nothing is
+    /// and cudarc use, and to the GPU that encodes: [`GpuChoice`](crate::config::GpuChoice) says which one that is. Nothing is
     /// copied from GPU to GPU: a frame on another one is refused with [`FrameError::OtherGpu`], memory of another context
     /// with [`FrameError::OtherContext`], and the encoder is as good as before. The software backend reads the primary
     /// context of any GPU. Whichever context is current on the caller's thread still is when a call returns. What is

@@ -25,7 +25,7 @@ impl GpuChoice {
     ///
     /// ```no_run
     /// use cudarc::driver::CudaContext;
-    /// use direct264::{GpuChoice, NvencConfig};
+    /// use direct264::config::{GpuChoice, NvencConfig};
     /// # fn example() -> Result<(), cudarc::driver::DriverError> {
     /// let context = CudaContext::new(0)?;
     /// let config = NvencConfig::new().gpu(GpuChoice::of_context(&context));

@@ -5,11 +5,12 @@ mod cuda;
 mod cudarc;
 
 pub use cuda::CudaImage;
+
+pub use crate::format::{PixelFormat, RgbOrder};
 #[cfg(nvenc)]
 pub(crate) use cuda::DevicePlane;
 
 use crate::error::FrameError;
-use crate::format::{PixelFormat, RgbOrder};
 use crate::units::{FrameSize, Timestamp};
 
 /// One plane of pixels in host memory, borrowed from the caller.

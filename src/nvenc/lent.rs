@@ -114,7 +114,7 @@ impl<'a> From<PlaneMut<'a>> for Plane<'a> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PixelsMut<'a> {
-    /// See [`Pixels::I420`](crate::Pixels::I420).
+    /// See [`Pixels::I420`](crate::frame::Pixels::I420).
     I420 {
         /// Luma.
         y: PlaneMut<'a>,
@@ -123,14 +123,14 @@ pub enum PixelsMut<'a> {
         /// Cr.
         v: PlaneMut<'a>,
     },
-    /// See [`Pixels::Nv12`](crate::Pixels::Nv12).
+    /// See [`Pixels::Nv12`](crate::frame::Pixels::Nv12).
     Nv12 {
         /// Luma.
         y: PlaneMut<'a>,
         /// Cb and Cr by turns.
         uv: PlaneMut<'a>,
     },
-    /// See [`Pixels::Rgb`](crate::Pixels::Rgb).
+    /// See [`Pixels::Rgb`](crate::frame::Pixels::Rgb).
     Rgb {
         /// The order of the bytes of a pixel.
         order: RgbOrder,

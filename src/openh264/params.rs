@@ -5,7 +5,7 @@ use openh264_sys2::{
     RC_OFF_MODE, SEncParamExt, SM_FIXEDSLCNUM_SLICE, SM_SINGLE_SLICE, VF_UNDEF,
 };
 
-use crate::colour::Range;
+use crate::colour::ColourRange;
 use crate::config::{EncoderConfig, Profile, Settings, TemporalLayers};
 use crate::error::ConfigError;
 use crate::level::Level;
@@ -142,7 +142,7 @@ pub(super) fn params(
     layer.sSliceArgument.uiSliceNum = slicing.slices;
     layer.bVideoSignalTypePresent = true;
     layer.uiVideoFormat = VF_UNDEF as u8;
-    layer.bFullRange = colour.range == Range::Full;
+    layer.bFullRange = colour.range == ColourRange::Full;
     layer.bColorDescriptionPresent = true;
     layer.uiColorPrimaries = colour.matrix.code_point();
     layer.uiTransferCharacteristics = colour.matrix.code_point();

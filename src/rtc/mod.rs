@@ -13,7 +13,8 @@
 //! ```
 //! use std::time::{Duration, Instant};
 //! use direct264::rtc::{KeyframeGate, MAX_QUEUE_AGE, RateGlue, RtpClock, may_encode};
-//! use direct264::{Bitrate, Encoder, Frame, Pixels};
+//! use direct264::frame::Pixels;
+//! use direct264::{Bitrate, Encoder, Frame};
 //!
 //! struct Sender<E> {
 //!     encoder: E,

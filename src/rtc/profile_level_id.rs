@@ -12,8 +12,9 @@ use crate::level::Level;
 ///
 /// ```
 /// use direct264::rtc::ProfileLevelId;
-/// use direct264::{Bitrate, EncoderConfig, FrameRate, FrameSize, Level, Profile};
-/// # fn main() -> Result<(), direct264::ConfigError> {
+/// use direct264::config::{Level, Profile};
+/// use direct264::{Bitrate, EncoderConfig, FrameRate, FrameSize};
+/// # fn main() -> Result<(), direct264::error::ConfigError> {
 /// let config = EncoderConfig::new(FrameSize::new(1920, 1080)?, FrameRate::hz(60)?, Bitrate::from_mbps(6)?);
 /// let ours = ProfileLevelId::for_config(&config);
 /// assert_eq!(ours.to_string(), "42e02a");

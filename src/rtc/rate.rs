@@ -22,7 +22,7 @@ pub struct RateChange {
 /// ```
 /// use direct264::Bitrate;
 /// use direct264::rtc::RateGlue;
-/// # fn main() -> Result<(), direct264::ConfigError> {
+/// # fn main() -> Result<(), direct264::error::ConfigError> {
 /// let opened_with = Bitrate::from_mbps(2)?;
 /// let mut rate = RateGlue::new(opened_with, Bitrate::from_kbps(150)?, Bitrate::from_mbps(6)?);
 /// // 85 % of it is within 8 % of what is in force.

@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use d264_double::Stage;
+use direct264::config::{BackOff, CallForm, CallLimits, FailoverConfig, NvencConfig};
+use direct264::error::Unavailable;
 use direct264::{
-    BackOff, Backend, BackendOrder, CallForm, CallLimits, Encoder, EncoderConfig, Event, EventKind,
-    FailoverConfig, FailoverEncoder, FrameSize, NvencConfig, OwnedAccessUnit, Picture, Reason, Timestamp,
-    Unavailable, open,
+    Backend, BackendOrder, Encoder, EncoderConfig, Event, EventKind, FailoverEncoder, FrameSize,
+    OwnedAccessUnit, Picture, Reason, Timestamp, open,
 };
 
 use super::picture::{Camera, psnr};
@@ -139,8 +140,8 @@ impl Ended {
         let mut told: Vec<(u64, Backend)> = Vec::new();
         let mut on = self.units.first().map(|unit| unit.backend);
         let switches = self.events.iter().filter_map(|event| match &event.kind {
-            EventKind::FellBack { to, .. } => Some((event.frame, *to)),
-            EventKind::Restored { .. } => Some((event.frame, event.backend)),
+            EventKind::FellBack { to, .. } => Some((event.frame_id.0, *to)),
+            EventKind::Restored { .. } => Some((event.frame_id.0, event.backend)),
             _ => None,
         });
         for (frame, to) in switches.filter(|&(frame, _)| frame > 0 && frame < self.units.len() as u64) {
@@ -171,7 +172,7 @@ pub fn assert_decodable(ended: &[Ended], floor_db: f64, what: &str) {
 }
 
 pub fn words(events: &[Event]) -> Vec<&'static str> {
-    events.iter().map(|event| event.kind.word()).collect()
+    events.iter().map(|event| event.kind.as_str()).collect()
 }
 
 /// Why the stream fell back, each time.

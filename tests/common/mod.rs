@@ -20,11 +20,12 @@ use std::time::Duration;
 
 use d264_double::Double;
 use device::{Fed, Takes};
+use direct264::config::{CallForm, CallLimits, NvencConfig};
 use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
-    Bitrate, CallForm, CallLimits, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, NvencConfig,
-    OwnedAccessUnit, Picture, PixelFormat, Timestamp,
+    Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, OwnedAccessUnit, Picture, PixelFormat,
+    Timestamp,
 };
 
 pub fn size(width: u32, height: u32) -> FrameSize {

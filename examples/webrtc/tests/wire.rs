@@ -8,7 +8,7 @@ use std::net::{TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use common::{Server, ask, ask_as, get, post};
-use direct264::Level;
+use direct264::config::Level;
 use direct264::annexb::{NalKind, nals};
 use direct264::rtc::ProfileLevelId;
 use serde_json::json;

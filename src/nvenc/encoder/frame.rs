@@ -270,7 +270,7 @@ impl NvencEncoder {
             qp < u32::from(QpRange::MAX_QP + 1) && qp + 1 >= u32::from(self.config.settings.qp_range.max());
         self.window.push(bytes);
         if let Some(unmet) = self.window.newly_unmet(is_coarsest) {
-            self.events.note(self.frames, Backend::Nvenc, unmet);
+            self.events.note(FrameId(self.frames), Backend::Nvenc, unmet);
         }
     }
 
