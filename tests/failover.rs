@@ -9,9 +9,11 @@ use std::time::Instant;
 use common::live::{
     Live, PATIENCE, assert_decodable, fallbacks, hasty, ms, patient, small, wait_for_the_ends, words,
 };
-use common::{config, encode, picture, size};
+use common::{config, decode, encode, picture, size};
 use d264_double::{Double, threads};
 use direct264::config::{BackOff, CallForm, CallLimits, FailoverConfig, NvencConfig};
+use direct264::error::FrameError;
+use direct264::nvenc::PixelsMut;
 use direct264::{
     Backend, BackendOrder, Bitrate, Encoder, Error, Event, EventKind, Frame, FrameRate, Picture, PixelFormat,
     QpRange, Reason, Timestamp, open,
@@ -571,4 +573,39 @@ fn settings_that_are_refused_are_tried_in_order_of_which_each_asks_for_less() {
     assert_eq!(stage.report().calls("nvEncInitializeEncoder"), 2);
     drop(live);
     stage.assert_clean_soon("settings refused once");
+}
+
+#[test]
+fn a_lent_frame_survives_the_backend_that_lent_it() {
+    let stage = Double::get().load();
+    let mut encoder = open(&hasty(), &BackendOrder::auto()).unwrap().encoder;
+    let camera = picture::Camera::new(small());
+    let mut units = Vec::new();
+    for number in 0..6 {
+        let mut lent = encoder.lend(PixelFormat::I420).unwrap();
+        let PixelsMut::I420 { y, u, v } = lent.pixels_mut() else { panic!("as was asked for") };
+        let pixels = camera.i420(number);
+        let mut from = &pixels[..];
+        for (plane, width, height) in [(y, 160, 96), (u, 80, 48), (v, 80, 48)] {
+            for row in plane.bytes.chunks_mut(plane.stride_bytes).take(height) {
+                let (this, rest) = from.split_at(width);
+                row[..width].copy_from_slice(this);
+                from = rest;
+            }
+        }
+        if number == 5 {
+            stage.set("FAULT=nvEncEncodePicture:1=20");
+        }
+        units
+            .push(encoder.encode_lent(lent, Timestamp(i64::from(number)), Picture::Auto).unwrap().to_owned());
+    }
+    let last = &units[5];
+    assert_eq!((last.backend, last.is_idr, last.timestamp), (Backend::OpenH264, true, Timestamp(5)));
+    let shown = decode::openh264(units[5..].iter().map(|unit| &unit.bytes[..]));
+    assert!(picture::psnr(&shown[0], &camera.i420(5)) > 30.0);
+    // openh264 lends nothing; with the hardware back, frames are lent again.
+    let not_lent = encoder.lend(PixelFormat::I420).unwrap_err();
+    assert!(matches!(not_lent, Error::Frame(FrameError::NotLent { .. })));
+    drop(encoder);
+    stage.assert_clean_soon("lent frames behind the failover encoder");
 }

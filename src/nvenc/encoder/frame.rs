@@ -140,19 +140,19 @@ impl NvencEncoder {
             upload: converted.elapsed(),
             ..StageTimes::default()
         };
-        Ok(self.in_slot(slot, staging, frame.timestamp(), times, start))
+        self.slots[slot] = SlotMemory::Here(Arc::clone(&staging));
+        Ok(self.brought(slot, staging, frame.timestamp(), times, start))
     }
 
     /// A picture that is in the page-locked memory of a slot.
-    pub(super) fn in_slot(
-        &mut self,
+    pub(super) fn brought(
+        &self,
         slot: usize,
         staging: Arc<Staging>,
         timestamp: Timestamp,
         times: StageTimes,
         start: Instant,
     ) -> Brought {
-        self.slots[slot] = SlotMemory::Here(Arc::clone(&staging));
         let origin = Origin::Host(self.config.size());
         Brought { source: Source::Staged(staging), flying: Flying { slot, origin, timestamp, times, start } }
     }
