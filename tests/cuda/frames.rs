@@ -12,13 +12,13 @@ use cudarc::driver::{DevicePtr, result};
 
 use crate::common::device::{Device, DevicePicture, frame, nv12};
 use crate::common::live::PATIENCE;
-use crate::common::{config, picture, size};
+use crate::common::{LIMITS, config, picture, size, within};
 use d264_double::{Double, Stage, passed_as_child};
 use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
-    Backend, CallForm, CallLimits, Colour, CudaImage, Encoder, EncoderConfig, Error, Frame, FrameError,
-    FrameSize, Matrix, NvencConfig, Picture, PixelFormat, Range, Reason, RgbOrder, Timestamp,
+    Backend, CallForm, Colour, CudaImage, Encoder, EncoderConfig, Error, Frame, FrameError, FrameSize,
+    Matrix, NvencConfig, Picture, PixelFormat, Range, Reason, RgbOrder, Timestamp,
 };
 
 fn stage(settings: &str) -> Stage {
@@ -412,9 +412,8 @@ fn a_gpu_that_never_gets_there_is_waited_for_with_a_limit_and_until_it_does_its_
     place.write(&device, pixels);
     device.stream.synchronize().unwrap();
     let limit = Duration::from_millis(300);
-    let form = CallForm::Bounded(CallLimits::DEFAULT.first(limit));
     let mut encoder =
-        OpenH264Encoder::new(&config(size, 30, 1_000).nvenc(NvencConfig::new().form(form))).unwrap();
+        OpenH264Encoder::new(&config(size, 30, 1_000).nvenc(within(LIMITS.first(limit)))).unwrap();
     let late = FrameError::TimedOut { call: "cuStreamQuery", limit };
     stage.set("FAULT=cuStreamQuery:*=600");
     let asked = || stage.report().calls("cuPointerGetAttributes");
@@ -452,7 +451,7 @@ fn a_gpu_that_never_gets_there_is_waited_for_with_a_limit_and_until_it_does_its_
 /// Who opens at the same time may retain a context twice, and then lets go of one.
 #[test]
 fn a_context_that_several_threads_enter_first_is_given_back_as_often_as_it_was_retained() {
-    let stage = stage("FAULT=cuDevicePrimaryCtxRetain:*=hang50");
+    let stage = stage("FAULT=cuDevicePrimaryCtxRetain:*=hang300");
     let size = size(320, 240);
     let calls = |name| stage.report().calls(name);
     let taken = || calls("cuDevicePrimaryCtxRetain") - calls("cuDevicePrimaryCtxRelease");
@@ -517,7 +516,7 @@ fn contexts_and_streams_of_cudarc_say_which_gpu_encodes_and_what_it_waits_for() 
     let gpu = direct264::GpuChoice::of_context(&device.context);
     assert_eq!(gpu, direct264::GpuChoice::Index(0));
     let own = device.context.new_stream().unwrap();
-    for form in [CallForm::default(), CallForm::Direct] {
+    for form in [CallForm::Bounded(LIMITS), CallForm::Direct] {
         let config = config(size, 30, 1_000).nvenc(NvencConfig::new().form(form).gpu(gpu));
         let expected = from_host(&config, PixelFormat::Nv12, &pictures);
         // Of the default stream, too, the encoder waits for what is there: it copies late, and the double would tell.

@@ -8,7 +8,7 @@ use std::fmt::{Debug, Write as _};
 use std::num::NonZeroU8;
 use std::sync::{Mutex, PoisonError};
 
-use crate::common::live::{Live, hasty};
+use crate::common::live::{Live, eager};
 use crate::common::{config, encode_run, size};
 use d264_double::{Double, Stage, passed_as_child};
 use direct264::{Backend, Bitrate, Encoder, FailoverConfig, FrameId, Order, QpRange, open};
@@ -106,7 +106,7 @@ fn what_happens_to_a_stream_is_logged_with_its_figures() {
 }
 
 fn a_stream_that_fails_and_returns(stage: &Stage) {
-    let mut live = Live::open(&hasty());
+    let mut live = Live::open(&eager());
     let lines = take();
     assert_logged(
         &lines,
@@ -163,11 +163,11 @@ fn a_stream_that_fails_and_returns(stage: &Stage) {
 fn who_is_not_had(stage: &Stage) {
     // What is there and fails is a warning.
     stage.set("SESSIONS=0");
-    drop(open(&hasty().failover(FailoverConfig::new().retry(None)), &Order::auto()).unwrap());
+    drop(open(&eager().failover(FailoverConfig::new().retry(None)), &Order::auto()).unwrap());
     let full = ["backend=\"nvenc\"", "reason=\"session_limit\"", "nvEncOpenEncodeSessionEx"];
     assert_logged(&take(), Level::WARN, "encoder passed over", NOT_HAD, &full);
     stage.set("SESSIONS=");
-    drop(open(&hasty().threads(NonZeroU8::new(8)), &Order::auto()).unwrap());
+    drop(open(&eager().threads(NonZeroU8::new(8)), &Order::auto()).unwrap());
     let threads = ["backend=\"openh264\"", "reason=\"unsupported_setting\""];
     assert_logged(&take(), Level::WARN, "encoder cannot stand in", NOT_HAD, &threads);
     // What is not there is none.

@@ -4,22 +4,13 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use crate::common::live::{Live, PATIENCE, hasty, ms, patient, words};
-use crate::common::size;
+use crate::common::live::{Live, PATIENCE, eager, ms, patient, words};
+use crate::common::{size, unhurried};
 use d264_double::{Double, passed_as_child};
-use direct264::{
-    BackOff, Backend, CallForm, CallLimits, Encoder, EncoderConfig, FailoverConfig, GpuChoice, NvencConfig,
-    Reason,
-};
+use direct264::{BackOff, Backend, Encoder, FailoverConfig, GpuChoice, Reason};
 
 const STREAMS: usize = 32;
 const SESSIONS: usize = 3;
-
-/// Without haste: on a busy machine an opening takes longer than a driver that hangs is waited for elsewhere.
-fn unhurried() -> EncoderConfig {
-    let limits = CallLimits::DEFAULT.open(PATIENCE).first(PATIENCE).rest(PATIENCE);
-    hasty().nvenc(NvencConfig::new().form(CallForm::Bounded(limits)))
-}
 
 /// Encodes with all until as many are on the hardware; which ones these are.
 fn settle(streams: &mut [Option<Live>], on_hardware: usize) -> Vec<usize> {
@@ -46,7 +37,7 @@ fn thirty_two_streams_share_three_sessions_in_the_order_of_their_coming() {
     let stage = Double::get().load();
     stage.set(&format!("SESSIONS={SESSIONS}"));
     // Nobody tries by the clock: whoever returns was called because a session had ended.
-    let config = unhurried().failover(patient());
+    let config = eager().failover(patient());
     let mut streams: Vec<Option<Live>> = (0..STREAMS).map(|_| Some(Live::open(&config))).collect();
     for live in streams.iter().flatten().skip(SESSIONS) {
         assert_eq!(live.passed_over[0].reason, Reason::SessionLimit);
@@ -72,7 +63,7 @@ fn thirty_two_streams_share_three_sessions_in_the_order_of_their_coming() {
 fn a_session_that_fails_makes_room_for_the_first_who_waits() {
     let stage = Double::get().load();
     stage.set("SESSIONS=1");
-    let config = unhurried().failover(patient());
+    let config = eager().failover(patient());
     let mut streams: Vec<Option<Live>> = (0..3).map(|_| Some(Live::open(&config))).collect();
     assert_eq!(settle(&mut streams, 1), [0]);
     stage.set("FAULT=nvEncEncodePicture:1=20");
@@ -87,7 +78,7 @@ fn a_session_that_fails_makes_room_for_the_first_who_waits() {
 fn who_changes_its_session_for_another_one_does_not_lose_the_slot_to_who_waits() {
     let stage = Double::get().load();
     stage.set("SESSIONS=1");
-    let config = unhurried().failover(patient());
+    let config = eager().failover(patient());
     let mut streams: Vec<Option<Live>> = (0..3).map(|_| Some(Live::open(&config))).collect();
     assert_eq!(settle(&mut streams, 1), [0]);
     for (width, height) in [(192, 112), (320, 192), (336, 208), (352, 288)] {
@@ -120,9 +111,7 @@ fn thirty_two_streams_share_what_three_gpus_have() {
     let stage = Double::get().load();
     stage.set("GPU_SESSIONS=2");
     for gpu in [GpuChoice::Any, GpuChoice::Spread] {
-        let limits = CallLimits::DEFAULT.open(PATIENCE).first(PATIENCE).rest(PATIENCE);
-        let nvenc = NvencConfig::new().form(CallForm::Bounded(limits)).gpu(gpu);
-        let config = hasty().nvenc(nvenc).failover(patient());
+        let config = eager().nvenc(unhurried().gpu(gpu)).failover(patient());
         let mut streams: Vec<Option<Live>> = (0..STREAMS).map(|_| Some(Live::open(&config))).collect();
         assert_eq!(settle(&mut streams, 6), [0, 1, 2, 3, 4, 5]);
         let mut on_hardware: VecDeque<usize> = (0..6).collect();
@@ -144,7 +133,7 @@ fn slots_that_other_processes_free_are_found_by_the_clock_one_after_the_other() 
     let stage = Double::get().load();
     stage.set("SESSIONS=0");
     let back_off = BackOff::new(ms(5), ms(20)).unwrap();
-    let config = unhurried().failover(FailoverConfig::new().retry(Some(back_off)));
+    let config = eager().failover(FailoverConfig::new().retry(Some(back_off)));
     let mut streams: Vec<Option<Live>> = (0..4).map(|_| Some(Live::open(&config))).collect();
     assert!(settle(&mut streams, 0).is_empty());
     stage.set("SESSIONS=2");
@@ -157,7 +146,7 @@ fn slots_that_other_processes_free_are_found_by_the_clock_one_after_the_other() 
 fn who_waits_and_is_dropped_does_not_hold_the_others_up() {
     let stage = Double::get().load();
     stage.set("SESSIONS=1");
-    let config = unhurried().failover(patient());
+    let config = eager().failover(patient());
     let mut streams: Vec<Option<Live>> = (0..4).map(|_| Some(Live::open(&config))).collect();
     streams[1] = None;
     streams[0] = None;

@@ -7,13 +7,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::common::live::{Ended, Live, assert_decodable, fallbacks, hasty, small, wait_for_the_ends, words};
+use crate::common::live::{
+    Ended, Live, assert_decodable, eager, fallbacks, hasty, small, wait_for_the_ends, words,
+};
 use crate::common::pixels::{Where, is_ours};
 use crate::common::size;
 use d264_double::{Double, Stage};
-use direct264::{
-    Backend, Bitrate, CallForm, Encoder, EncoderConfig, FrameRate, NvencConfig, Picture, Reason,
-};
+use direct264::{Backend, Bitrate, CallForm, Encoder, FrameRate, NvencConfig, Picture, Reason};
 
 /// One case of so many is tried where not all of them are: each function has six at most, so that over the functions each
 /// fault has its turn.
@@ -47,9 +47,10 @@ const DIRECT: Kind = Kind { is_direct: true, ..BOUNDED };
 const FROM_DEVICE: Kind = Kind { pixels: Where::Device, ..BOUNDED };
 
 impl Kind {
-    fn open(self) -> Live {
+    /// Opens a stream that gives up a call that hangs, or one that leaves each call its time.
+    fn open(self, hangs: bool) -> Live {
         // What a session holds without being opened anew.
-        let mut config: EncoderConfig = hasty().max_size(size(176, 144));
+        let mut config = if hangs { hasty() } else { eager() }.max_size(size(176, 144));
         if self.is_direct {
             config = config.nvenc(NvencConfig::new().form(CallForm::Direct));
         }
@@ -58,7 +59,7 @@ impl Kind {
 }
 
 /// Lives through one phase; the first one makes the stream.
-fn live_through(stage: &Stage, kind: Kind, phase: Phase, live: &mut Option<Live>) {
+fn live_through(stage: &Stage, kind: Kind, phase: Phase, hangs: bool, live: &mut Option<Live>) {
     match (phase, live) {
         (Phase::FirstFrame, Some(live)) => live.frames(1),
         (Phase::MidStream, Some(live)) => {
@@ -84,7 +85,7 @@ fn live_through(stage: &Stage, kind: Kind, phase: Phase, live: &mut Option<Live>
             live.frames(1);
         }
         (Phase::End, live) => drop(live.take().map(|live| end(stage, live))),
-        (_, live) => *live = Some(kind.open()),
+        (_, live) => *live = Some(kind.open(hangs)),
     }
 }
 
@@ -100,14 +101,14 @@ fn end(stage: &Stage, live: Live) -> Ended {
 /// The functions that are called in a phase where nothing goes wrong.
 fn calls(stage: &Stage, kind: Kind, phase: Phase) -> BTreeSet<String> {
     // What is called once in a process is not part of it.
-    drop(kind.open());
+    drop(kind.open(false));
     stage.reset();
     stage.set("TRACE=100000");
     let mut live = None;
     let mut calls = BTreeSet::new();
     for now in LIFE.into_iter().chain([Phase::End]) {
         let before = stage.report().trace().len();
-        live_through(stage, kind, now, &mut live);
+        live_through(stage, kind, now, false, &mut live);
         if now == phase {
             calls = stage.report().trace().into_iter().skip(before).map(|(name, _)| name).collect();
         }
@@ -158,7 +159,7 @@ fn check(stage: &Stage, kind: Kind, phase: Phase, function: &str, fault: &str) -
         if now == phase {
             set_fault();
         }
-        live_through(stage, kind, now, &mut live);
+        live_through(stage, kind, now, fault == "hang", &mut live);
     }
     let mut live = live.unwrap();
     if phase == Phase::End {

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use crate::common::live::{Live, PATIENCE, hasty, ms};
+use crate::common::live::{Live, PATIENCE, eager, ms};
 use crate::common::{config, encode_run, size};
 use d264_double::{Double, Stage};
 use direct264::{
@@ -80,7 +80,7 @@ fn in_force(stage: &Stage) -> Value {
 /// With a stand-in that is opened when it is needed, and with a warm one.
 fn both_stand_ins(what: &str, test: impl Fn(&Stage, FailoverConfig, &str)) {
     let stage = Double::get().load();
-    let retry = Some(BackOff::new(ms(100), ms(100)).unwrap());
+    let retry = Some(BackOff::new(ms(5), ms(40)).unwrap());
     for is_warm in [false, true] {
         stage.reset();
         let what = format!("{what}, warm: {is_warm}");
@@ -89,20 +89,26 @@ fn both_stand_ins(what: &str, test: impl Fn(&Stage, FailoverConfig, &str)) {
     }
 }
 
+/// The hardware fails, and opens no session until the fault is taken back.
 fn fail(stage: &Stage, live: &mut Live) {
-    stage.set("FAULT=nvEncEncodePicture:1=20");
+    stage.set("FAULT=nvEncEncodePicture:1=20;nvEncOpenEncodeSessionEx:*=20");
     live.frames(1);
+}
+
+fn come_back(stage: &Stage, live: &mut Live) {
+    stage.set("FAULT=");
+    live.frames_until(Backend::Nvenc);
 }
 
 #[test]
 fn rates_and_quantisers_survive_the_way_to_software_and_back() {
     both_stand_ins("there and back", |stage, failover, what| {
-        let mut live = Live::open(&hasty().failover(failover));
+        let mut live = Live::open(&eager().failover(failover));
         live.frames(2);
         COARSE.set(&mut live.encoder);
         fail(stage, &mut live);
         COARSE.assert_in_software(&mut live, what);
-        live.frames_until(Backend::Nvenc);
+        come_back(stage, &mut live);
         COARSE.assert_on_hardware(stage, &live, what);
 
         FINE.set(&mut live.encoder);
@@ -111,7 +117,7 @@ fn rates_and_quantisers_survive_the_way_to_software_and_back() {
         FINE.assert_in_software(&mut live, what);
         COARSE.set(&mut live.encoder);
         COARSE.assert_in_software(&mut live, what);
-        live.frames_until(Backend::Nvenc);
+        come_back(stage, &mut live);
         COARSE.assert_on_hardware(stage, &live, what);
         live.end().assert_whole(what);
     });
@@ -120,11 +126,12 @@ fn rates_and_quantisers_survive_the_way_to_software_and_back() {
 #[test]
 fn what_is_set_while_the_hardware_lies_ready_holds_there() {
     both_stand_ins("set while it lies ready", |stage, failover, what| {
-        let mut live = Live::open(&hasty().failover(failover));
+        let mut live = Live::open(&eager().failover(failover));
         live.frames(2);
         let encoded = || stage.report().calls("nvEncUnlockBitstream");
         let before = encoded();
         fail(stage, &mut live);
+        stage.set("FAULT=");
         // It has encoded a picture of its own, and waits for the next frame.
         let deadline = Instant::now() + PATIENCE;
         while encoded() == before {
@@ -148,7 +155,7 @@ fn what_is_set_while_the_hardware_lies_ready_holds_there() {
 #[test]
 fn the_frame_rate_that_was_set_before_the_switch_shares_out_the_bits_in_software() {
     both_stand_ins("the frame rate", |stage, failover, what| {
-        let mut live = Live::open(&hasty().failover(failover.retry(None)));
+        let mut live = Live::open(&eager().failover(failover.retry(None)));
         live.encoder.set_bitrate(Bitrate::from_kbps(120).unwrap()).unwrap();
         live.frames(2);
         live.encoder.set_frame_rate(FrameRate::hz(10).unwrap()).unwrap();

@@ -4,16 +4,16 @@
 
 use std::num::{NonZeroU8, NonZeroU32};
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::common::device::{self, Device, DevicePicture};
-use crate::common::live::small;
-use crate::common::{config, encode_run, picture, size};
+use crate::common::live::{PATIENCE, ms, small};
+use crate::common::{LIMITS, config, encode_run, picture, size, within};
 use d264_double::{Double, Stage, with_each_fault_as_child};
 use direct264::nvenc::NvencEncoder;
 use direct264::{
-    Bitrate, CallForm, CallLimits, CudaImage, Encoder, EncoderConfig, Error, Frame, FrameId, NvencConfig,
-    Picture, Pipeline, PixelFormat, Reason, RgbOrder, Timestamp,
+    Bitrate, CallForm, CudaImage, Encoder, EncoderConfig, Error, Frame, FrameId, NvencConfig, Picture,
+    Pipeline, PixelFormat, Reason, RgbOrder, Timestamp,
 };
 
 /// What a session does from its opening to its end, with frames in host memory.
@@ -82,10 +82,8 @@ impl OnDevice {
 
 fn forms() -> [EncoderConfig; 2] {
     let keeping = NvencConfig::new().reference_frames(NonZeroU8::new(4).unwrap());
-    let long = Duration::from_secs(20);
-    let limits = CallLimits::DEFAULT.open(long).first(long).rest(long);
     let with = |form| config(small(), 30, 500).nvenc(keeping.clone().form(form));
-    [with(CallForm::Bounded(limits)), with(CallForm::Direct)]
+    [with(CallForm::Bounded(LIMITS)), with(CallForm::Direct)]
 }
 
 fn reason(error: &Error) -> Reason {
@@ -243,9 +241,9 @@ fn fail_each_call(
             }
             assert!(report.violations().is_empty(), "{what}: {:?}", report.violations());
             // What a thread of the session's frees last may be freed a moment after the error is told.
-            let deadline = Instant::now() + Duration::from_secs(20);
+            let deadline = Instant::now() + PATIENCE;
             while stage.report().leaks() != beside && Instant::now() < deadline {
-                std::thread::sleep(Duration::from_millis(1));
+                std::thread::sleep(ms(1));
             }
             assert_eq!(stage.report().leaks(), beside, "{what}");
             stage.set("FAULT=");
@@ -473,9 +471,8 @@ fn an_invalidation_that_hangs_is_given_up_and_named() {
     let stage = Double::get().load();
     stage.reset();
     let [bounded, _] = forms();
-    let limits = CallLimits::DEFAULT.first(Duration::from_secs(20)).rest(Duration::from_millis(300));
-    let keeping = NvencConfig::new().reference_frames(NonZeroU8::new(4).unwrap());
-    let mut encoder = NvencEncoder::new(&bounded.nvenc(keeping.form(CallForm::Bounded(limits)))).unwrap();
+    let keeping = within(LIMITS.rest(ms(400))).reference_frames(NonZeroU8::new(4).unwrap());
+    let mut encoder = NvencEncoder::new(&bounded.nvenc(keeping)).unwrap();
     encode_run(&mut encoder, 0, 3);
     stage.set("FAULT=nvEncInvalidateRefFrames:1=hang");
     match encoder.invalidate(FrameId(2)..=FrameId(2)).unwrap_err() {

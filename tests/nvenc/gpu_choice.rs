@@ -2,15 +2,13 @@
 //! a driver lists its GPUs once.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
-use crate::common::{config, encode_run, size};
+use crate::common::{config, encode_run, size, unhurried};
 use d264_double::as_child;
 use direct264::nvenc::NvencEncoder;
-use direct264::{
-    Backend, Encoder, EncoderConfig, Error, GpuChoice, GpuUuid, NvencConfig, Order, Reason, open,
-};
+use direct264::{Backend, Encoder, EncoderConfig, Error, GpuChoice, GpuUuid, Order, Reason, open};
 
 fn on(gpu: GpuChoice) -> EncoderConfig {
-    config(size(320, 240), 30, 500).nvenc(NvencConfig::new().gpu(gpu))
+    config(size(320, 240), 30, 500).nvenc(unhurried().gpu(gpu))
 }
 
 /// Runs a test as a child with these GPUs; false in the child.

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::common::device::Device;
-use crate::common::{config, encode_run, picture, size};
+use crate::common::{config, encode_run, picture, size, unhurried};
 use d264_double::Double;
 use direct264::nvenc::NvencEncoder;
 use direct264::{
@@ -123,7 +123,7 @@ fn a_driver_that_forgets_no_references_gives_an_idr() {
     for config in forms() {
         stage.reset();
         stage.set("WITHOUT=nvEncInvalidateRefFrames");
-        let keeping = config.nvenc(NvencConfig::new().reference_frames(4.try_into().unwrap()));
+        let keeping = config.nvenc(unhurried().reference_frames(4.try_into().unwrap()));
         let mut encoder = NvencEncoder::new(&keeping).unwrap();
         encode_run(&mut encoder, 0, 3);
         assert_eq!(encoder.invalidate(FrameId(2)..=FrameId(2)).unwrap(), Recovery::Idr);

@@ -5,13 +5,16 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use crate::common::device::{Device, DevicePicture};
-use crate::common::{config, decode, encode, encode_run, picture, size, sps, stream};
+use crate::common::live::{PATIENCE, ms};
+use crate::common::{
+    LIMITS, config, decode, encode, encode_run, picture, size, sps, stream, unhurried, within,
+};
 use d264_double::{Double, Stage};
 use direct264::nvenc::{NvencEncoder, PixelsMut, Version, probe, probe_within};
 use direct264::{
-    Bitrate, CallForm, CallLimits, Colour, Encoder, EncoderConfig, Error, EventKind, Frame, FrameError,
-    FrameRate, GpuChoice, IntraRefresh, Matrix, MultiPass, NvencConfig, NvencPreset, OwnedAccessUnit,
-    Picture, PixelFormat, Profile, QpRange, Range, Reason, RgbOrder, Timestamp,
+    Bitrate, CallForm, Colour, Encoder, EncoderConfig, Error, EventKind, Frame, FrameError, FrameRate,
+    GpuChoice, IntraRefresh, Matrix, MultiPass, NvencConfig, NvencPreset, OwnedAccessUnit, Picture,
+    PixelFormat, Profile, QpRange, Range, Reason, RgbOrder, Timestamp,
 };
 
 fn stage(settings: &str) -> Stage {
@@ -42,7 +45,7 @@ fn direct(config: EncoderConfig) -> EncoderConfig {
 
 /// Waits until a thread that was given up reads nothing of the test's any more.
 fn until_sessions_have_ended(stage: &Stage, who: &str) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + PATIENCE;
     let left = || {
         let report = stage.report();
         report.calls("nvEncOpenEncodeSessionEx") - report.calls("nvEncDestroyEncoder")
@@ -165,7 +168,7 @@ fn a_session_limit_is_told_and_over_when_a_session_ends() {
 #[test]
 fn a_gpu_is_chosen_by_index_or_uuid_and_one_that_is_not_there_is_no_gpu() {
     let _stage = stage("");
-    let with = |gpu| small().nvenc(NvencConfig::new().gpu(gpu));
+    let with = |gpu| small().nvenc(unhurried().gpu(gpu));
     let encoder = open(&with(GpuChoice::Index(0)));
     let uuid = encoder.gpu_uuid().unwrap();
     assert_eq!(open(&with(GpuChoice::Uuid(uuid))).gpu_index(), 0);
@@ -418,7 +421,7 @@ fn every_setting_opens_and_encodes_on_either_thread() {
         .vbv_percent(NonZeroU32::new(300).unwrap())
         .intra_refresh(Some(IntraRefresh::new(30, 10).unwrap()));
     for profile in [Profile::ConstrainedBaseline, Profile::Main, Profile::High] {
-        for form in [CallForm::default(), CallForm::Direct] {
+        for form in [CallForm::Bounded(LIMITS), CallForm::Direct] {
             let config = config(size(640, 360), 30, 1_000).profile(profile).nvenc(nvenc.clone().form(form));
             let mut encoder = open(&config);
             let units = encode_run(&mut encoder, 0, 4);
@@ -445,8 +448,8 @@ fn a_busy_driver_is_asked_again() {
 #[test]
 fn a_call_that_hangs_costs_the_limit_and_the_session_and_nothing_else() {
     let stage = stage("");
-    let limits = CallLimits::DEFAULT.first(Duration::from_secs(2)).rest(Duration::from_millis(150));
-    let config = small().nvenc(NvencConfig::new().form(CallForm::Bounded(limits)));
+    let limits = LIMITS.first(ms(1_500)).rest(ms(300));
+    let config = small().nvenc(within(limits));
     // A frame in device memory waits for what writes it, so that its limit is always the first.
     let limits_of = |is_on_device| if is_on_device { limits.first } else { limits.rest };
     let calls = [
@@ -478,11 +481,11 @@ fn a_call_that_hangs_costs_the_limit_and_the_session_and_nothing_else() {
             other => panic!("{other:?}"),
         }
         let (took, limit) = (start.elapsed(), limits_of(is_on_device));
-        assert!(took >= limit && took < limit + Duration::from_secs(1), "{call}: {took:?}");
+        assert!(took >= limit && took < PATIENCE, "{call}: {took:?}");
         assert!(matches!(encoder.encode(&frame, Picture::Auto).unwrap_err(), Error::Driver(_)));
         let start = Instant::now();
         drop(encoder);
-        assert!(start.elapsed() < Duration::from_millis(500), "{call}: the end waits");
+        assert!(start.elapsed() < limits.first, "{call}: the end waits");
         // The next session is not held up.
         encode_run(&mut open(&config), 0, 2);
         // The call comes back after all: what it held is given back then, on its own thread.
@@ -496,8 +499,7 @@ fn a_call_that_hangs_costs_the_limit_and_the_session_and_nothing_else() {
 #[test]
 fn an_opening_that_hangs_is_given_up_and_told_by_the_call_or_the_one_it_was_on_the_way_to() {
     let stage = stage("");
-    let limits = CallLimits::DEFAULT.open(Duration::from_millis(300));
-    let config = small().nvenc(NvencConfig::new().form(CallForm::Bounded(limits)));
+    let config = small().nvenc(within(LIMITS.open(ms(400))));
     for (call, told) in [
         ("cuDeviceGetCount", "cuInit"),
         ("cuDevicePrimaryCtxRetain", "nvEncOpenEncodeSessionEx"),
@@ -532,8 +534,7 @@ fn an_opening_that_hangs_is_given_up_and_told_by_the_call_or_the_one_it_was_on_t
 #[test]
 fn a_first_picture_that_hangs_is_told_by_the_call_or_the_one_it_was_on_the_way_to() {
     let stage = stage("");
-    let limits = CallLimits::DEFAULT.first(Duration::from_millis(300));
-    let config = small().nvenc(NvencConfig::new().form(CallForm::Bounded(limits)));
+    let config = small().nvenc(within(LIMITS.first(ms(400))));
     for (call, told) in [
         ("cuMemAllocPitch", "nvEncMapInputResource"),
         ("nvEncRegisterResource", "nvEncMapInputResource"),
@@ -557,7 +558,7 @@ fn a_first_picture_that_hangs_is_told_by_the_call_or_the_one_it_was_on_the_way_t
 #[test]
 fn a_probe_that_hangs_is_given_up_with_what_it_found() {
     let stage = stage("");
-    let limit = Duration::from_millis(300);
+    let limit = ms(400);
     for (call, gpus) in [("cuDeviceGetCount", 0), ("cuDevicePrimaryCtxRetain", 1), ("nvEncGetEncodeCaps", 1)]
     {
         let released = || stage.report().calls("cuDevicePrimaryCtxRelease");
@@ -565,19 +566,19 @@ fn a_probe_that_hangs_is_given_up_with_what_it_found() {
         stage.set(&format!("FAULT={call}:1=hang"));
         let start = Instant::now();
         let found = probe_within(limit);
-        assert!(start.elapsed() >= limit && start.elapsed() < limit + Duration::from_secs(2), "{call}");
+        assert!(start.elapsed() >= limit && start.elapsed() < PATIENCE, "{call}");
         assert_eq!(found.encoder().unwrap_err().reason, Reason::TimedOut, "{call}");
         assert!(found.cuda.is_some() && found.api.is_some(), "{call}");
         assert_eq!(found.gpus.len(), gpus, "{call}");
         // The probe that was given up goes on from there, and comes to its end.
         stage.set("FAULT=");
         while released() == before {
-            assert!(start.elapsed() < Duration::from_secs(10), "{call}");
+            assert!(start.elapsed() < PATIENCE, "{call}");
             std::thread::sleep(Duration::from_millis(5));
         }
         stage.assert_clean_soon(call);
     }
-    assert!(probe_within(Duration::from_secs(10)).encoder().is_ok());
+    assert!(probe_within(PATIENCE).encoder().is_ok());
 }
 
 #[test]

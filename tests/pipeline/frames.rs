@@ -10,9 +10,9 @@ use d264_double::{Double, Stage};
 use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
-    AccessUnit, Bitrate, CallForm, CallLimits, Encoder, EncoderConfig, Error, Event, EventKind, Frame,
-    FrameError, FrameRate, FrameSize, NvencConfig, Order, OwnedAccessUnit, Picture, Pipeline, Pipelined,
-    PixelFormat, QpRange, RgbOrder, Timestamp, open,
+    AccessUnit, Bitrate, CallForm, Encoder, EncoderConfig, Error, Event, EventKind, Frame, FrameError,
+    FrameRate, FrameSize, NvencConfig, Order, OwnedAccessUnit, Picture, Pipeline, Pipelined, PixelFormat,
+    QpRange, RgbOrder, Timestamp, open,
 };
 
 /// One of the two ways to bring frames to an encoder.
@@ -416,9 +416,7 @@ fn the_time_of_a_frame_is_until_it_is_handed_out() {
     let size = size(160, 96);
     let pixels = host_pixels(PixelFormat::Nv12, size, 0);
     let frame = Frame::contiguous(size, PixelFormat::Nv12, &pixels, Timestamp(0)).unwrap();
-    let limits = CallLimits::DEFAULT.first(common::live::PATIENCE);
-    let config = config(size, 30, 500).nvenc(NvencConfig::new().form(CallForm::Bounded(limits)));
-    let mut pipeline = Pipeline::new(open(&config, &Order::auto()).unwrap().encoder);
+    let mut pipeline = Pipeline::new(open(&config(size, 30, 500), &Order::auto()).unwrap().encoder);
     pipeline.submit(&frame, Picture::Auto).unwrap();
     let pause = std::time::Duration::from_millis(30);
     std::thread::sleep(pause);

@@ -10,7 +10,7 @@ use std::time::Instant;
 use crate::common;
 use crate::common::device;
 use crate::common::live::{
-    Ended, PATIENCE, assert_decodable, fallbacks, hasty, ms, small, wait_for_the_ends, words,
+    Ended, PATIENCE, assert_decodable, eager, fallbacks, hasty, ms, small, wait_for_the_ends, words,
 };
 use crate::common::picture::Camera;
 use crate::common::pixels::{Places, Where, is_ours};
@@ -62,9 +62,11 @@ fn timestamp(number: usize) -> Timestamp {
 }
 
 impl Piped {
-    fn open(pixels: Where) -> Self {
+    /// Opens a stream that gives up a call that hangs, or one that leaves each call its time.
+    fn open(pixels: Where, hangs: bool) -> Self {
+        let config = if hangs { hasty() } else { eager() }.max_size(larger());
         Self {
-            pipeline: Pipeline::new(open(&hasty().max_size(larger()), &Order::auto()).unwrap().encoder),
+            pipeline: Pipeline::new(open(&config, &Order::auto()).unwrap().encoder),
             camera: Camera::new(small()),
             places: Places::new(pixels),
             units: Vec::new(),
@@ -158,7 +160,7 @@ fn live_through(phase: Phase, live: &mut Piped) {
 fn calls(stage: &Stage, phase: Phase, pixels: Where) -> BTreeSet<String> {
     stage.reset();
     stage.set("TRACE=100000");
-    let mut live = Piped::open(pixels);
+    let mut live = Piped::open(pixels, false);
     let mut calls = BTreeSet::new();
     for now in LIFE {
         let before = stage.report().trace().len();
@@ -191,7 +193,7 @@ fn check(stage: &Stage, phase: Phase, pixels: Where, function: &str, which: usiz
     let what = format!("{function}:{which}={fault} at {phase:?}, pixels: {pixels:?}");
     stage.reset();
     let set_fault = || stage.set(&format!("FAULT={function}:{which}={fault}"));
-    let mut live = Piped::open(pixels);
+    let mut live = Piped::open(pixels, fault == "hang");
     for now in LIFE {
         if now == phase {
             set_fault();
@@ -253,7 +255,7 @@ fn check_words(live: &Piped, what: &str) {
 
 fn check_phase(phase: Phase, pixels: Where, least_calls: usize) {
     let stage = Double::get().load();
-    drop(Piped::open(pixels));
+    drop(Piped::open(pixels, false));
     let calls = calls(&stage, phase, pixels);
     assert!(calls.len() >= least_calls, "{phase:?}: {calls:?}");
     // It opens sessions, all of whose calls are among those.
@@ -339,7 +341,7 @@ fn a_context_that_dies_costs_the_frames_in_it_and_not_their_order() {
         return;
     }
     let stage = Double::get().load();
-    let mut live = Piped::open(Where::Device);
+    let mut live = Piped::open(Where::Device, false);
     live.frames(3);
     // Frame 2 is in flight; frame 3 comes.
     stage.set("FAULT=nvEncLockBitstream:1=20;cuStreamSynchronize:1=700");
