@@ -7,11 +7,9 @@ mod common;
 use std::num::{NonZeroU8, NonZeroU32};
 
 use common::live::{self, Live, ms, small};
-use common::{config, decode, encode, encode_run, picture, size, stream};
+use common::{LIMITS, config, decode, encode, encode_run, picture, size, stream, within};
 use d264_double::{Double, Stage};
-use direct264::config::{
-    BackOff, CallForm, CallLimits, FailoverConfig, NvencConfig, Profile, TemporalLayers,
-};
+use direct264::config::{BackOff, CallForm, FailoverConfig, NvencConfig, Profile, TemporalLayers};
 use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::pipeline::AccessUnits;
@@ -449,10 +447,9 @@ fn the_failover_encoder_counts_on_over_changes_of_backend_and_knows_whose_frames
     let stage = stage();
     let soon = BackOff::new(ms(5), ms(40)).unwrap();
     // Longer than the double takes on a busy machine, and short enough to wait for.
-    let limits = CallLimits::DEFAULT.open(ms(20_000)).first(ms(20_000)).rest(ms(2_000));
-    let nvenc = NvencConfig::new().reference_frames(NonZeroU8::new(4).unwrap());
+    let nvenc = within(LIMITS.rest(ms(2_000))).reference_frames(NonZeroU8::new(4).unwrap());
     let config = config(small(), 30, 300)
-        .nvenc(nvenc.form(CallForm::Bounded(limits)))
+        .nvenc(nvenc)
         .failover(FailoverConfig::new().warm_software(true).retry(Some(soon)));
     let mut live = Live::open(&config);
     let lost = |first, last| FrameId(first)..=FrameId(last);

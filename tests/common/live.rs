@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use d264_double::Stage;
-use direct264::config::{BackOff, CallForm, CallLimits, FailoverConfig, NvencConfig};
+use direct264::config::{BackOff, CallLimits, FailoverConfig};
 use direct264::error::Unavailable;
 use direct264::{
     Backend, BackendOrder, Encoder, EncoderConfig, Event, EventKind, FailoverEncoder, FrameSize,
@@ -12,22 +12,25 @@ use direct264::{
 
 use super::picture::{Camera, psnr};
 use super::pixels::{Places, Where};
-use super::{config, decode, size, stream};
+use super::{config, decode, size, stream, within};
 
-/// Every wait of a test ends here; nothing is as slow as that.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a test waits for what has to come. No healthy run comes near it, however busy the machine is.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The smallest size that the double's encoder takes, and then some: the tests are many.
 pub fn small() -> FrameSize {
     size(160, 96)
 }
 
-/// A driver that hangs is given up soon, and tried again soon.
+/// The hardware is tried again soon, and has time: for tests in which no call hangs.
+pub fn eager() -> EncoderConfig {
+    let soon = BackOff::new(ms(5), ms(40)).unwrap();
+    config(small(), 30, 300).failover(FailoverConfig::new().retry(Some(soon)))
+}
+
+/// The hardware is tried again soon, and a call that hangs is given up soon.
 pub fn hasty() -> EncoderConfig {
-    let limits = CallLimits::DEFAULT.open(ms(500)).first(ms(400)).rest(ms(300));
-    config(small(), 30, 300)
-        .nvenc(NvencConfig::new().form(CallForm::Bounded(limits)))
-        .failover(FailoverConfig::new().retry(Some(BackOff::new(ms(5), ms(40)).unwrap())))
+    eager().nvenc(within(CallLimits::DEFAULT.open(ms(500)).first(ms(400)).rest(ms(300))))
 }
 
 pub const fn ms(millis: u64) -> Duration {

@@ -19,7 +19,7 @@ use str0m::rtp::Extension;
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 /// Until frames come, on a machine with other things to do.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A viewer without a screen.
 struct Receiver {
