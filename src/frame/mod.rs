@@ -1,4 +1,4 @@
-//! Borrowed pixels, checked when a frame is made: an encoder never reads beyond a plane.
+//! Frames of borrowed pixels. The constructors check every plane, so that an encoder never reads beyond one.
 
 mod cuda;
 #[cfg(feature = "cudarc")]
@@ -19,8 +19,8 @@ pub struct Plane<'a> {
 }
 
 impl<'a> Plane<'a> {
-    /// `bytes` starts with the first row; each row starts `stride_bytes` after the one before. The last row need
-    /// not reach the stride. Whether a row fits is checked when a [`Frame`] is made of it.
+    /// Makes a plane of `bytes`, which start with the first row; each row starts `stride_bytes` after the one before.
+    /// The last row need not reach the stride. The constructors of [`Frame`] check whether the rows fit.
     #[must_use]
     pub const fn new(bytes: &'a [u8], stride_bytes: usize) -> Self {
         Self { bytes, stride_bytes }
@@ -38,7 +38,7 @@ impl<'a> Plane<'a> {
         self.stride_bytes
     }
 
-    /// The first `row_bytes` bytes of row `row`; empty beyond the plane.
+    /// Returns the first `row_bytes` bytes of row `row`; empty beyond the plane.
     pub(crate) fn row(&self, row: usize, row_bytes: usize) -> &'a [u8] {
         let start = row.saturating_mul(self.stride_bytes);
         self.bytes.get(start..start.saturating_add(row_bytes)).unwrap_or_default()
@@ -70,16 +70,16 @@ impl std::fmt::Debug for Plane<'_> {
     }
 }
 
-/// The order of the bytes of a packed RGB pixel, as they lie in memory.
+/// The byte order of a packed RGB pixel in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RgbOrder {
     /// Red, green, blue: 3 bytes.
     Rgb24,
     /// Blue, green, red: 3 bytes.
     Bgr24,
-    /// Red, green, blue, and a byte that is ignored: 4 bytes.
+    /// Red, green, blue, and an ignored byte: 4 bytes.
     Rgba,
-    /// Blue, green, red, and a byte that is ignored: 4 bytes.
+    /// Blue, green, red, and an ignored byte: 4 bytes.
     Bgra,
 }
 
@@ -94,7 +94,7 @@ impl RgbOrder {
     }
 }
 
-/// How the pixels of a frame lie in memory.
+/// The layout of a frame's pixels in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PixelFormat {
@@ -107,7 +107,7 @@ pub enum PixelFormat {
 }
 
 impl PixelFormat {
-    /// Every format of frames in host memory, with the name that the command line knows it by.
+    /// Every format of frames in host memory, with its name on the command line.
     pub const NAMED: [(&'static str, Self); 6] = [
         ("i420", Self::I420),
         ("nv12", Self::Nv12),
@@ -117,7 +117,7 @@ impl PixelFormat {
         ("bgra", Self::Rgb(RgbOrder::Bgra)),
     ];
 
-    /// Bytes of one frame without padding between rows or planes.
+    /// The bytes of one frame without padding between rows or planes.
     #[must_use]
     pub const fn frame_bytes(self, size: FrameSize) -> usize {
         let luma = size.width() as usize * size.height() as usize;
@@ -129,7 +129,7 @@ impl PixelFormat {
     }
 }
 
-/// The planes of a frame.
+/// The pixels of a frame, by layout.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Pixels<'a> {
@@ -146,7 +146,7 @@ pub enum Pixels<'a> {
     Nv12 {
         /// Luma, one byte a pixel.
         y: Plane<'a>,
-        /// Cb and Cr by turns, half width and half height, rounded up.
+        /// Cb and Cr interleaved, half width and half height, rounded up.
         uv: Plane<'a>,
     },
     /// Packed RGB.
@@ -156,12 +156,12 @@ pub enum Pixels<'a> {
         /// The pixels.
         plane: Plane<'a>,
     },
-    /// In CUDA device memory: see [`Frame::cuda`].
+    /// A picture in CUDA device memory: see [`Frame::cuda`].
     Cuda(CudaImage),
 }
 
 impl Pixels<'_> {
-    /// How they lie in memory.
+    /// The layout in memory.
     #[must_use]
     pub const fn format(&self) -> PixelFormat {
         match self {
@@ -175,7 +175,7 @@ impl Pixels<'_> {
 
 /// A picture to encode: size, pixels and the caller's timestamp.
 ///
-/// It borrows the pixels for the length of the call to [`Encoder::encode`](crate::Encoder::encode) and no longer.
+/// A frame borrows its pixels for the length of the call to [`Encoder::encode`](crate::Encoder::encode) and no longer.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
     size: FrameSize,
@@ -184,7 +184,7 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// A planar 4:2:0 frame. Chroma planes have `size.chroma()` columns and rows.
+    /// Makes a planar 4:2:0 frame. Chroma planes have `size.chroma()` columns and rows.
     ///
     /// # Errors
     /// [`FrameError`] when a stride is shorter than its row or a plane ends before its last row.
@@ -202,7 +202,7 @@ impl<'a> Frame<'a> {
         Ok(Self { size, timestamp, pixels: Pixels::I420 { y, u, v } })
     }
 
-    /// A semi-planar 4:2:0 frame. A row of `uv` has `2 * size.chroma().0` bytes.
+    /// Makes a semi-planar 4:2:0 frame. A row of `uv` has `2 * size.chroma().0` bytes.
     ///
     /// # Errors
     /// As [`Frame::i420`].
@@ -218,7 +218,7 @@ impl<'a> Frame<'a> {
         Ok(Self { size, timestamp, pixels: Pixels::Nv12 { y, uv } })
     }
 
-    /// A frame of packed RGB pixels.
+    /// Makes a frame of packed RGB pixels.
     ///
     /// # Errors
     /// As [`Frame::i420`].
@@ -232,7 +232,7 @@ impl<'a> Frame<'a> {
         Ok(Self { size, timestamp, pixels: Pixels::Rgb { order, plane } })
     }
 
-    /// A frame whose rows and planes follow each other without padding, as raw files have them.
+    /// Makes a frame whose rows and planes follow each other without padding, as in raw files.
     ///
     /// # Errors
     /// [`FrameError::Length`] when `bytes` is not exactly one frame long.
@@ -271,13 +271,13 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// Width and height in pixels.
+    /// The width and height in pixels.
     #[must_use]
     pub const fn size(&self) -> FrameSize {
         self.size
     }
 
-    /// The same frame for longer than its pixels are borrowed, where nothing is: in device memory.
+    /// Returns a frame in device memory without a lifetime, because it borrows nothing; `None` for host memory.
     #[cfg(nvenc)]
     pub(crate) const fn in_device_memory(&self) -> Option<Frame<'static>> {
         match self.pixels {
@@ -288,13 +288,13 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// The caller's own mark.
+    /// The caller's timestamp.
     #[must_use]
     pub const fn timestamp(&self) -> Timestamp {
         self.timestamp
     }
 
-    /// The planes.
+    /// The pixels.
     #[must_use]
     pub const fn pixels(&self) -> &Pixels<'a> {
         &self.pixels
