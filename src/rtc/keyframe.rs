@@ -109,7 +109,8 @@ impl KeyframeGate {
         (!is_on_its_way).then_some(wait)
     }
 
-    /// Takes in that an access unit came out and goes to every receiver. Every IDR, asked for or not, answers the open requests.
+    /// Takes in that an access unit came out and goes to every receiver. Every IDR, asked for or not, answers the
+    /// open requests.
     pub fn coded(&mut self, is_idr: bool, now: Instant) {
         if is_idr {
             self.is_owed = false;
