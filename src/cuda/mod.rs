@@ -39,7 +39,7 @@ use crate::reason::Reason;
 #[cfg(openh264)]
 pub(crate) fn driver() -> Result<&'static Driver, FrameError> {
     let unreadable = |status: Status| FrameError::Unreadable { call: "cuInit", status: i64::from(status.0) };
-    // Without a driver, no address belongs to CUDA.
+    // Where there is no driver, no address is one of CUDA's.
     let driver = load().map_err(|_| FrameError::NoDeviceMemory { address: 0 })?;
     driver.initialise().map_err(|error| match error {
         InitError::Refused(status) => unreadable(status),

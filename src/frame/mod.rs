@@ -70,16 +70,16 @@ impl std::fmt::Debug for Plane<'_> {
     }
 }
 
-/// The byte order of a packed RGB pixel in memory.
+/// The order of the bytes of a packed RGB pixel, as they lie in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RgbOrder {
     /// Red, green, blue: 3 bytes.
     Rgb24,
     /// Blue, green, red: 3 bytes.
     Bgr24,
-    /// Red, green, blue, and an ignored byte: 4 bytes.
+    /// Red, green, blue, and a byte that is ignored: 4 bytes.
     Rgba,
-    /// Blue, green, red, and an ignored byte: 4 bytes.
+    /// Blue, green, red, and a byte that is ignored: 4 bytes.
     Bgra,
 }
 
@@ -94,7 +94,7 @@ impl RgbOrder {
     }
 }
 
-/// The layout of a frame's pixels in memory.
+/// How the pixels of a frame lie in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PixelFormat {
@@ -107,7 +107,7 @@ pub enum PixelFormat {
 }
 
 impl PixelFormat {
-    /// Every format of frames in host memory, with its name on the command line.
+    /// Every format of frames in host memory, with the name that the command line knows it by.
     pub const NAMED: [(&'static str, Self); 6] = [
         ("i420", Self::I420),
         ("nv12", Self::Nv12),
@@ -117,7 +117,7 @@ impl PixelFormat {
         ("bgra", Self::Rgb(RgbOrder::Bgra)),
     ];
 
-    /// The bytes of one frame without padding between rows or planes.
+    /// Bytes of one frame without padding between rows or planes.
     #[must_use]
     pub const fn frame_bytes(self, size: FrameSize) -> usize {
         let luma = size.width() as usize * size.height() as usize;
