@@ -129,7 +129,7 @@ impl PixelFormat {
     }
 }
 
-/// The pixels of a frame, by layout.
+/// The planes of a frame.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Pixels<'a> {
