@@ -1,4 +1,4 @@
-//! The colour of YUV pixels: which matrix, which range.
+//! The colour of YUV pixels: matrix and range.
 
 /// The matrix between RGB and YUV, and the primaries and transfer that go with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,7 +21,7 @@ impl ColourMatrix {
     }
 }
 
-/// The values that black and white have.
+/// The range of sample values between black and white.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ColourRange {
     /// Luma 16 to 235, chroma 16 to 240: video range.
@@ -30,8 +30,8 @@ pub enum ColourRange {
     Full,
 }
 
-/// ColourMatrix and range of a stream: fixed at opening and the same on every backend. What is signalled in the VUI is
-/// what was done.
+/// Matrix and range of a stream, fixed at opening and the same on every backend. The VUI signals the colour that the
+/// conversion used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Colour {
     /// The matrix.

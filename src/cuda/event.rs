@@ -1,4 +1,4 @@
-//! A point in a stream that another stream waits for.
+//! An event: a point in a stream that another stream waits for.
 #![expect(unsafe_code, reason = "events are made, recorded and destroyed by calls of the CUDA driver")]
 
 use std::ptr::NonNull;
@@ -10,7 +10,7 @@ use super::{Context, Stream, check};
 use crate::backend::Backend;
 use crate::error::DriverError;
 
-/// An event, recorded anew for each picture.
+/// A CUDA event, recorded anew for each picture.
 #[derive(Debug)]
 pub(crate) struct Event {
     context: Arc<Context>,
@@ -32,7 +32,7 @@ impl Event {
         Ok(Self { context: Arc::clone(context), handle })
     }
 
-    /// Has `stream` wait for all that is on `producer` now. No thread waits. The context has to be current.
+    /// Has `stream` wait for all work that is on `producer` now. No thread waits. The context has to be current.
     ///
     /// # Safety
     /// `producer` is a handle of the default stream, or of a stream of this context that is alive.
@@ -51,12 +51,12 @@ impl Event {
 }
 
 impl Drop for Event {
-    /// A status cannot be handed on from here.
+    /// Destroys the event; `drop` cannot return a status.
     fn drop(&mut self) {
         if self.context.is_forked() {
             return;
         }
-        // Where it cannot be entered once more it may still be the current one.
+        // A context that cannot be entered once more may still be the current one.
         let entered = self.context.enter();
         // SAFETY: made in `new`, and destroyed only here; CUDA keeps what a stream still waits for.
         let _ = unsafe { (self.context.functions().cuEventDestroy_v2)(self.handle.as_ptr()) };

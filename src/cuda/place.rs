@@ -1,4 +1,4 @@
-//! What an address in device memory is: which allocation, of which context, on which device.
+//! The allocation behind an address in device memory: its context, its device, its extent.
 #![expect(unsafe_code, reason = "the CUDA driver is asked about an address")]
 
 use std::ffi::c_void;
@@ -22,12 +22,12 @@ pub(crate) struct Place {
     pub(crate) device: i32,
     /// A number that no other allocation in the process has, nor had.
     pub(crate) allocation: u64,
-    /// All of the picture that was asked about lies in it, one row behind the other.
+    /// Whether the allocation holds all of the picture, one row behind the other.
     pub(crate) holds_all: bool,
 }
 
 impl Place {
-    /// The allocation that a plane lies in.
+    /// Returns the allocation that a plane lies in.
     ///
     /// # Errors
     /// [`Error::Frame`] when the plane is no device memory, or reaches beyond its allocation.
@@ -68,7 +68,7 @@ impl Place {
         Ok(Self { context, device, allocation, holds_all: false })
     }
 
-    /// The allocation that a picture starts in, all of which is memory that work in `context` may read.
+    /// Returns the allocation that a picture starts in. Work in `context` may read all of the picture.
     ///
     /// # Errors
     /// As [`Place::of`]; and [`Error::Frame`] when a plane lies on another GPU, or in another context of this one.
@@ -76,7 +76,7 @@ impl Place {
         if image.is_in_one_piece(size) {
             let bytes = image.span(size);
             let whole = DevicePlane { address: image.address(), pitch: bytes, row_bytes: bytes, rows: 1 };
-            // One question for both planes. Where one allocation does not hold them, each is asked about by itself.
+            // One call for both planes. Where one allocation does not hold them, each plane has a call of its own.
             match Self::of(context.functions(), &whole) {
                 Err(Error::Frame(FrameError::Allocation { .. })) => {}
                 found => {
@@ -105,7 +105,7 @@ impl Place {
         Err(FrameError::OtherContext { gpu: self.device })
     }
 
-    /// Whether it comes from a stream-ordered pool.
+    /// Whether the allocation comes from a stream-ordered pool.
     pub(crate) const fn is_pooled(&self) -> bool {
         self.context == 0
     }

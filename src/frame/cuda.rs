@@ -1,4 +1,4 @@
-//! Pixels in CUDA device memory: an address that the caller vouches for.
+//! Frames in CUDA device memory, at an address that the caller vouches for.
 #![expect(unsafe_code, reason = "nothing can check what an address in device memory is worth")]
 
 use super::{Frame, Pixels};
@@ -6,10 +6,10 @@ use crate::error::FrameError;
 use crate::format::{PixelFormat, RgbOrder};
 use crate::units::{FrameSize, Timestamp};
 
-/// CUDA's handle of the per-thread default stream, which is another stream on each thread.
+/// CUDA's handle of the per-thread default stream, which means another stream on each thread.
 const PER_THREAD_STREAM: usize = 2;
 
-/// How a picture lies in CUDA device memory, and the stream that writes it.
+/// The layout of a picture in CUDA device memory, and the stream that writes it.
 ///
 /// ```
 /// # let (address, pitch_bytes, stream) = (0x7f00_0000_0000, 2048, 0);
@@ -29,27 +29,27 @@ pub struct CudaImage {
 }
 
 impl CudaImage {
-    /// NV12 at an address in device memory: rows of luma `pitch_bytes` apart, and behind the last one the rows of
-    /// chroma at the same pitch.
+    /// Describes NV12 at an address in device memory: rows of luma `pitch_bytes` apart, and behind the last one the
+    /// rows of chroma at the same pitch.
     #[must_use]
     pub const fn nv12(address: u64, pitch_bytes: usize) -> Self {
         Self { format: PixelFormat::Nv12, address, pitch_bytes, chroma: None, stream: 0, is_kept: true }
     }
 
-    /// Red, green, blue and a byte that is ignored, in rows `pitch_bytes` apart.
+    /// Describes pixels of red, green, blue and an ignored byte, in rows `pitch_bytes` apart.
     #[must_use]
     pub const fn rgba(address: u64, pitch_bytes: usize) -> Self {
         Self { format: PixelFormat::Rgb(RgbOrder::Rgba), ..Self::nv12(address, pitch_bytes) }
     }
 
-    /// Blue, green, red and a byte that is ignored, in rows `pitch_bytes` apart.
+    /// Describes pixels of blue, green, red and an ignored byte, in rows `pitch_bytes` apart.
     #[must_use]
     pub const fn bgra(address: u64, pitch_bytes: usize) -> Self {
         Self { format: PixelFormat::Rgb(RgbOrder::Bgra), ..Self::nv12(address, pitch_bytes) }
     }
 
-    /// The chroma plane of NV12 lies somewhere else than behind the luma plane. Such a picture is copied on the GPU
-    /// before it is encoded. RGB has no chroma plane, and nothing changes for it.
+    /// Sets the place of NV12's chroma plane, where it does not lie behind the luma plane. Such a picture is copied
+    /// on the GPU before it is encoded. RGB has no chroma plane, so nothing changes for it.
     #[must_use]
     pub const fn chroma_at(mut self, address: u64, pitch_bytes: usize) -> Self {
         if matches!(self.format, PixelFormat::Nv12) {
@@ -58,21 +58,21 @@ impl CudaImage {
         self
     }
 
-    /// The handle (`CUstream`) of the stream on which the picture was written; the default stream where this is not
-    /// said. The encoder's work waits for what is on it when `encode` is called, and no thread does.
+    /// Sets the handle (`CUstream`) of the stream on which the picture was written; the default stream unless set. The
+    /// encoder's work on the GPU waits for the work that is on that stream when `encode` is called. No thread waits.
     #[must_use]
     pub const fn written_on(mut self, stream: usize) -> Self {
         self.stream = stream;
         self
     }
 
-    /// NV12, RGBA or BGRA.
+    /// The format: NV12, RGBA or BGRA.
     #[must_use]
     pub const fn format(&self) -> PixelFormat {
         self.format
     }
 
-    /// Where the first row starts.
+    /// The address of the first row.
     #[must_use]
     pub const fn address(&self) -> u64 {
         self.address
@@ -90,8 +90,9 @@ impl CudaImage {
         self.stream
     }
 
-    /// The memory may be freed as soon as `encode` has returned, in a pipeline as soon as the access unit has come out,
-    /// without a word unless a call timed out: it is copied on the GPU, and never registered with a session.
+    /// Lets the caller free the memory as soon as `encode` has returned, and in a pipeline as soon as the access unit
+    /// has come out. The picture is copied on the GPU and never registered with a session, so
+    /// [`forget_cuda`](crate::Encoder::forget_cuda) is needed only after a call that timed out.
     #[must_use]
     pub const fn freed_soon(mut self) -> Self {
         self.is_kept = false;
@@ -103,7 +104,7 @@ impl CudaImage {
         self.is_kept
     }
 
-    /// The planes of a picture of `size`: one or two.
+    /// Returns the planes of a picture of `size`: one or two.
     pub(crate) fn planes(&self, size: FrameSize) -> impl Iterator<Item = DevicePlane> + use<> {
         let (width, height) = (size.width() as usize, size.height() as usize);
         let plane = |address, pitch, row_bytes, rows| DevicePlane { address, pitch, row_bytes, rows };
@@ -124,8 +125,8 @@ impl CudaImage {
         std::iter::once(first).chain(second)
     }
 
-    /// The planes of a picture of `size`; as one where a copy can take both at once, since chroma follows luma in rows of
-    /// the same length. No copy may reach from one allocation into the next.
+    /// Returns the pieces of a picture of `size` that copies take: one where chroma follows luma in rows of the same
+    /// length, else one for each plane. No copy may reach from one allocation into the next.
     #[cfg(nvenc)]
     pub(crate) fn pieces(
         &self,
@@ -145,7 +146,7 @@ impl CudaImage {
         }
     }
 
-    /// Bytes from the start of the first row to behind the last, where the planes follow each other.
+    /// The bytes from the start of the first row to the end of the last, where the planes follow each other.
     #[cfg(nvenc)]
     pub(crate) fn span(&self, size: FrameSize) -> usize {
         let (planes, mut bytes) = (self.planes(size), 0);
@@ -165,7 +166,7 @@ impl CudaImage {
     }
 }
 
-/// Rows in device memory.
+/// A plane in device memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DevicePlane {
     pub(crate) address: u64,
@@ -176,7 +177,7 @@ pub(crate) struct DevicePlane {
 }
 
 impl DevicePlane {
-    /// Bytes from the first to behind the last.
+    /// The bytes from the start of the first row to the end of the last.
     #[cfg(nvenc)]
     pub(crate) const fn span(&self) -> usize {
         self.pitch * self.rows.saturating_sub(1) + self.row_bytes
@@ -197,20 +198,20 @@ impl DevicePlane {
 }
 
 impl<'a> Frame<'a> {
-    /// A frame in CUDA device memory, for [`Encoder::encode`](crate::Encoder::encode) like any other.
+    /// Makes a frame in CUDA device memory, for [`Encoder::encode`](crate::Encoder::encode) like any other.
     ///
-    /// NVENC reads it where it is: its memory is registered with the session at the first frame and stays so for the
-    /// next frames, up to 32 places, until [`forget_cuda`](crate::Encoder::forget_cuda). What NVENC does not take as it
-    /// lies (memory of a stream-ordered pool such as `cudaMallocAsync`, an address that is no multiple of 256, a chroma
-    /// plane elsewhere, an odd size) is copied once on the GPU. NVENC turns RGB into BT.601 at limited range alone; for
-    /// any other colour, and for the software backend, the picture is downloaded.
+    /// NVENC reads the picture where it lies. Its memory is registered with the session at the first frame and stays
+    /// registered for the next frames, up to 32 places, until [`forget_cuda`](crate::Encoder::forget_cuda). NVENC
+    /// does not take memory of a stream-ordered pool such as `cudaMallocAsync`, an address that is no multiple of
+    /// 256, a chroma plane elsewhere, or an odd size: such a picture is copied once on the GPU. NVENC converts RGB to
+    /// BT.601 at limited range alone. For any other colour, and for the software backend, the picture is downloaded.
     ///
-    /// The memory has to belong to the primary context of a device, which is the one that the CUDA runtime, PyTorch
-    /// and cudarc use, and to the GPU that encodes: [`GpuChoice`](crate::config::GpuChoice) says which one that is. Nothing is
-    /// copied from GPU to GPU: a frame on another one is refused with [`FrameError::OtherGpu`], memory of another context
-    /// with [`FrameError::OtherContext`], and the encoder is as good as before. The software backend reads the primary
-    /// context of any GPU. Whichever context is current on the caller's thread still is when a call returns. What is
-    /// neither NV12 nor RGB of 4 bytes a pixel is for a kernel of the caller's to convert.
+    /// The memory has to belong to the primary context of the GPU that encodes. The CUDA runtime, PyTorch and cudarc
+    /// use the primary context, and [`GpuChoice`](crate::config::GpuChoice) chooses the GPU. Nothing is copied from GPU to
+    /// GPU. A frame on another GPU is refused with [`FrameError::OtherGpu`], memory of another context with
+    /// [`FrameError::OtherContext`], and the encoder stays usable. The software backend reads the primary context of
+    /// any GPU. The context that is current on the caller's thread is still current when a call returns. A kernel of
+    /// the caller's converts pictures that are neither NV12 nor RGB of 4 bytes a pixel.
     ///
     /// # Errors
     /// [`FrameError`] when a pitch is shorter than its row or too large, an address is 0 or wraps around, or the
@@ -223,16 +224,17 @@ impl<'a> Frame<'a> {
     ///   afterwards;
     /// - that stream, if it is not the default stream, is alive and of the context of the memory.
     ///
-    /// In a [`Pipeline`](crate::Pipeline) all of this holds from the call of `submit` until the access unit of the frame
-    /// has come out, or the error in its place, also of an image that is freed soon; or until `forget_cuda` has
-    /// succeeded for the memory, which is what is left where the pipeline ended with an error or is about to be dropped
-    /// with the frame in flight.
+    /// In a [`Pipeline`](crate::Pipeline) all of this holds from the call of `submit` until the access unit of the
+    /// frame has come out, or the error in its place, also of an image that is freed soon; or until `forget_cuda` has
+    /// succeeded for the memory, which is what is left where the pipeline ended with an error or is about to be
+    /// dropped with the frame in flight.
     ///
-    /// Where a call timed out ([`Reason::TimedOut`](crate::Reason::TimedOut) or [`FrameError::TimedOut`] as the error, or
-    /// the former as what an [`Event`](crate::Event) tells of a stream that goes on), the GPU may still read the memory
-    /// and wait for the stream: neither is written nor freed until [`forget_cuda`](crate::Encoder::forget_cuda) has
-    /// succeeded for the memory. Unless the image is [`freed_soon`](CudaImage::freed_soon), `forget_cuda` succeeds before
-    /// memory that was encoded from is freed in any case.
+    /// Where a call timed out ([`Reason::TimedOut`](crate::Reason::TimedOut) or [`FrameError::TimedOut`] as the
+    /// error, or the former as what an [`Event`](crate::Event) tells of a stream that goes on), the GPU may still
+    /// read the memory and wait for the stream: neither is written nor freed until
+    /// [`forget_cuda`](crate::Encoder::forget_cuda) has succeeded for the memory. Unless the image is
+    /// [`freed_soon`](CudaImage::freed_soon), `forget_cuda` succeeds before memory that was encoded from is freed in
+    /// any case.
     pub unsafe fn cuda(
         size: FrameSize,
         image: CudaImage,
