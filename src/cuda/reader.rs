@@ -105,8 +105,8 @@ impl Drop for Reader {
 /// Makes the calls, and tells which one it is in.
 #[derive(Debug, Default)]
 struct Fetcher {
-    gpu: Option<Gpu>,
-    progress: Progress,
+    gpu: Option<GpuReader>,
+    progress: FetchProgress,
 }
 
 impl Fetcher {
@@ -139,9 +139,9 @@ impl Fetcher {
         memory: &mut Option<PinnedMemory>,
     ) -> Result<(), Error> {
         let Self { gpu, progress } = self;
-        progress.at(Step::Initialise);
+        progress.at(FetchStep::Initialise);
         let driver = super::driver()?;
-        progress.at(Step::Find);
+        progress.at(FetchStep::Find);
         let nothing = || FrameError::NoDeviceMemory { address: image.address() };
         let first = image.planes(size).next().ok_or_else(nothing)?;
         let device = Place::of(driver.functions(), &first)?.device;
@@ -150,16 +150,16 @@ impl Fetcher {
             other => {
                 drop(other);
                 *memory = None;
-                progress.at(Step::Enter);
-                gpu.insert(Gpu::new(Context::primary(driver, device)?)?)
+                progress.at(FetchStep::Enter);
+                gpu.insert(GpuReader::new(Context::primary(driver, device)?)?)
             }
         };
         let place = Place::of_image(image, size, &gpu.context)?;
-        progress.at(Step::Prepare);
+        progress.at(FetchStep::Prepare);
         let kept = PinnedMemory::at_least(memory.take(), &gpu.context, bytes_of(image, size))?;
-        progress.at(Step::Copy);
+        progress.at(FetchStep::Copy);
         let started = gpu.start(image, size, &place, memory.insert(kept));
-        progress.at(Step::Wait);
+        progress.at(FetchStep::Wait);
         gpu.stream.wait_asleep()?;
         started
     }
@@ -167,13 +167,13 @@ impl Fetcher {
 
 /// What it takes to read from the memory of one GPU. Drops from top to bottom.
 #[derive(Debug)]
-struct Gpu {
+struct GpuReader {
     event: Event,
     stream: Stream,
     context: Arc<Context>,
 }
 
-impl Gpu {
+impl GpuReader {
     fn new(context: Arc<Context>) -> Result<Self, DriverError> {
         let stream = Stream::new(&context)?;
         let event = Event::new(&context)?;
@@ -195,7 +195,7 @@ impl Gpu {
     }
 }
 
-impl Drop for Gpu {
+impl Drop for GpuReader {
     /// A copy that was not waited for may still write to the memory.
     fn drop(&mut self) {
         if !self.context.is_forked() {
@@ -207,7 +207,7 @@ impl Drop for Gpu {
 /// A stretch of work that ends with a driver call that can take long.
 #[derive(Debug, Clone, Copy)]
 #[repr(usize)]
-enum Step {
+enum FetchStep {
     Initialise,
     Find,
     Enter,
@@ -218,10 +218,10 @@ enum Step {
 
 /// Which step the work is at. Written by who works, read by who waits; both hold one.
 #[derive(Debug, Clone, Default)]
-struct Progress(Arc<AtomicUsize>);
+struct FetchProgress(Arc<AtomicUsize>);
 
-impl Progress {
-    fn at(&self, step: Step) {
+impl FetchProgress {
+    fn at(&self, step: FetchStep) {
         self.0.store(step as usize, Ordering::Relaxed);
     }
 

@@ -20,7 +20,7 @@ use crate::remains::Remains;
 #[derive(Debug)]
 pub(super) enum Runner {
     Direct(Box<Session>),
-    Bounded(Worker),
+    Bounded(SessionThread),
     /// There is no session any more.
     Gone,
 }
@@ -34,7 +34,7 @@ impl Runner {
                 Ok((Self::Direct(Box::new(session)), setup))
             }
             CallForm::Bounded(limits) => {
-                let (worker, setup) = Worker::open(config, limits, progress)?;
+                let (worker, setup) = SessionThread::open(config, limits, progress)?;
                 Ok((Self::Bounded(worker), setup))
             }
         }
@@ -86,8 +86,8 @@ impl Runner {
 /// spinning for 30 us first made that no less on the thread's side, and 50 us on the caller's side or on both.
 /// An encode takes milliseconds and a frame's time 16 of them, so a spin that pays would have to last as long.
 #[derive(Debug)]
-pub(super) struct Worker {
-    shared: Arc<Shared>,
+pub(super) struct SessionThread {
+    mailbox: Arc<Mailbox>,
     limits: CallLimits,
     progress: Progress,
     /// An answer did not come in time.
@@ -97,7 +97,7 @@ pub(super) struct Worker {
 }
 
 #[derive(Debug)]
-struct Shared {
+struct Mailbox {
     mail: Mutex<Mail>,
     to_worker: Condvar,
     to_caller: Condvar,
@@ -105,8 +105,8 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Mail {
-    order: Option<Order>,
-    answer: Option<Answer>,
+    order: Option<ToThread>,
+    answer: Option<FromThread>,
     /// The caller has stopped waiting and takes no answer any more.
     is_abandoned: bool,
     /// Where the thread was then, if it has not come back since.
@@ -118,32 +118,35 @@ struct Mail {
 }
 
 #[derive(Debug)]
-enum Order {
+enum ToThread {
     Do(Job),
     Close(Vec<PinnedMemory>),
 }
 
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "a box would be an allocation for each frame")]
-enum Answer {
+enum FromThread {
     Opened(Result<Setup, Error>),
     Done(Reply),
     Closed,
 }
 
-impl Worker {
+impl SessionThread {
     fn open(config: &EncoderConfig, limits: CallLimits, progress: Progress) -> Result<(Self, Setup), Error> {
         const THREAD: &str = "direct264-nvenc";
-        let shared =
-            Arc::new(Shared { mail: Mutex::default(), to_worker: Condvar::new(), to_caller: Condvar::new() });
-        let (its, config, its_progress) = (Arc::clone(&shared), config.clone(), progress.clone());
+        let mailbox = Arc::new(Mailbox {
+            mail: Mutex::default(),
+            to_worker: Condvar::new(),
+            to_caller: Condvar::new(),
+        });
+        let (its, config, its_progress) = (Arc::clone(&mailbox), config.clone(), progress.clone());
         thread::Builder::new()
             .name(THREAD.to_owned())
             .spawn(move || work(&its, &config, its_progress))
             .map_err(|error| NoThread::new(THREAD, &error))?;
-        let mut worker = Self { shared, limits, progress, is_lost: false, is_closing: false };
+        let mut worker = Self { mailbox, limits, progress, is_lost: false, is_closing: false };
         match worker.wait(limits.open) {
-            Ok(Answer::Opened(opened)) => Ok((worker, opened?)),
+            Ok(FromThread::Opened(opened)) => Ok((worker, opened?)),
             Ok(_) => Err(worker.mistaken()),
             Err(error) => {
                 let gpu = worker.progress.gpu().map(|gpu| format!(" on GPU {gpu}")).unwrap_or_default();
@@ -166,20 +169,20 @@ impl Worker {
         if self.is_closing {
             return Err(Internal::new("a job for a session that is being closed").into());
         }
-        self.shared.order(Order::Do(job));
+        self.mailbox.order(ToThread::Do(job));
         match self.wait(limit)? {
-            Answer::Done(reply) => Ok(reply),
-            Answer::Opened(_) | Answer::Closed => Err(self.mistaken()),
+            FromThread::Done(reply) => Ok(reply),
+            FromThread::Opened(_) | FromThread::Closed => Err(self.mistaken()),
         }
     }
 
     fn begin_to_close(&mut self, memory: Vec<PinnedMemory>) {
         if self.is_closing {
             // To free it takes a call, which could hang here as another one does there.
-            self.shared.lock().for_the_last.extend(memory);
+            self.mailbox.lock().for_the_last.extend(memory);
         } else {
             self.is_closing = true;
-            self.shared.order(Order::Close(memory));
+            self.mailbox.order(ToThread::Close(memory));
         }
     }
 
@@ -188,14 +191,14 @@ impl Worker {
         // A session that takes longer to end does so on its own thread.
         if !self.is_lost && self.wait(self.limits.first).is_ok() {
             // No call is under way there any more, and what is freed here is freed when this returns.
-            let rest = std::mem::take(&mut self.shared.lock().for_the_last);
+            let rest = std::mem::take(&mut self.mailbox.lock().for_the_last);
             drop(rest);
         }
     }
 
-    fn wait(&mut self, limit: Duration) -> Result<Answer, DriverError> {
+    fn wait(&mut self, limit: Duration) -> Result<FromThread, DriverError> {
         let deadline = Instant::now().checked_add(limit);
-        let mut mail = self.shared.lock();
+        let mut mail = self.mailbox.lock();
         loop {
             if let Some(answer) = mail.answer.take() {
                 return Ok(answer);
@@ -213,9 +216,9 @@ impl Worker {
                     return Err(self.lost(limit));
                 }
                 Some(left) => {
-                    self.shared.to_caller.wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0
+                    self.mailbox.to_caller.wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0
                 }
-                None => self.shared.to_caller.wait(mail).unwrap_or_else(PoisonError::into_inner),
+                None => self.mailbox.to_caller.wait(mail).unwrap_or_else(PoisonError::into_inner),
             };
         }
     }
@@ -236,18 +239,18 @@ impl Worker {
     }
 }
 
-impl Shared {
+impl Mailbox {
     /// No code that holds the lock can panic, so a poisoned one is as good as any.
     fn lock(&self) -> MutexGuard<'_, Mail> {
         self.mail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn order(&self, order: Order) {
+    fn order(&self, order: ToThread) {
         self.lock().order = Some(order);
         self.to_worker.notify_one();
     }
 
-    fn next_order(&self) -> Order {
+    fn next_order(&self) -> ToThread {
         let mut mail = self.lock();
         loop {
             match mail.order.take() {
@@ -266,7 +269,7 @@ impl Shared {
     }
 
     /// Hands an answer over; gives it back if nobody waits for it any more.
-    fn answer(&self, answer: Answer) -> Result<(), Box<Answer>> {
+    fn answer(&self, answer: FromThread) -> Result<(), Box<FromThread>> {
         let mut mail = self.lock();
         if mail.is_abandoned {
             return Err(Box::new(answer));
@@ -279,41 +282,41 @@ impl Shared {
 }
 
 /// The life of the thread.
-fn work(shared: &Shared, config: &EncoderConfig, progress: Progress) {
-    serve(shared, config, progress);
-    shared.end();
+fn work(mailbox: &Mailbox, config: &EncoderConfig, progress: Progress) {
+    serve(mailbox, config, progress);
+    mailbox.end();
 }
 
 /// A call that hangs hangs here, with everything that it may touch.
-fn serve(shared: &Shared, config: &EncoderConfig, progress: Progress) {
+fn serve(mailbox: &Mailbox, config: &EncoderConfig, progress: Progress) {
     let opened = opening::open(config, &progress);
     // From here on the session alone has it, so that nothing of it remains once its end is answered.
     drop(progress);
     let mut session = match opened {
-        Ok((session, setup)) => match shared.answer(Answer::Opened(Ok(setup))) {
+        Ok((session, setup)) => match mailbox.answer(FromThread::Opened(Ok(setup))) {
             Ok(()) => session,
             Err(_too_late) => return session.end(Vec::new()),
         },
         Err(error) => {
-            let _ = shared.answer(Answer::Opened(Err(error)));
+            let _ = mailbox.answer(FromThread::Opened(Err(error)));
             return;
         }
     };
     loop {
-        match shared.next_order() {
-            Order::Do(job) => {
+        match mailbox.next_order() {
+            ToThread::Do(job) => {
                 let reply = session.run(job);
-                if let Err(too_late) = shared.answer(Answer::Done(reply)) {
+                if let Err(too_late) = mailbox.answer(FromThread::Done(reply)) {
                     // Nobody uses this session any more. What the caller still holds of it comes with its last order.
                     session.end(Vec::new());
                     drop(too_late);
-                    while let Order::Do(_) = shared.next_order() {}
+                    while let ToThread::Do(_) = mailbox.next_order() {}
                     return;
                 }
             }
-            Order::Close(memory) => {
+            ToThread::Close(memory) => {
                 session.end(memory);
-                let _ = shared.answer(Answer::Closed);
+                let _ = mailbox.answer(FromThread::Closed);
                 return;
             }
         }

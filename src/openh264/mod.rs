@@ -33,7 +33,7 @@ pub use library::Library;
 pub use load::{LoadError, load, load_unchecked};
 use planar::Planar;
 use rate::{PictureKind, RateControl};
-use session::Session;
+use session::LibrarySession;
 
 /// An H.264 encoder on the CPU.
 ///
@@ -41,7 +41,7 @@ use session::Session;
 /// one quantiser for each picture.
 #[derive(Debug)]
 pub struct OpenH264Encoder {
-    session: Session,
+    session: LibrarySession,
     config: EncoderConfig,
     size: FrameSize,
     /// Reads frames that lie in device memory.
@@ -72,7 +72,7 @@ impl OpenH264Encoder {
         library::warn_without_simd();
         let rate = rate_control(config, config.size);
         let mut encoder = Self {
-            session: Session::open(config, config.size, rate.qp())?,
+            session: LibrarySession::open(config, config.size, rate.qp())?,
             config: config.clone(),
             size: config.size,
             device: DeviceReader::new(config.nvenc.form),
@@ -172,7 +172,7 @@ impl Encoder for OpenH264Encoder {
                 qp = coarser,
                 "a picture outgrew openh264's buffer and is coded again, coarser, as an IDR"
             );
-            self.session = Session::open(&self.config, self.size, coarser)?;
+            self.session = LibrarySession::open(&self.config, self.size, coarser)?;
             self.session.set_qp(coarser, false)?;
             is_idr = true;
             coded = self.session.encode(&planes, milliseconds, is_idr);

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::failure::{FailedStep, WorkerError};
 use super::frame::ToFrame;
-use super::output::{Step, Unit, UnitMemory, WorkerError};
 use super::queue::{Changes, Waiting};
 use super::recycle::Recycler;
 use super::shared::{Shared, Work};
+use super::unit::{Unit, UnitMemory};
 use crate::encoder::{Encoder, Picture};
 use crate::error::Error;
 
@@ -60,10 +61,10 @@ impl<F: ToFrame, E: Encoder> Worker<'_, F, E> {
         self.owes_idr |= wants_idr;
         let encoder = &mut self.encoder;
         let done = [
-            (Step::FrameRate, frame_rate.map(|frame_rate| encoder.set_frame_rate(frame_rate))),
-            (Step::Bitrate, bitrate.map(|bitrate| encoder.set_bitrate(bitrate))),
-            (Step::QpRange, qp_range.map(|qp_range| encoder.set_qp_range(qp_range))),
-            (Step::Size, size.map(|size| encoder.set_size(size))),
+            (FailedStep::FrameRate, frame_rate.map(|frame_rate| encoder.set_frame_rate(frame_rate))),
+            (FailedStep::Bitrate, bitrate.map(|bitrate| encoder.set_bitrate(bitrate))),
+            (FailedStep::QpRange, qp_range.map(|qp_range| encoder.set_qp_range(qp_range))),
+            (FailedStep::Size, size.map(|size| encoder.set_size(size))),
         ];
         self.tell();
         for (step, done) in done {
@@ -88,7 +89,7 @@ impl<F: ToFrame, E: Encoder> Worker<'_, F, E> {
         self.tell();
         let out = coded.map_err(|error| {
             self.can_go_on = error.leaves_encoder_usable();
-            WorkerError::new(Step::Frame(timestamp), error)
+            WorkerError::new(FailedStep::Frame(timestamp), error)
         });
         self.shared.deliver(out, true);
     }

@@ -4,7 +4,7 @@
 //! promises:
 //!
 //! - **Nothing is linked.** [`cuda::load`] and [`nvenc::load`] open the driver's libraries by name, once per
-//!   process, and never close them. A machine without them gets a [`LoadError`] that says which library or
+//!   process, and never close them. A machine without them gets a [`DriverLoadError`] that says which library or
 //!   which symbol, and what the loader said.
 //! - **Integers across the border.** A driver may write any number, so nothing that it writes is ever a Rust
 //!   enum, and every function returns its status as `u32`. Status codes become words in [`nvenc::Status`] and
@@ -49,5 +49,5 @@ mod load;
 mod status;
 mod structs;
 
-pub use load::{Library, LoadError, LoaderMessage};
+pub use load::{DriverLibrary, DriverLoadError, LoaderMessage};
 pub use status::StatusInfo;

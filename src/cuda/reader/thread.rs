@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use super::{Fetcher, Progress};
+use super::{FetchProgress, Fetcher};
 use crate::cuda::{PinnedMemory, Process, forked};
 use crate::error::{FrameError, NoThread, Unreadable};
 use crate::frame::CudaImage;
@@ -15,23 +15,23 @@ use crate::units::FrameSize;
 /// The thread, seen from the other side. It ends when this is gone; what hangs hangs there, with all that it may touch.
 #[derive(Debug)]
 pub(super) struct ReaderThread {
-    orders: SyncSender<Order>,
-    answers: Receiver<Answer>,
+    orders: SyncSender<FetchRequest>,
+    answers: Receiver<FetchReply>,
     limit: Duration,
-    progress: Progress,
+    progress: FetchProgress,
     /// Where the thread lives: a forked child has none.
     process: Process,
 }
 
 #[derive(Debug)]
-enum Order {
+enum FetchRequest {
     Fetch { image: CudaImage, size: FrameSize, memory: Option<PinnedMemory> },
     Free(Option<PinnedMemory>),
 }
 
 /// The memory travels with the work, so that nothing is shared while a call is under way.
 #[derive(Debug)]
-struct Answer {
+struct FetchReply {
     fetched: Result<(), FrameError>,
     memory: Option<PinnedMemory>,
 }
@@ -42,7 +42,7 @@ impl ReaderThread {
         // One order or answer is under way at a time.
         let (orders, its_orders) = sync_channel(1);
         let (its_answers, answers) = sync_channel(1);
-        let progress = Progress::default();
+        let progress = FetchProgress::default();
         let fetcher = Fetcher { gpu: None, progress: progress.clone() };
         thread::Builder::new()
             .name(THREAD.to_owned())
@@ -64,7 +64,7 @@ impl ReaderThread {
             )
             .into());
         }
-        let order = Order::Fetch { image, size, memory: memory.take() };
+        let order = FetchRequest::Fetch { image, size, memory: memory.take() };
         // A thread that is not there any more answers nothing either.
         let _ = self.orders.send(order);
         match self.answers.recv_timeout(self.limit) {
@@ -88,7 +88,7 @@ impl ReaderThread {
             return mem::forget((self, memory));
         }
         let Self { orders, answers, limit, .. } = self;
-        let _ = orders.send(Order::Free(memory));
+        let _ = orders.send(FetchRequest::Free(memory));
         drop(orders);
         // It answers nothing, and hangs up.
         let _ = answers.recv_timeout(limit);
@@ -96,16 +96,16 @@ impl ReaderThread {
 }
 
 /// The life of the thread.
-fn work(mut fetcher: Fetcher, orders: &Receiver<Order>, answers: SyncSender<Answer>) {
+fn work(mut fetcher: Fetcher, orders: &Receiver<FetchRequest>, answers: SyncSender<FetchReply>) {
     while let Ok(order) = orders.recv() {
         match order {
-            Order::Fetch { image, size, mut memory } => {
+            FetchRequest::Fetch { image, size, mut memory } => {
                 let fetched = fetcher.fetch(&image, size, &mut memory);
-                if answers.send(Answer { fetched, memory }).is_err() {
+                if answers.send(FetchReply { fetched, memory }).is_err() {
                     break;
                 }
             }
-            Order::Free(memory) => drop(memory),
+            FetchRequest::Free(memory) => drop(memory),
         }
     }
     drop(fetcher);

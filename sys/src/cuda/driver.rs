@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 use super::{CUdevice, Functions, Status};
-use crate::load::{self, Library, LoadError, LoaderMessage};
+use crate::load::{self, DriverLibrary, DriverLoadError, LoaderMessage};
 
 /// The CUDA driver.
 #[derive(Debug)]
@@ -22,15 +22,15 @@ pub struct Driver {
 ///
 /// # Errors
 ///
-/// [`LoadError::Library`] when it cannot be opened, which is the rule on machines without an NVIDIA driver;
-/// [`LoadError::Symbol`] when it lacks a function that is required.
-pub fn load() -> Result<&'static Driver, &'static LoadError> {
-    static DRIVER: OnceLock<Result<Driver, LoadError>> = OnceLock::new();
+/// [`DriverLoadError::Library`] when it cannot be opened, which is the rule on machines without an NVIDIA driver;
+/// [`DriverLoadError::Symbol`] when it lacks a function that is required.
+pub fn load() -> Result<&'static Driver, &'static DriverLoadError> {
+    static DRIVER: OnceLock<Result<Driver, DriverLoadError>> = OnceLock::new();
     DRIVER.get_or_init(open).as_ref()
 }
 
-fn open() -> Result<Driver, LoadError> {
-    let library = load::open(Library::Cuda)?;
+fn open() -> Result<Driver, DriverLoadError> {
+    let library = load::open(DriverLibrary::Cuda)?;
     // SAFETY: a library of this name is the CUDA driver, and its functions have the signatures that NVIDIA
     // documents; whoever puts another file of this name in the loader's path promises the same.
     // It is never closed.
@@ -42,7 +42,7 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// [`LoadError::Symbol`] when `resolve` fails for a function that is required.
+    /// [`DriverLoadError::Symbol`] when `resolve` fails for a function that is required.
     ///
     /// # Safety
     ///
@@ -50,9 +50,9 @@ impl Driver {
     /// NVIDIA documents for its name, and stays valid.
     pub unsafe fn from_symbols(
         resolve: impl FnMut(&'static CStr) -> Result<NonNull<c_void>, LoaderMessage>,
-    ) -> Result<Self, LoadError> {
-        let functions = Functions::find(resolve).map_err(|(symbol, said)| LoadError::Symbol {
-            library: Library::Cuda,
+    ) -> Result<Self, DriverLoadError> {
+        let functions = Functions::find(resolve).map_err(|(symbol, said)| DriverLoadError::Symbol {
+            library: DriverLibrary::Cuda,
             symbol,
             said,
         })?;

@@ -87,12 +87,12 @@ macro_rules! functions {
         #[cfg(test)]
         pub(crate) mod fake {
             use super::*;
-            use crate::fake::Answer;
+            use crate::fake::FakeAnswer;
 
-            $(pub(crate) unsafe extern "system" fn $name($(_: $type),*) -> $result { Answer::given() })+
+            $(pub(crate) unsafe extern "system" fn $name($(_: $type),*) -> $result { FakeAnswer::given() })+
             $(
                 pub(crate) unsafe extern "system" fn $optional($(_: $optional_type),*) -> $optional_result {
-                    Answer::given()
+                    FakeAnswer::given()
                 }
             )+
 
