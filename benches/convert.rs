@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use direct264::{
-    Backend, Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Order, Picture, PixelFormat,
-    Timestamp, open,
+    Backend, BackendOrder, Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Picture,
+    PixelFormat, Timestamp, open,
 };
 
 fn convert(c: &mut Criterion) {
@@ -20,7 +20,7 @@ fn convert(c: &mut Criterion) {
         FrameRate::hz(30).expect("30 is a rate"),
         Bitrate::from_mbps(4).expect("4M is a bitrate"),
     );
-    let order = Order::only(Backend::OpenH264);
+    let order = BackendOrder::only(Backend::OpenH264);
     let mut encoder = open(&config, &order).expect("openh264 opens").encoder;
 
     let mut group = c.benchmark_group("convert_1080p");

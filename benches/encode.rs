@@ -6,15 +6,11 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use d264_double::Double;
 use direct264::{
-    Backend, Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Order, Picture, PixelFormat,
-    Timestamp, open,
+    Backend, BackendOrder, Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Picture,
+    PixelFormat, Timestamp, open,
 };
-
 // The pictures of `direct264 bench`, so that the figures can be compared.
-#[path = "../src/bin/direct264/bench/source/mod.rs"]
-#[expect(dead_code, reason = "the description is for the command's help")]
-#[cfg_attr(test, expect(unused_imports, reason = "the tests of the module run with the command, not here"))]
-mod source;
+use direct264_cli::bench::source::BuiltIn;
 
 const PICTURES: u32 = 40;
 /// Name, width, height, kbit/s.
@@ -41,8 +37,8 @@ fn encode(c: &mut Criterion, name: &str, backend: Backend) {
             FrameRate::hz(30).expect("30 is a rate"),
             Bitrate::from_kbps(kbps).expect("the bitrate is one"),
         );
-        let mut encoder = open(&config, &Order::only(backend)).expect("the backend opens").encoder;
-        let source = source::BuiltIn::new(size, 2 * PICTURES, 1);
+        let mut encoder = open(&config, &BackendOrder::only(backend)).expect("the backend opens").encoder;
+        let source = BuiltIn::new(size, 2 * PICTURES, 1);
         // The first half only: a cut in every round would be a share of cuts that no stream has.
         let pictures: Vec<_> = (0..PICTURES).map(|index| source.picture(index)).collect();
         let forth_and_back = (0..pictures.len()).chain((1..pictures.len() - 1).rev());

@@ -10,15 +10,11 @@ use std::time::{Duration, Instant};
 
 use d264_double::{Double, Stage};
 use direct264::{
-    BackOff, Backend, Bitrate, Encoder, EncoderConfig, FailoverConfig, FailoverEncoder, Frame, FrameRate,
-    FrameSize, Order, Picture, PixelFormat, Timestamp, open,
+    BackOff, Backend, BackendOrder, Bitrate, Encoder, EncoderConfig, FailoverConfig, FailoverEncoder, Frame,
+    FrameRate, FrameSize, Picture, PixelFormat, Timestamp, open,
 };
-
 // The pictures of `direct264 bench`, so that the figures can be compared.
-#[path = "../src/bin/direct264/bench/source/mod.rs"]
-#[expect(dead_code, reason = "the description is for the command's help")]
-#[cfg_attr(test, expect(unused_imports, reason = "the tests of the module run with the command, not here"))]
-mod source;
+use direct264_cli::bench::source::BuiltIn;
 
 const ROUNDS: usize = 40;
 const PICTURES: u32 = 16;
@@ -35,7 +31,7 @@ struct Clip {
 
 impl Clip {
     fn new(size: FrameSize) -> Self {
-        let source = source::BuiltIn::new(size, 2 * PICTURES, 1);
+        let source = BuiltIn::new(size, 2 * PICTURES, 1);
         Self { size, pictures: (0..PICTURES).map(|index| source.picture(index)).collect(), next: 0 }
     }
 
@@ -66,7 +62,8 @@ struct Alone {
 
 impl Alone {
     fn new(config: &EncoderConfig, clip: &mut Clip) -> Self {
-        let mut encoder = open(config, &Order::only(Backend::OpenH264)).expect("openh264 opens").encoder;
+        let mut encoder =
+            open(config, &BackendOrder::only(Backend::OpenH264)).expect("openh264 opens").encoder;
         clip.encode(&mut encoder, Picture::Auto);
         Self { encoder, idr: Vec::new(), p: Vec::new() }
     }
@@ -92,7 +89,7 @@ impl Switching {
         let pause = Duration::from_millis(150);
         let back_off = BackOff::new(pause, pause).expect("is one");
         let failover = FailoverConfig::new().retry(Some(back_off)).warm_software(is_warm);
-        let opened = open(&config.clone().failover(failover), &Order::auto()).expect("opens");
+        let opened = open(&config.clone().failover(failover), &BackendOrder::auto()).expect("opens");
         Self { encoder: opened.encoder, away: Vec::new(), back: Vec::new() }
     }
 

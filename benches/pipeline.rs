@@ -89,7 +89,7 @@ fn compare(what: &str, size: FrameSize, format: Option<PixelFormat>, form: CallF
     println!("{what} {one:>8.1} fps   {piped:>8.1} fps   {:>+6.1} %", (piped / one - 1.0) * 100.0);
 
     encoder.forget_cuda(None).expect("nothing is in the way");
-    pipeline.forget_cuda(None).expect("nothing is in the way");
+    pipeline.encoder_mut().forget_cuda(None).expect("nothing is in the way");
     // SAFETY: made above, and forgotten by both.
     unsafe { result::free_sync(address) }.expect("it is freed once");
 }

@@ -9,7 +9,8 @@
 use std::time::{Duration, Instant};
 
 use direct264::{
-    Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Order, Picture, PixelFormat, Timestamp,
+    BackendOrder, Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Picture, PixelFormat,
+    Timestamp,
 };
 
 const HZ: u32 = 60;
@@ -17,7 +18,7 @@ const HZ: u32 = 60;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let size = FrameSize::new(1280, 720)?;
     let config = EncoderConfig::new(size, FrameRate::hz(HZ)?, Bitrate::from_mbps(4)?);
-    let mut opened = direct264::open(&config, &Order::auto())?;
+    let mut opened = direct264::open(&config, &BackendOrder::auto())?;
     for why in &opened.passed_over {
         println!("{why}; {}", why.advice());
     }

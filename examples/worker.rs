@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use direct264::rtc::{KeyframeGate, RateGlue, RtpClock};
 use direct264::worker::{FramePool, FrameSender, UnitReceiver, WorkerConfig, spawn};
 use direct264::{
-    Bitrate, EncoderConfig, FrameRate, FrameSize, Order, Picture, PixelFormat, RgbOrder, Timestamp,
+    BackendOrder, Bitrate, EncoderConfig, FrameRate, FrameSize, Picture, PixelFormat, RgbOrder, Timestamp,
 };
 
 const HZ: u32 = 60;
@@ -29,7 +29,7 @@ const FORMAT: PixelFormat = PixelFormat::Rgb(RgbOrder::Bgra);
 fn main() -> Result<(), Box<dyn Error>> {
     let size = FrameSize::new(1280, 720)?;
     let config = EncoderConfig::new(size, FrameRate::hz(HZ)?, Bitrate::from_mbps(3)?);
-    let opened = direct264::open(&config, &Order::auto())?;
+    let opened = direct264::open(&config, &BackendOrder::auto())?;
     for why in &opened.passed_over {
         println!("{why}; {}", why.advice());
     }

@@ -12,11 +12,27 @@ pub enum Backend {
     Nvenc,
     /// The openh264 library, on the CPU.
     OpenH264,
+    /// One of three encoders that do as a test says.
+    #[cfg(test)]
+    Scripted(u8),
 }
 
 impl Backend {
     /// Every backend, best first.
     pub const ALL: [Self; 2] = [Self::Nvenc, Self::OpenH264];
+
+    /// The number of backends, scripted ones of tests included.
+    pub(crate) const COUNT: usize = if cfg!(test) { 5 } else { 2 };
+
+    /// The place of the backend in a list of [`Backend::COUNT`].
+    pub(crate) const fn index(self) -> usize {
+        match self {
+            Self::Nvenc => 0,
+            Self::OpenH264 => 1,
+            #[cfg(test)]
+            Self::Scripted(number) => 2 + number as usize,
+        }
+    }
 
     /// The word for it: `nvenc` or `openh264`.
     #[must_use]
@@ -24,6 +40,8 @@ impl Backend {
         match self {
             Self::Nvenc => "nvenc",
             Self::OpenH264 => "openh264",
+            #[cfg(test)]
+            Self::Scripted(_) => "scripted",
         }
     }
 }

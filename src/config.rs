@@ -4,11 +4,13 @@
 mod cudarc;
 mod failover;
 mod nvenc;
+mod settings;
 
 pub use failover::{BackOff, FailoverConfig};
 pub use nvenc::{
     CallForm, CallLimits, GpuChoice, GpuUuid, IntraRefresh, MultiPass, NvencConfig, NvencPreset,
 };
+pub use settings::{Settings, SettingsChange};
 
 use std::num::{NonZeroU8, NonZeroU32, NonZeroU64};
 
@@ -55,16 +57,13 @@ pub enum TemporalLayers {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncoderConfig {
-    pub(crate) size: FrameSize,
+    pub(crate) settings: Settings,
     pub(crate) max_size: FrameSize,
     pub(crate) max_memory_bytes: Option<NonZeroU64>,
-    pub(crate) frame_rate: FrameRate,
-    pub(crate) bitrate: Bitrate,
     pub(crate) idr_period_frames: Option<NonZeroU32>,
     pub(crate) profile: Profile,
     pub(crate) colour: Colour,
     pub(crate) sample_aspect: Option<SampleAspect>,
-    pub(crate) qp_range: QpRange,
     pub(crate) temporal_layers: TemporalLayers,
     pub(crate) slices: Option<NonZeroU8>,
     pub(crate) threads: Option<NonZeroU8>,
@@ -78,16 +77,13 @@ impl EncoderConfig {
     #[must_use]
     pub const fn new(size: FrameSize, frame_rate: FrameRate, bitrate: Bitrate) -> Self {
         Self {
-            size,
+            settings: Settings { size, frame_rate, bitrate, qp_range: QpRange::DEFAULT },
             max_size: size,
             max_memory_bytes: None,
-            frame_rate,
-            bitrate,
             idr_period_frames: None,
             profile: Profile::ConstrainedBaseline,
             colour: Colour::BT709_LIMITED,
             sample_aspect: None,
-            qp_range: QpRange::DEFAULT,
             temporal_layers: TemporalLayers::One,
             slices: None,
             threads: None,
@@ -157,14 +153,6 @@ impl EncoderConfig {
         self
     }
 
-    /// The quantisers that rate control may use; [`QpRange::DEFAULT`] unless set. A picture that no buffer holds at
-    /// them (noise at 0) is coded coarser all the same: no frame is lost.
-    #[must_use]
-    pub const fn qp_range(mut self, qp_range: QpRange) -> Self {
-        self.qp_range = qp_range;
-        self
-    }
-
     /// Temporal layers; [`TemporalLayers::One`] unless set. On a GPU that cannot do it there is one, which is told as a
     /// warning in the log; [`Capabilities`](crate::nvenc::Capabilities) tells beforehand, and each access unit whether it is
     /// droppable.
@@ -205,30 +193,13 @@ impl EncoderConfig {
         self
     }
 
-    /// The opening size in pixels.
-    #[must_use]
-    pub const fn size(&self) -> FrameSize {
-        self.size
-    }
-
-    /// The opening frame rate.
-    #[must_use]
-    pub const fn frame_rate(&self) -> FrameRate {
-        self.frame_rate
-    }
-
-    /// The opening bitrate.
-    #[must_use]
-    pub const fn bitrate(&self) -> Bitrate {
-        self.bitrate
-    }
-
     /// Whether the settings go together, whatever the backend.
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
-        if self.size.width() > self.max_size.width() || self.size.height() > self.max_size.height() {
-            return Err(ConfigError::MaxSize { size: self.size, max_size: self.max_size });
+        let (size, max_size) = (self.settings.size, self.max_size);
+        if size.width() > max_size.width() || size.height() > max_size.height() {
+            return Err(ConfigError::MaxSize { size, max_size });
         }
-        self.check_memory(self.size)?;
+        self.check_memory(size)?;
         self.nvenc.validate()
     }
 

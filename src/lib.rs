@@ -58,8 +58,12 @@
     allow(dead_code, reason = "without a backend nothing makes an access unit")
 )]
 
+mod access_unit;
 pub mod annexb;
 mod backend;
+mod backends;
+#[cfg(nvenc)]
+mod bounded;
 mod colour;
 mod config;
 #[cfg(any(nvenc, openh264))]
@@ -67,46 +71,54 @@ mod convert;
 #[cfg(nvenc)]
 mod cuda;
 mod encoder;
+mod engine;
 mod error;
 mod event;
+mod failover;
 mod format;
 mod frame;
 mod level;
 pub mod nvenc;
 #[cfg(openh264)]
 pub mod openh264;
+mod picture;
 mod pipeline;
+mod ready;
 mod reason;
 mod recovery;
 #[cfg(any(nvenc, openh264))]
 mod references;
 mod remains;
+mod replaceable;
 pub mod rtc;
-mod select;
+#[cfg(test)]
+mod scripted;
 mod units;
 #[cfg(any(nvenc, openh264))]
 mod window;
 pub mod worker;
 
+pub use access_unit::{AccessUnit, AccessUnitInfo, OwnedAccessUnit, StageTimes};
 pub use backend::{Backend, UnknownBackend};
 pub use colour::{Colour, Matrix, Range};
 pub use config::{
     BackOff, CallForm, CallLimits, EncoderConfig, FailoverConfig, GpuChoice, GpuUuid, IntraRefresh,
-    MultiPass, NvencConfig, NvencPreset, Profile, TemporalLayers,
+    MultiPass, NvencConfig, NvencPreset, Profile, Settings, SettingsChange, TemporalLayers,
 };
-pub use encoder::{AccessUnit, Encoder, OwnedAccessUnit, Picture, StageTimes};
+pub use encoder::Encoder;
 pub use error::{
     CallOutcome, ConfigError, DriverError, Ended, Error, FrameError, Internal, NoThread, StillInUse,
     Unavailable, Unreadable,
 };
 pub use event::{Event, EventKind};
+pub use failover::{BackendOrder, Counters, FailoverEncoder, Latency, Opened, open};
 pub use format::{PixelFormat, RgbOrder};
 pub use frame::{CudaImage, Frame, Pixels, Plane};
 pub use level::Level;
-pub use pipeline::{Pipeline, Pipelined, Units};
+pub use picture::Picture;
+pub use pipeline::{AccessUnits, Pipeline};
 pub use reason::Reason;
 pub use recovery::Recovery;
-pub use select::{Counters, FailoverEncoder, Latency, Opened, Order, open};
 pub use units::{Bitrate, FrameId, FrameRate, FrameSize, OutOfRange, QpRange, SampleAspect, Timestamp};
 
 /// The README's code, compiled and run as a test.

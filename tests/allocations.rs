@@ -13,8 +13,8 @@ use common::device::{self, Device, DevicePicture};
 use common::{config, encoders, nvenc, picture, size};
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
-    Bitrate, CallForm, Encoder, EncoderConfig, FailoverConfig, Frame, FrameSize, NvencConfig, Order, Picture,
-    Pipeline, Pipelined, PixelFormat, RgbOrder, Timestamp, open,
+    BackendOrder, Bitrate, CallForm, Encoder, EncoderConfig, FailoverConfig, Frame, FrameSize, NvencConfig,
+    Picture, Pipeline, PixelFormat, RgbOrder, Timestamp, open,
 };
 
 #[global_allocator]
@@ -39,8 +39,8 @@ fn everyone(config: &EncoderConfig) -> Vec<(String, Box<dyn Encoder>)> {
         return plain.collect();
     }
     let failover = [
-        ("failover", config, Order::auto()),
-        ("failover, warm", &warm, Order::auto()),
+        ("failover", config, BackendOrder::auto()),
+        ("failover, warm", &warm, BackendOrder::auto()),
         ("failover, in software", config, "openh264".parse().unwrap()),
     ];
     let failover = failover.map(|(who, config, order)| {
@@ -103,7 +103,7 @@ fn count_frames_in_flight() {
     count_in(&mut Pipeline::new(nvenc(&direct)), size, "nvenc, direct");
 }
 
-fn count_in<E: Pipelined>(pipeline: &mut Pipeline<E>, size: FrameSize, who: &str) {
+fn count_in<E: Encoder>(pipeline: &mut Pipeline<E>, size: FrameSize, who: &str) {
     let device = Device::new();
     let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 640);
     place.write(&device, &vec![77; PixelFormat::Nv12.frame_bytes(size)]);
@@ -130,16 +130,16 @@ fn count_in<E: Pipelined>(pipeline: &mut Pipeline<E>, size: FrameSize, who: &str
         // Each of the buffers that go round, three at most, grows to the largest access unit.
         run(pipeline, 12, Picture::Idr);
         run(pipeline, 72, Picture::Auto);
-        pipeline.take_events();
+        pipeline.encoder_mut().take_events();
         let before = ALLOCATIONS.load(Ordering::Relaxed);
         assert_eq!(run(pipeline, 30, Picture::Auto), 30);
-        let events = pipeline.take_events();
+        let events = pipeline.encoder_mut().take_events();
         let after = ALLOCATIONS.load(Ordering::Relaxed);
         assert!(events.is_empty(), "{events:?}");
         assert_eq!(after - before, 0, "pipeline, {who}, {way}");
     }
     pipeline.flush().unwrap();
-    pipeline.forget_cuda(None).unwrap();
+    pipeline.encoder_mut().forget_cuda(None).unwrap();
 }
 
 /// The same for frames in device memory.

@@ -198,10 +198,10 @@ fn what_is_no_library_of_ciscos_is_refused_and_costs_nothing() {
 #[cfg(not(feature = "openh264"))]
 #[test]
 fn without_a_library_there_is_no_encoder_and_the_reason_says_what_to_do() {
-    use direct264::{Order, Reason};
+    use direct264::{BackendOrder, Reason};
     for error in [
         OpenH264Encoder::new(&config()).unwrap_err(),
-        direct264::open(&config(), &"openh264".parse::<Order>().unwrap()).unwrap_err(),
+        direct264::open(&config(), &"openh264".parse::<BackendOrder>().unwrap()).unwrap_err(),
     ] {
         match error {
             Error::Unavailable(why) => {

@@ -21,7 +21,7 @@ fn kinds(unit: &OwnedAccessUnit) -> Vec<NalKind> {
 fn every_frame_gives_one_access_unit_that_two_decoders_show_as_it_was() {
     let (size, count) = (size(640, 360), 60);
     for mut encoder in encoders(&config(size, 30, 1_500)) {
-        let units = encode_run(&mut *encoder, 0, count);
+        let units = encode_run(&mut encoder, 0, count);
         let camera = picture::Camera::new(size);
         let by_openh264 = decode::openh264(units.iter().map(|unit| &unit.bytes[..]));
         assert_eq!(by_openh264.len(), count as usize);
@@ -39,7 +39,7 @@ fn every_frame_gives_one_access_unit_that_two_decoders_show_as_it_was() {
 #[test]
 fn the_first_access_unit_is_an_idr_with_parameter_sets_and_no_other_is() {
     for mut encoder in encoders(&config(size(320, 240), 30, 500)) {
-        let units = encode_run(&mut *encoder, 0, 40);
+        let units = encode_run(&mut encoder, 0, 40);
         assert_eq!(kinds(&units[0])[..2], [NalKind::Sps, NalKind::Pps]);
         assert!(kinds(&units[0])[2..].iter().all(|&kind| kind == NalKind::IdrSlice));
         assert!(units[0].is_idr);
@@ -61,7 +61,7 @@ fn a_cut_in_the_picture_is_no_idr() {
             if number / 20 % 2 == 1 {
                 pixels.iter_mut().for_each(|sample| *sample = 255 - *sample);
             }
-            let unit = encode(&mut *encoder, &pixels, i64::from(number), Picture::Auto);
+            let unit = encode(&mut encoder, &pixels, i64::from(number), Picture::Auto);
             assert_eq!(unit.is_idr, number == 0, "picture {number}");
         }
     }
@@ -76,7 +76,7 @@ fn a_requested_idr_is_the_very_next_access_unit_with_its_parameter_sets() {
         let mut units = Vec::new();
         for number in 0..30 {
             let picture = if requests.contains(&number) { Picture::Idr } else { Picture::Auto };
-            units.push(encode(&mut *encoder, &camera.i420(number), i64::from(number), picture));
+            units.push(encode(&mut encoder, &camera.i420(number), i64::from(number), picture));
         }
         for (number, unit) in (0..).zip(&units) {
             assert_eq!(unit.is_idr, number == 0 || requests.contains(&number), "picture {number}");
@@ -105,7 +105,7 @@ fn the_idr_period_counts_from_the_last_idr_whoever_asked_for_it() {
         let idrs: Vec<i64> = (0..40)
             .filter(|&number| {
                 let picture = if number == 14 { Picture::Idr } else { Picture::Auto };
-                encode(&mut *encoder, &camera.i420(number as u32), number, picture).is_idr
+                encode(&mut encoder, &camera.i420(number as u32), number, picture).is_idr
             })
             .collect();
         assert_eq!(idrs, [0, 10, 14, 24, 34]);
@@ -119,7 +119,7 @@ fn timestamps_come_back_untouched_whatever_they_are() {
         let pixels = picture::Camera::new(size).i420(0);
         for timestamp in [0, 5, 5, -3, i64::MAX, i64::MIN, 1] {
             assert_eq!(
-                encode(&mut *encoder, &pixels, timestamp, Picture::Auto).timestamp,
+                encode(&mut encoder, &pixels, timestamp, Picture::Auto).timestamp,
                 Timestamp(timestamp)
             );
         }
@@ -129,7 +129,7 @@ fn timestamps_come_back_untouched_whatever_they_are() {
 #[test]
 fn the_ranges_name_every_byte_and_each_unit_has_a_four_byte_start_code() {
     for mut encoder in encoders(&config(size(1280, 720), 30, 2_000)) {
-        for unit in encode_run(&mut *encoder, 0, 5) {
+        for unit in encode_run(&mut encoder, 0, 5) {
             let mut end = 0;
             for range in &unit.nal_ranges {
                 assert_eq!(range.start, end);
@@ -147,7 +147,7 @@ fn the_ranges_name_every_byte_and_each_unit_has_a_four_byte_start_code() {
 #[test]
 fn the_sps_tells_colour_and_that_nothing_is_reordered() {
     for mut encoder in encoders(&config(size(1920, 1080), 60, 6_000)) {
-        let unit = &encode_run(&mut *encoder, 0, 1)[0];
+        let unit = &encode_run(&mut encoder, 0, 1)[0];
         let sps = sps::first(&unit.bytes);
         assert_eq!(u8::from(sps.profile_idc), 66);
         assert!(sps.constraint_flags.flag1(), "constrained baseline");
@@ -171,9 +171,9 @@ fn the_sps_tells_colour_and_that_nothing_is_reordered() {
 fn parameter_sets_on_request_are_those_of_the_idr_and_cost_the_stream_nothing() {
     for mut encoder in encoders(&config(size(320, 240), 30, 500)) {
         let before = encoder.parameter_sets().unwrap();
-        let mut units = encode_run(&mut *encoder, 0, 3);
+        let mut units = encode_run(&mut encoder, 0, 3);
         let between = encoder.parameter_sets().unwrap();
-        units.extend(encode_run(&mut *encoder, 3, 3));
+        units.extend(encode_run(&mut encoder, 3, 3));
         let first: Vec<u8> =
             units[0].nal_ranges[..2].iter().flat_map(|r| units[0].bytes[r.clone()].to_vec()).collect();
         assert_eq!(before, first);
@@ -186,7 +186,7 @@ fn parameter_sets_on_request_are_those_of_the_idr_and_cost_the_stream_nothing() 
 #[test]
 fn a_frame_of_another_size_is_refused_and_the_encoder_goes_on() {
     for mut encoder in encoders(&config(size(320, 240), 30, 500)) {
-        encode_run(&mut *encoder, 0, 2);
+        encode_run(&mut encoder, 0, 2);
         let other = size(322, 240);
         let pixels = picture::Camera::new(other).i420(0);
         let frame = Frame::contiguous(other, PixelFormat::I420, &pixels, Timestamp(9)).unwrap();
@@ -196,14 +196,14 @@ fn a_frame_of_another_size_is_refused_and_the_encoder_goes_on() {
             }
             error => panic!("{error:?}"),
         }
-        assert_eq!(encode_run(&mut *encoder, 2, 2).len(), 2);
+        assert_eq!(encode_run(&mut encoder, 2, 2).len(), 2);
     }
 }
 
 #[test]
 fn the_stages_add_up_to_no_more_than_the_whole() {
     for mut encoder in encoders(&config(size(640, 360), 30, 1_000)) {
-        for unit in encode_run(&mut *encoder, 0, 5) {
+        for unit in encode_run(&mut encoder, 0, 5) {
             let times = unit.times;
             let stages = times.convert + times.upload + times.submit + times.wait + times.copy;
             assert!(stages <= times.total && !times.total.is_zero(), "{times:?}");

@@ -11,7 +11,7 @@ use common::live::{PATIENCE, hasty, ms, small};
 use common::{decode, picture, size};
 use d264_double::{Double, Stage, passed_as_child, with_each_fault_as_child};
 use direct264::{
-    BackOff, Backend, Encoder, Error, FailoverConfig, FailoverEncoder, Frame, FrameError, Order,
+    BackOff, Backend, BackendOrder, Encoder, Error, FailoverConfig, FailoverEncoder, Frame, FrameError,
     OwnedAccessUnit, Picture, PixelFormat, Reason, Timestamp, Unreadable, open,
 };
 
@@ -82,7 +82,7 @@ impl Source {
 fn survive(stage: &Stage, fault: &str) {
     stage.reset();
     let mut source = Source::new();
-    let opened = open(&hasty(), &Order::auto()).unwrap();
+    let opened = open(&hasty(), &BackendOrder::auto()).unwrap();
     let mut encoder = opened.encoder;
     (0..4).for_each(|_| assert_eq!(source.encode(&mut encoder), Backend::Nvenc));
     stage.set(&format!("FAULT={fault}"));
@@ -156,7 +156,7 @@ fn a_session_that_hangs_where_it_enters_the_gpu_costs_no_frame() {
         let stage = Double::get().load();
         let mut source = Source::new();
         stage.set("FAULT=cuDevicePrimaryCtxRetain:1=hang");
-        let opened = open(&hasty(), &Order::auto()).unwrap();
+        let opened = open(&hasty(), &BackendOrder::auto()).unwrap();
         assert_eq!(opened.passed_over[0].reason, Reason::TimedOut);
         let mut encoder = opened.encoder;
         // The hanging call still hangs.
@@ -174,7 +174,7 @@ fn a_driver_that_hangs_in_the_session_and_in_the_download_costs_the_frames_on_th
     alone(test, || {
         let stage = Double::get().load();
         let mut source = Source::new();
-        let mut encoder = open(&hasty(), &Order::auto()).unwrap().encoder;
+        let mut encoder = open(&hasty(), &BackendOrder::auto()).unwrap().encoder;
         (0..3).for_each(|_| assert_eq!(source.encode(&mut encoder), Backend::Nvenc));
         for call in ["cuMemHostAlloc", "cuPointerGetAttributes"] {
             stage.set(&format!("FAULT=nvEncLockBitstream:1=hang;{call}:*=hang"));
@@ -216,7 +216,7 @@ fn a_context_that_dies_costs_its_frames_and_not_the_stream() {
     }
     let stage = Double::get().load();
     let mut source = Source::new();
-    let mut encoder = open(&hasty(), &Order::auto()).unwrap().encoder;
+    let mut encoder = open(&hasty(), &BackendOrder::auto()).unwrap().encoder;
     (0..3).for_each(|_| assert_eq!(source.encode(&mut encoder), Backend::Nvenc));
     stage.set("FAULT=nvEncLockBitstream:1=20;cuStreamSynchronize:1=700");
     let place = &source.places[0];
@@ -260,7 +260,7 @@ fn a_driver_that_hangs_where_cuda_is_initialised_costs_the_frames_on_the_gpu_and
     alone(test, || {
         let stage = Double::get().load();
         stage.set("FAULT=cuInit:1=hang");
-        let opened = open(&hasty(), &Order::auto()).unwrap();
+        let opened = open(&hasty(), &BackendOrder::auto()).unwrap();
         assert_eq!(opened.passed_over[0].reason, Reason::TimedOut);
         let mut encoder = opened.encoder;
         // The caller's own CUDA works.
@@ -289,7 +289,7 @@ fn memory_that_a_stand_in_may_still_read_is_not_let_go_of() {
         let mut source = Source::new();
         let soon = BackOff::new(ms(5), ms(40)).unwrap();
         let failover = FailoverConfig::new().retry(Some(soon)).warm_software(true);
-        let mut encoder = open(&hasty().failover(failover), &Order::auto()).unwrap().encoder;
+        let mut encoder = open(&hasty().failover(failover), &BackendOrder::auto()).unwrap().encoder;
         (0..3).for_each(|_| assert_eq!(source.encode(&mut encoder), Backend::Nvenc));
         stage.set("FAULT=nvEncEncodePicture:1=20;cuMemHostAlloc:1=hang");
         let error = encoder.encode(&source.places[0].frame(3), Picture::Auto).unwrap_err();
@@ -321,7 +321,7 @@ fn attempts_end_where_the_context_is_lost_whatever_nvenc_says() {
     with_each_fault_as_child(test, &faults, |fault| {
         let stage = Double::get().load();
         let device = Device::new();
-        let mut encoder = open(&hasty(), &Order::auto()).unwrap().encoder;
+        let mut encoder = open(&hasty(), &BackendOrder::auto()).unwrap().encoder;
         assert_eq!(encoder.backend(), Backend::OpenH264);
         let pixels = picture::Camera::new(small()).i420(0);
         let opened = || stage.report().calls("nvEncOpenEncodeSessionEx");
@@ -356,7 +356,7 @@ fn a_context_dies_before(fault: &str) {
     let stage = Double::get().load();
     stage.set("FAULT=");
     let device = Device::new();
-    let mut encoder = open(&hasty(), &Order::auto()).unwrap().encoder;
+    let mut encoder = open(&hasty(), &BackendOrder::auto()).unwrap().encoder;
     let pixels = picture::Camera::new(small()).i420(0);
     for number in 0..3 {
         encoder.encode(&host_frame(&pixels, number), Picture::Auto).unwrap();
@@ -380,7 +380,7 @@ fn a_context_that_dies_while_hardware_is_tried_again_ends_that() {
         let stage = Double::get().load();
         let mut source = Source::new();
         stage.set("SESSIONS=0");
-        let mut encoder = open(&hasty(), &Order::auto()).unwrap().encoder;
+        let mut encoder = open(&hasty(), &BackendOrder::auto()).unwrap().encoder;
         (0..3).for_each(|_| assert_eq!(source.encode(&mut encoder), Backend::OpenH264));
         stage.set("FAULT=cuStreamQuery:1=719");
         let frame = source.places[0].frame(3);
@@ -401,7 +401,7 @@ fn a_context_that_dies_while_hardware_is_tried_again_ends_that() {
 fn the_size_of_frames_in_device_memory_is_followed_on_either_backend() {
     let stage = Double::get().load();
     let config = hasty().max_size(size(176, 144));
-    let mut encoder = open(&config, &Order::auto()).unwrap().encoder;
+    let mut encoder = open(&config, &BackendOrder::auto()).unwrap().encoder;
     let device = Device::new();
     let mut units: Vec<OwnedAccessUnit> = Vec::new();
     let mut places = Vec::new();

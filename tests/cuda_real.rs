@@ -20,8 +20,8 @@ use common::{config, decode, picture, size};
 use cudarc::driver::{CudaSlice, DevicePtr, result};
 use direct264::nvenc::{Gpu, probe};
 use direct264::{
-    Backend, CallForm, CudaImage, Encoder, EncoderConfig, FailoverConfig, FailoverEncoder, Frame, FrameSize,
-    GpuChoice, NvencConfig, Order, Picture, PixelFormat, Reason, Timestamp, open,
+    Backend, BackendOrder, CallForm, CudaImage, Encoder, EncoderConfig, FailoverConfig, FailoverEncoder,
+    Frame, FrameSize, GpuChoice, NvencConfig, Picture, PixelFormat, Reason, Timestamp, open,
 };
 
 /// Long enough for a percentile.
@@ -73,8 +73,8 @@ fn on_gpu(gpu: &Gpu, size: FrameSize) {
     let i420: Vec<Vec<u8>> = (0..FRAMES).map(|number| camera.i420(number)).collect();
     let pictures: Vec<Vec<u8>> = i420.iter().map(|pixels| device::nv12(size, pixels)).collect();
     let orders = match &gpu.encoder {
-        Ok(_) => vec![Order::auto(), "openh264".parse().unwrap()],
-        Err(_) => vec![Order::auto()],
+        Ok(_) => vec![BackendOrder::auto(), "openh264".parse().unwrap()],
+        Err(_) => vec![BackendOrder::auto()],
     };
     for (form, name) in [(CallForm::default(), "bounded"), (CallForm::Direct, "direct")] {
         let nvenc = NvencConfig::new().form(form).gpu(GpuChoice::Index(gpu.index));
@@ -85,7 +85,7 @@ fn on_gpu(gpu: &Gpu, size: FrameSize) {
             let width = size.width() as usize;
             for way in [Way::Rows(width), Way::Rows(width.next_multiple_of(256) + 256), Way::Pool] {
                 let (mut encoder, passed_over) = opened(&config, order);
-                if *order == Order::auto() {
+                if *order == BackendOrder::auto() {
                     assert_eq!((encoder.backend(), passed_over), expected(gpu), "{}", gpu.name);
                 }
                 let backend = encoder.backend();
@@ -111,12 +111,12 @@ enum Way {
     Pool,
 }
 
-fn opened(config: &EncoderConfig, order: &Order) -> (FailoverEncoder, Vec<(Backend, Reason)>) {
+fn opened(config: &EncoderConfig, order: &BackendOrder) -> (FailoverEncoder, Vec<(Backend, Reason)>) {
     let opened = open(config, order).unwrap();
     (opened.encoder, opened.passed_over.iter().map(|why| (why.backend, why.reason)).collect())
 }
 
-fn from_host(config: &EncoderConfig, order: &Order, pictures: &[Vec<u8>]) -> Vec<Vec<u8>> {
+fn from_host(config: &EncoderConfig, order: &BackendOrder, pictures: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let (mut encoder, _) = opened(config, order);
     let mut encode = |(pixels, number): (&Vec<u8>, i64)| {
         let frame = Frame::contiguous(config.size(), PixelFormat::Nv12, pixels, Timestamp(number)).unwrap();

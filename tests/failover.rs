@@ -12,8 +12,8 @@ use common::live::{
 use common::{config, encode, picture, size};
 use d264_double::{Double, threads};
 use direct264::{
-    BackOff, Backend, Bitrate, CallForm, CallLimits, Encoder, Error, Event, EventKind, FailoverConfig, Frame,
-    FrameRate, NvencConfig, Order, Picture, PixelFormat, QpRange, Reason, Timestamp, open,
+    BackOff, Backend, BackendOrder, Bitrate, CallForm, CallLimits, Encoder, Error, Event, EventKind,
+    FailoverConfig, Frame, FrameRate, NvencConfig, Picture, PixelFormat, QpRange, Reason, Timestamp, open,
 };
 
 fn kbps(kbps: u64) -> Bitrate {
@@ -26,7 +26,7 @@ fn a_frame_on_which_nvenc_fails_comes_out_of_software_as_an_idr_and_the_stream_r
     let mut live = Live::open(&hasty());
     live.frames(5);
     stage.set("FAULT=nvEncEncodePicture:1=20");
-    assert_eq!(live.encoder.counters().time_in_software, ms(0));
+    assert_eq!(live.encoder.counters().time(Backend::OpenH264), ms(0));
     let start = Instant::now();
     let unit = live.frame(Picture::Auto);
     assert_eq!((unit.backend, unit.is_idr), (Backend::OpenH264, true));
@@ -36,13 +36,13 @@ fn a_frame_on_which_nvenc_fails_comes_out_of_software_as_an_idr_and_the_stream_r
 
     let counters = live.encoder.counters();
     assert_eq!((counters.fallbacks, counters.restorations), (1, 1));
-    assert_eq!(counters.nvenc_frames + counters.openh264_frames, live.units.len() as u64);
-    assert!(counters.openh264_frames >= 1);
+    assert_eq!(counters.frames(Backend::Nvenc) + counters.frames(Backend::OpenH264), live.units.len() as u64);
+    assert!(counters.frames(Backend::OpenH264) >= 1);
     // It was tried again after 5 ms at the earliest, and the time stands still since it is back.
-    let in_software = counters.time_in_software;
+    let in_software = counters.time(Backend::OpenH264);
     assert!(in_software >= ms(4) && in_software <= most, "{in_software:?} of {most:?}");
     std::thread::sleep(ms(20));
-    assert_eq!(live.encoder.counters().time_in_software, in_software);
+    assert_eq!(live.encoder.counters().time(Backend::OpenH264), in_software);
     let latency = live.encoder.latency();
     assert_eq!(latency.frames, live.units.len() as u64);
     assert!(latency.p50 <= latency.p99 && latency.p99 <= latency.max);
@@ -69,9 +69,9 @@ fn the_time_in_software_runs_while_software_has_the_stream() {
     live.frames(1);
     stage.set("FAULT=nvEncEncodePicture:1=20");
     live.frames(1);
-    let before = live.encoder.counters().time_in_software;
+    let before = live.encoder.counters().time(Backend::OpenH264);
     std::thread::sleep(ms(20));
-    let since = live.encoder.counters().time_in_software - before;
+    let since = live.encoder.counters().time(Backend::OpenH264) - before;
     assert!(since >= ms(20), "{since:?}");
     drop(live);
     stage.assert_clean_soon("time in software");
@@ -80,7 +80,7 @@ fn the_time_in_software_runs_while_software_has_the_stream() {
 #[test]
 fn the_backend_that_the_caller_puts_first_is_taken_and_the_other_one_is_not_asked() {
     let stage = Double::get().load();
-    let order = Order::of([Backend::OpenH264, Backend::Nvenc]).unwrap();
+    let order = BackendOrder::of([Backend::OpenH264, Backend::Nvenc]).unwrap();
     let mut opened = open(&hasty(), &order).unwrap();
     assert_eq!(opened.encoder.backend(), Backend::OpenH264);
     assert!(opened.passed_over.is_empty(), "{:?}", opened.passed_over);
@@ -240,7 +240,7 @@ fn parameter_sets_are_those_of_who_encodes_next() {
 #[test]
 fn a_small_increase_waits_and_a_decrease_does_not() {
     let _stage = Double::get().load();
-    for order in [Order::auto(), Order::only(Backend::OpenH264)] {
+    for order in [BackendOrder::auto(), BackendOrder::only(Backend::OpenH264)] {
         let mut encoder = open(&config(small(), 30, 1_000), &order).unwrap().encoder;
         for (wanted, in_force) in [
             (1_099, 1_000), // below 10 %
@@ -286,7 +286,7 @@ fn what_waits_comes_with_the_next_idr_and_with_a_switch() {
 fn every_increase_passes_where_the_threshold_is_zero() {
     let _stage = Double::get().load();
     let config = config(small(), 30, 1_000).failover(FailoverConfig::new().bitrate_threshold_percent(0));
-    let mut encoder = open(&config, &Order::auto()).unwrap().encoder;
+    let mut encoder = open(&config, &BackendOrder::auto()).unwrap().encoder;
     encoder.set_bitrate(Bitrate::from_bps(1_000_001).unwrap()).unwrap();
     assert_eq!(encoder.bitrate_in_force().bps(), 1_000_001);
 }
@@ -294,7 +294,7 @@ fn every_increase_passes_where_the_threshold_is_zero() {
 #[test]
 fn a_frame_of_another_size_is_followed_with_an_idr_on_either_backend() {
     let stage = Double::get().load();
-    for order in [Order::auto(), Order::only(Backend::OpenH264)] {
+    for order in [BackendOrder::auto(), BackendOrder::only(Backend::OpenH264)] {
         stage.reset();
         let mut encoder = open(&hasty(), &order).unwrap().encoder;
         encoder.take_events();
@@ -322,7 +322,7 @@ fn a_frame_of_another_size_is_followed_with_an_idr_on_either_backend() {
 fn a_size_that_only_software_takes_is_followed_there_and_back() {
     let stage = Double::get().load();
     stage.set("CAPS=WIDTH_MAX=320,HEIGHT_MAX=240");
-    let mut encoder = open(&hasty(), &Order::auto()).unwrap().encoder;
+    let mut encoder = open(&hasty(), &BackendOrder::auto()).unwrap().encoder;
     let encode_at = |encoder: &mut direct264::FailoverEncoder, size| {
         let pixels = picture::Camera::new(size).i420(0);
         let frame = Frame::contiguous(size, PixelFormat::I420, &pixels, Timestamp(0)).unwrap();
@@ -490,7 +490,7 @@ fn where_nothing_can_stand_in_the_caller_knows_beforehand_and_the_hardware_comes
 #[test]
 fn a_strict_order_hands_its_errors_to_the_caller() {
     let stage = Double::get().load();
-    let mut encoder = open(&hasty(), &Order::only(Backend::Nvenc)).unwrap().encoder;
+    let mut encoder = open(&hasty(), &BackendOrder::only(Backend::Nvenc)).unwrap().encoder;
     common::encode_run(&mut encoder, 0, 2);
     stage.set("FAULT=nvEncEncodePicture:1=20");
     let pixels = picture::Camera::new(small()).i420(2);

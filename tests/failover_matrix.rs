@@ -226,7 +226,11 @@ fn check_words(live: &Live, phase: Phase, has_left: bool, what: &str) {
         (count("fell_back"), count("restored")),
         "{what}"
     );
-    assert_eq!(counters.nvenc_frames + counters.openh264_frames, live.units.len() as u64, "{what}");
+    assert_eq!(
+        counters.frames(Backend::Nvenc) + counters.frames(Backend::OpenH264),
+        live.units.len() as u64,
+        "{what}"
+    );
 }
 
 fn check_phase(kind: Kind, phase: Phase, least_calls: usize) {

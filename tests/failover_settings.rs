@@ -11,7 +11,8 @@ use common::live::{Live, PATIENCE, hasty, ms};
 use common::{config, encode_run, size};
 use d264_double::{Double, Stage};
 use direct264::{
-    BackOff, Backend, Bitrate, Encoder, FailoverConfig, FailoverEncoder, FrameRate, Order, QpRange, open,
+    BackOff, Backend, BackendOrder, Bitrate, Encoder, FailoverConfig, FailoverEncoder, FrameRate, QpRange,
+    open,
 };
 use serde_json::{Value, json};
 
@@ -193,7 +194,7 @@ fn a_warm_stand_in_is_the_one_that_takes_over() {
         stage.reset();
         let failover = FailoverConfig::new().retry(None).warm_software(is_warm);
         let config = config(size(1280, 720), 30, 2_000).failover(failover);
-        let mut encoder = open(&config, &Order::auto()).unwrap().encoder;
+        let mut encoder = open(&config, &BackendOrder::auto()).unwrap().encoder;
         encode_run(&mut encoder, 0, 3);
         // The session that fails stays, so that nothing is given back meanwhile.
         stage.set("FAULT=nvEncEncodePicture:1=20;nvEncDestroyEncoder:1=hang");

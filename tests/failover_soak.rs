@@ -18,8 +18,8 @@ use common::size;
 use common::soak::{Dice, resident_kb, setting};
 use d264_double::{Double, Stage};
 use direct264::{
-    AccessUnit, BackOff, Backend, Bitrate, Encoder, EventKind, FailoverConfig, FailoverEncoder, Frame,
-    FrameRate, FrameSize, Order, Picture, PixelFormat, QpRange, Timestamp, open,
+    AccessUnit, BackOff, Backend, BackendOrder, Bitrate, Encoder, EventKind, FailoverConfig, FailoverEncoder,
+    Frame, FrameRate, FrameSize, Picture, PixelFormat, QpRange, Timestamp, open,
 };
 
 /// What goes wrong while a stream runs, each with everything that it can answer.
@@ -85,7 +85,7 @@ impl Soak {
         });
         let back_off = BackOff::new(ms(2), ms(16)).unwrap();
         let failover = FailoverConfig::new().retry(Some(back_off)).warm_software(seed.is_multiple_of(2));
-        let encoder = open(&hasty().failover(failover), &Order::auto()).unwrap().encoder;
+        let encoder = open(&hasty().failover(failover), &BackendOrder::auto()).unwrap().encoder;
         let decoder = openh264::decoder::Decoder::new().unwrap();
         Self {
             dice: Dice(seed | 1),
@@ -229,7 +229,7 @@ fn soak(stage: &Stage, is_pipelined: bool) {
         out.frames, out.worst_db
     );
     assert_eq!(out.frames, brought);
-    assert_eq!(counters.nvenc_frames + counters.openh264_frames, brought);
+    assert_eq!(counters.frames(Backend::Nvenc) + counters.frames(Backend::OpenH264), brought);
     assert_eq!((counters.fallbacks, counters.restorations), (fell_back, restored));
     assert!(fell_back > 2 && restored > 2 && recreated > 2, "{fell_back} {restored} {recreated}");
     assert!(out.worst_db > 20.0, "{:.1} dB", out.worst_db);

@@ -8,7 +8,7 @@ use common::{config, encode_run, size};
 use d264_double::as_child;
 use direct264::nvenc::NvencEncoder;
 use direct264::{
-    Backend, Encoder, EncoderConfig, Error, GpuChoice, GpuUuid, NvencConfig, Order, Reason, open,
+    Backend, BackendOrder, Encoder, EncoderConfig, Error, GpuChoice, GpuUuid, NvencConfig, Reason, open,
 };
 
 fn on(gpu: GpuChoice) -> EncoderConfig {
@@ -37,7 +37,7 @@ fn a_gpu_without_an_encoder_is_stepped_over() {
     let uuid = last.gpu_uuid().unwrap();
     assert_eq!(NvencEncoder::new(&on(GpuChoice::Uuid(uuid))).unwrap().gpu_index(), 2);
 
-    let mut opened = open(&on(GpuChoice::Any), &Order::auto()).unwrap();
+    let mut opened = open(&on(GpuChoice::Any), &BackendOrder::auto()).unwrap();
     assert_eq!(opened.encoder.backend(), Backend::Nvenc);
     assert!(opened.passed_over.is_empty());
     assert_eq!(encode_run(&mut opened.encoder, 0, 2).len(), 2);
@@ -54,7 +54,7 @@ fn a_gpu_that_is_named_and_cannot_is_passed_over_with_the_reason() {
         (GpuChoice::Index(7), Reason::NoGpu),
         (GpuChoice::Uuid(GpuUuid([9; 16])), Reason::NoGpu),
     ] {
-        let opened = open(&on(gpu), &Order::auto()).unwrap();
+        let opened = open(&on(gpu), &BackendOrder::auto()).unwrap();
         assert_eq!(opened.encoder.backend(), Backend::OpenH264);
         assert_eq!(opened.passed_over[0].reason, reason, "{gpu}: {}", opened.passed_over[0]);
         assert!(!reason.advice().is_empty());
@@ -62,7 +62,7 @@ fn a_gpu_that_is_named_and_cannot_is_passed_over_with_the_reason() {
             let detail = &opened.passed_over[0].detail;
             assert!(detail.ends_with(" on GPU 0 (NVIDIA H100)"), "{detail}");
         }
-        match open(&on(gpu), &Order::only(Backend::Nvenc)).unwrap_err() {
+        match open(&on(gpu), &BackendOrder::only(Backend::Nvenc)).unwrap_err() {
             Error::Unavailable(why) => assert_eq!(why.reason, reason),
             other => panic!("{other:?}"),
         }

@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use common::live::{Live, hasty};
 use common::{config, encode_run, size};
 use d264_double::{Double, Stage};
-use direct264::{Backend, Bitrate, Encoder, FailoverConfig, FrameId, Order, QpRange, open};
+use direct264::{Backend, BackendOrder, Bitrate, Encoder, FailoverConfig, FrameId, QpRange, open};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -162,16 +162,16 @@ fn a_stream_that_fails_and_returns(stage: &Stage) {
 fn who_is_not_had(stage: &Stage) {
     // What is there and fails is a warning.
     stage.set("SESSIONS=0");
-    drop(open(&hasty().failover(FailoverConfig::new().retry(None)), &Order::auto()).unwrap());
+    drop(open(&hasty().failover(FailoverConfig::new().retry(None)), &BackendOrder::auto()).unwrap());
     let full = ["backend=\"nvenc\"", "reason=\"session_limit\"", "nvEncOpenEncodeSessionEx"];
     assert_logged(&take(), Level::WARN, "encoder passed over", NOT_HAD, &full);
     stage.set("SESSIONS=");
-    drop(open(&hasty().threads(NonZeroU8::new(8)), &Order::auto()).unwrap());
+    drop(open(&hasty().threads(NonZeroU8::new(8)), &BackendOrder::auto()).unwrap());
     let threads = ["backend=\"openh264\"", "reason=\"unsupported_setting\""];
     assert_logged(&take(), Level::WARN, "encoder cannot stand in", NOT_HAD, &threads);
     // What is not there is none.
     stage.set("FAULT=nvEncOpenEncodeSessionEx:*=1");
-    let mut absent = open(&config(size(320, 240), 30, 500), &Order::auto()).unwrap().encoder;
+    let mut absent = open(&config(size(320, 240), 30, 500), &BackendOrder::auto()).unwrap().encoder;
     encode_run(&mut absent, 0, 1);
     let lines = take();
     let none = ["backend=\"nvenc\"", "reason=\"no_encoder_on_gpu\""];
@@ -183,7 +183,7 @@ fn who_is_not_had(stage: &Stage) {
 fn a_rate_that_cannot_be_met() {
     let fine = QpRange::new(10, 20).unwrap();
     let config = config(size(160, 96), 30, 20).qp_range(fine);
-    let mut encoder = open(&config, &Order::only(Backend::OpenH264)).unwrap().encoder;
+    let mut encoder = open(&config, &BackendOrder::only(Backend::OpenH264)).unwrap().encoder;
     encode_run(&mut encoder, 0, 60);
     let unmet = ["backend=\"openh264\"", "target_bps=20000"];
     let fields = "backend target_bps reached_bps";
@@ -192,7 +192,7 @@ fn a_rate_that_cannot_be_met() {
 
 fn one_frame_of_256(stage: &Stage) {
     stage.set("CHECKS=light\nENCODE=canned");
-    for order in [Order::auto(), Order::only(Backend::OpenH264)] {
+    for order in [BackendOrder::auto(), BackendOrder::only(Backend::OpenH264)] {
         let mut encoder = open(&config(size(160, 96), 30, 300), &order).unwrap().encoder;
         take();
         encode_run(&mut encoder, 0, 514);

@@ -19,8 +19,8 @@ use d264_double::{Double, Stage};
 use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
-    Backend, ConfigError, Encoder, EncoderConfig, Error, Frame, FrameSize, Order, Picture, Pipeline,
-    Pipelined, PixelFormat, RgbOrder, Timestamp, open,
+    Backend, BackendOrder, ConfigError, Encoder, EncoderConfig, Error, Frame, FrameSize, Picture, Pipeline,
+    PixelFormat, RgbOrder, Timestamp, open,
 };
 
 #[global_allocator]
@@ -61,7 +61,7 @@ fn exert(encoder: &mut dyn Encoder) {
 }
 
 /// The same with a frame in flight, and a second one inside each call.
-fn exert_pipeline<E: Pipelined>(pipeline: &mut Pipeline<E>) {
+fn exert_pipeline<E: Encoder>(pipeline: &mut Pipeline<E>) {
     let format = PixelFormat::Rgb(RgbOrder::Rgb24);
     let size = pipeline.encoder().size();
     for number in 1..5 {
@@ -126,7 +126,8 @@ fn hardware_takes_no_more_than_is_stated(stage: &Stage) {
             pipeline
         });
         hardware_takes(stage, "failover, pipelined", &config, || {
-            let mut pipeline = Pipeline::new(open(&config, &Order::only(Backend::Nvenc)).unwrap().encoder);
+            let mut pipeline =
+                Pipeline::new(open(&config, &BackendOrder::only(Backend::Nvenc)).unwrap().encoder);
             exert_pipeline(&mut pipeline);
             pipeline
         });
@@ -180,14 +181,14 @@ fn what_would_take_more_than_the_limit_is_refused_first(stage: &Stage) {
     let too_large = limit(config(large, 30, 1_000));
     assert_refused(OpenH264Encoder::new(&too_large).map(drop));
     assert_refused(NvencEncoder::new(&too_large).map(drop));
-    assert_refused(open(&too_large, &Order::auto()).map(drop));
+    assert_refused(open(&too_large, &BackendOrder::auto()).map(drop));
     assert!(PEAK.load(Ordering::Relaxed) as u64 - before < 4_096);
     assert_eq!(stage.report().calls("nvEncOpenEncodeSessionEx"), sessions);
 
     let fits = limit(config(small, 30, 1_000));
     let pixels = noise(PixelFormat::I420, large, 1);
     let frame = Frame::contiguous(large, PixelFormat::I420, &pixels, Timestamp(0)).unwrap();
-    let mut failover = open(&fits, &Order::auto()).unwrap().encoder;
+    let mut failover = open(&fits, &BackendOrder::auto()).unwrap().encoder;
     exert(&mut failover);
     assert_refused(failover.encode(&frame, Picture::Auto).map(drop));
     let plain: [Box<dyn Encoder>; 3] = [
@@ -215,7 +216,7 @@ fn many_frames_take_no_more_than_few(stage: &Stage) {
     {
         stage.reset();
         stage.set("CAPS=WIDTH_MIN=16,HEIGHT_MIN=16\nCHECKS=light");
-        let mut form = Form::new(open(&config, &Order::only(backend)).unwrap().encoder, is_pipelined);
+        let mut form = Form::new(open(&config, &BackendOrder::only(backend)).unwrap().encoder, is_pipelined);
         let mut came = 0;
         let mut run = |frames: u64| {
             for number in 0..frames {
@@ -246,6 +247,6 @@ fn many_frames_take_no_more_than_few(stage: &Stage) {
         form.flush(|unit| came += u64::from(!unit.bytes.is_empty()));
         assert_eq!(came, frames);
         let counters = form.encoder().counters();
-        assert_eq!(counters.nvenc_frames + counters.openh264_frames, frames);
+        assert_eq!(counters.frames(Backend::Nvenc) + counters.frames(Backend::OpenH264), frames);
     }
 }

@@ -315,8 +315,8 @@ fn pipelined_life(config: &EncoderConfig, image: CudaImage) -> Result<(), Error>
             next += 1;
         }
         match number {
-            1 => pipeline.set_bitrate(Bitrate::from_kbps(600)?)?,
-            2 => drop(pipeline.parameter_sets()?),
+            1 => pipeline.encoder_mut().set_bitrate(Bitrate::from_kbps(600)?)?,
+            2 => drop(pipeline.encoder_mut().parameter_sets()?),
             7 => {
                 assert_eq!(pipeline.flush()?.len(), 1);
                 next += 1;
@@ -324,7 +324,7 @@ fn pipelined_life(config: &EncoderConfig, image: CudaImage) -> Result<(), Error>
             _ => {}
         }
     }
-    pipeline.forget_cuda(None)
+    pipeline.encoder_mut().forget_cuda(None)
 }
 
 #[test]

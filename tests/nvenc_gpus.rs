@@ -12,8 +12,8 @@ use d264_double::{Double, Part, passed_as_child_with};
 use direct264::nvenc::{NvencEncoder, probe, probe_within};
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
-    BackOff, Backend, CallForm, CallLimits, Encoder, EncoderConfig, Error, FailoverConfig, FrameError,
-    GpuChoice, NvencConfig, Order, Picture, PixelFormat, Reason, Unavailable,
+    BackOff, Backend, BackendOrder, CallForm, CallLimits, Encoder, EncoderConfig, Error, FailoverConfig,
+    FrameError, GpuChoice, NvencConfig, Picture, PixelFormat, Reason, Unavailable,
 };
 
 /// Runs the rest of a test in a process with this part of a driver and these GPUs.
@@ -170,7 +170,7 @@ fn a_stream_that_spreads_returns_to_whichever_gpu_has_room() {
         stage.set("GPU_SESSIONS=1");
         let soon = BackOff::new(Duration::from_millis(5), Duration::from_millis(20)).unwrap();
         let config = on_gpu(GpuChoice::Spread).failover(FailoverConfig::new().retry(Some(soon)));
-        let open = || direct264::open(&config, &Order::auto()).unwrap().encoder;
+        let open = || direct264::open(&config, &BackendOrder::auto()).unwrap().encoder;
         let (mut first, mut second, mut third) = (open(), open(), open());
         assert_eq!(
             [&first, &second, &third].map(|one| one.backend()),
@@ -211,7 +211,7 @@ fn a_frame_on_another_gpu_than_the_encoder_is_refused_in_words_and_software_read
         });
         for (gpu, others) in [(0, [1, 2]), (2, [0, 1])] {
             let config = on_gpu(GpuChoice::Index(gpu));
-            let failover = direct264::open(&config, &Order::auto()).unwrap().encoder;
+            let failover = direct264::open(&config, &BackendOrder::auto()).unwrap().encoder;
             let encoders: [Box<dyn Encoder>; 2] =
                 [Box::new(NvencEncoder::new(&config).unwrap()), Box::new(failover)];
             for mut encoder in encoders {
@@ -253,9 +253,11 @@ fn where_a_gpu_hangs_the_next_attempt_is_made_on_another_one() {
         let soon = BackOff::new(Duration::from_millis(5), Duration::from_millis(20)).unwrap();
         let any = on_gpu(GpuChoice::Any).nvenc(NvencConfig::new().form(form));
         stage.set("FAULT=nvEncInitializeEncoder:1=hang");
-        let opened =
-            direct264::open(&any.clone().failover(FailoverConfig::new().retry(Some(soon))), &Order::auto())
-                .unwrap();
+        let opened = direct264::open(
+            &any.clone().failover(FailoverConfig::new().retry(Some(soon))),
+            &BackendOrder::auto(),
+        )
+        .unwrap();
         let why = &opened.passed_over[0];
         assert_eq!(why.reason, Reason::TimedOut);
         assert!(why.detail.contains("nvEncInitializeEncoder") && why.detail.ends_with(" on GPU 0"), "{why}");
@@ -313,7 +315,7 @@ fn a_frame_of_another_gpu_does_not_keep_a_stream_in_software() {
         // Left for a size that it does not take, and for a failure.
         for is_for_size in [true, false] {
             let config = config(small, 30, 300).failover(FailoverConfig::new().retry(Some(soon)));
-            let mut encoder = direct264::open(&config, &Order::auto()).unwrap().encoder;
+            let mut encoder = direct264::open(&config, &BackendOrder::auto()).unwrap().encoder;
             encode_run(&mut encoder, 0, 2);
             let encoded = || stage.report().calls("nvEncUnlockBitstream");
             let before = encoded();
@@ -467,7 +469,7 @@ fn in_software_from_device_memory(reason: Reason) {
     assert_eq!(probe().encoder().unwrap_err().reason, reason);
     let stage = Double::get().load();
     let size = size(320, 240);
-    let open = || direct264::open(&on_gpu(GpuChoice::Any), &Order::auto()).unwrap();
+    let open = || direct264::open(&on_gpu(GpuChoice::Any), &BackendOrder::auto()).unwrap();
     let (mut host, opened) = (open().encoder, open());
     let passed_over: Vec<_> = opened.passed_over.iter().map(|why| (why.backend, why.reason)).collect();
     assert_eq!(passed_over, [(Backend::Nvenc, reason)]);

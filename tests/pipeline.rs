@@ -11,8 +11,8 @@ use d264_double::{Double, Stage};
 use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
-    AccessUnit, Bitrate, CallForm, CallLimits, Encoder, EncoderConfig, Error, Event, EventKind, Frame,
-    FrameError, FrameRate, FrameSize, NvencConfig, Order, OwnedAccessUnit, Picture, Pipeline, Pipelined,
+    AccessUnit, Backend, BackendOrder, Bitrate, CallForm, CallLimits, Encoder, EncoderConfig, Error, Event,
+    EventKind, Frame, FrameError, FrameRate, FrameSize, NvencConfig, OwnedAccessUnit, Picture, Pipeline,
     PixelFormat, QpRange, RgbOrder, Timestamp, open,
 };
 
@@ -55,7 +55,7 @@ impl<E: Encoder> Way for OneByOne<E> {
     }
 }
 
-impl<E: Pipelined> Way for Pipeline<E> {
+impl<E: Encoder> Way for Pipeline<E> {
     fn frame(&mut self, frame: &Frame<'_>, picture: Picture, units: &mut Vec<OwnedAccessUnit>) {
         units.extend(self.submit(frame, picture).unwrap().map(|unit| unit.unwrap().to_owned()));
     }
@@ -64,22 +64,22 @@ impl<E: Pipelined> Way for Pipeline<E> {
         assert_eq!(self.flush().unwrap().len(), 0);
     }
     fn set_bitrate(&mut self, bitrate: Bitrate) {
-        Pipeline::set_bitrate(self, bitrate).unwrap();
+        self.encoder_mut().set_bitrate(bitrate).unwrap();
     }
     fn set_frame_rate(&mut self, frame_rate: FrameRate) {
-        Pipeline::set_frame_rate(self, frame_rate).unwrap();
+        self.encoder_mut().set_frame_rate(frame_rate).unwrap();
     }
     fn set_qp_range(&mut self, qp_range: QpRange) {
-        Pipeline::set_qp_range(self, qp_range).unwrap();
+        self.encoder_mut().set_qp_range(qp_range).unwrap();
     }
     fn set_size(&mut self, size: FrameSize) {
-        Pipeline::set_size(self, size).unwrap();
+        self.encoder_mut().set_size(size).unwrap();
     }
     fn parameter_sets(&mut self) -> Vec<u8> {
-        Pipeline::parameter_sets(self).unwrap()
+        self.encoder_mut().parameter_sets().unwrap()
     }
     fn take_events(&mut self) -> Vec<Event> {
-        Pipeline::take_events(self)
+        self.encoder_mut().take_events()
     }
 }
 
@@ -88,7 +88,7 @@ type BothWays = (String, Box<dyn Way>, Box<dyn Way>);
 
 /// Every encoder that there is, in both ways.
 fn both_ways(config: &EncoderConfig) -> Vec<BothWays> {
-    fn pair<E: Pipelined + 'static>(who: &str, make: impl Fn() -> E) -> BothWays {
+    fn pair<E: Encoder + 'static>(who: &str, make: impl Fn() -> E) -> BothWays {
         (who.to_owned(), Box::new(OneByOne(make())), Box::new(Pipeline::new(make())))
     }
     let direct = config.clone().nvenc(NvencConfig::new().form(CallForm::Direct));
@@ -96,7 +96,7 @@ fn both_ways(config: &EncoderConfig) -> Vec<BothWays> {
         pair("nvenc", || NvencEncoder::new(config).unwrap()),
         pair("nvenc, direct", || NvencEncoder::new(&direct).unwrap()),
         pair("openh264", || OpenH264Encoder::new(config).unwrap()),
-        pair("failover", || open(config, &Order::auto()).unwrap().encoder),
+        pair("failover", || open(config, &BackendOrder::auto()).unwrap().encoder),
         pair("failover, in software", || open(config, &"openh264".parse().unwrap()).unwrap().encoder),
     ]
 }
@@ -334,7 +334,7 @@ fn what_is_in_flight_ends_with_the_pipeline() {
             for image in [None, Some(place.image), Some(place.image.freed_soon())] {
                 let frame = image.map_or(host, |image| device::frame(size, image, 0));
                 let mut alone = Pipeline::new(NvencEncoder::new(&config).unwrap());
-                let mut failover = Pipeline::new(open(&config, &Order::auto()).unwrap().encoder);
+                let mut failover = Pipeline::new(open(&config, &BackendOrder::auto()).unwrap().encoder);
                 for _ in 0..frames {
                     alone.submit(&frame, Picture::Auto).unwrap();
                     failover.submit(&frame, Picture::Auto).unwrap();
@@ -371,10 +371,10 @@ fn a_frame_that_does_not_fit_is_refused_and_the_one_in_flight_still_comes() {
     }
     assert_eq!(timestamps(pipeline.submit(&frame(1), Picture::Auto).unwrap()), [0]);
     // What a change had to wait for comes with the next call, once.
-    pipeline.set_size(other).unwrap();
-    pipeline.set_size(size).unwrap();
+    pipeline.encoder_mut().set_size(other).unwrap();
+    pipeline.encoder_mut().set_size(size).unwrap();
     assert_eq!(timestamps(pipeline.submit(&frame(2), Picture::Auto).unwrap()), [1]);
-    pipeline.forget_cuda(None).unwrap();
+    pipeline.encoder_mut().forget_cuda(None).unwrap();
     assert_eq!(timestamps(pipeline.flush().unwrap()), [2]);
     assert_eq!(timestamps(pipeline.submit(&frame(3), Picture::Auto).unwrap()), [0; 0]);
     assert_eq!(timestamps(pipeline.flush().unwrap()), [3]);
@@ -386,7 +386,8 @@ fn a_frame_that_does_not_fit_is_refused_and_the_one_in_flight_still_comes() {
 fn the_failover_encoder_follows_the_size_with_a_frame_in_flight() {
     let stage = stage();
     let sizes = [size(160, 96), size(320, 180), size(320, 180), size(162, 98)];
-    let mut pipeline = Pipeline::new(open(&config(sizes[0], 30, 500), &Order::auto()).unwrap().encoder);
+    let mut pipeline =
+        Pipeline::new(open(&config(sizes[0], 30, 500), &BackendOrder::auto()).unwrap().encoder);
     let mut units = Vec::new();
     for (number, size) in sizes.into_iter().enumerate() {
         let pixels = host_pixels(PixelFormat::Nv12, size, number as u32);
@@ -405,7 +406,7 @@ fn the_failover_encoder_follows_the_size_with_a_frame_in_flight() {
         .collect();
     assert_eq!(recreated, [1, 3]);
     let (counters, latency) = (pipeline.encoder().counters(), pipeline.encoder().latency());
-    assert_eq!((counters.nvenc_frames, latency.frames), (4, 4));
+    assert_eq!((counters.frames(Backend::Nvenc), latency.frames), (4, 4));
     drop(pipeline);
     stage.report().assert_clean("a pipeline that follows the size");
 }
@@ -419,7 +420,7 @@ fn the_time_of_a_frame_is_until_it_is_handed_out() {
     let frame = Frame::contiguous(size, PixelFormat::Nv12, &pixels, Timestamp(0)).unwrap();
     let limits = CallLimits::DEFAULT.first(common::live::PATIENCE);
     let config = config(size, 30, 500).nvenc(NvencConfig::new().form(CallForm::Bounded(limits)));
-    let mut pipeline = Pipeline::new(open(&config, &Order::auto()).unwrap().encoder);
+    let mut pipeline = Pipeline::new(open(&config, &BackendOrder::auto()).unwrap().encoder);
     pipeline.submit(&frame, Picture::Auto).unwrap();
     let pause = std::time::Duration::from_millis(30);
     std::thread::sleep(pause);

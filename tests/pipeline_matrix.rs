@@ -17,7 +17,7 @@ use common::picture::Camera;
 use common::pixels::{Places, Where, is_ours};
 use d264_double::{Double, Stage, passed_as_child};
 use direct264::{
-    Backend, Bitrate, Encoder, Error, Event, FailoverEncoder, Frame, FrameError, FrameSize, Order,
+    Backend, BackendOrder, Bitrate, Encoder, Error, Event, FailoverEncoder, Frame, FrameError, FrameSize,
     OwnedAccessUnit, Picture, Pipeline, PixelFormat, Reason, Timestamp, Unreadable, open,
 };
 
@@ -65,7 +65,9 @@ fn timestamp(number: usize) -> Timestamp {
 impl Piped {
     fn open(pixels: Where) -> Self {
         Self {
-            pipeline: Pipeline::new(open(&hasty().max_size(larger()), &Order::auto()).unwrap().encoder),
+            pipeline: Pipeline::new(
+                open(&hasty().max_size(larger()), &BackendOrder::auto()).unwrap().encoder,
+            ),
             camera: Camera::new(small()),
             places: Places::new(pixels),
             units: Vec::new(),
@@ -92,7 +94,7 @@ impl Piped {
     }
 
     fn look(&mut self) {
-        self.events.extend(self.pipeline.take_events());
+        self.events.extend(self.pipeline.encoder_mut().take_events());
         for (number, unit) in self.units.iter().enumerate() {
             assert_eq!(unit.timestamp, timestamp(number), "in order");
         }
@@ -115,7 +117,7 @@ impl Piped {
     /// Drops the pipeline. The memory that it read is freed by who knows that its sessions have ended.
     fn end(self) -> (Ended, Places) {
         let Self { mut pipeline, units, mut sources, mut events, places, .. } = self;
-        events.extend(pipeline.take_events());
+        events.extend(pipeline.encoder_mut().take_events());
         // What was in flight is thrown away with it.
         sources.truncate(units.len());
         drop(pipeline);
@@ -133,7 +135,7 @@ fn live_through(phase: Phase, live: &mut Piped) {
         Phase::MidStream => {
             live.frames(2);
             live.frame(Picture::Idr);
-            assert!(live.pipeline.parameter_sets().unwrap().starts_with(&[0, 0, 0, 1]));
+            assert!(live.pipeline.encoder_mut().parameter_sets().unwrap().starts_with(&[0, 0, 0, 1]));
             live.frames(2);
         }
         Phase::Flush => {
@@ -141,14 +143,14 @@ fn live_through(phase: Phase, live: &mut Piped) {
             live.frames(2);
         }
         Phase::Rate => {
-            live.pipeline.set_bitrate(Bitrate::from_kbps(250).unwrap()).unwrap();
+            live.pipeline.encoder_mut().set_bitrate(Bitrate::from_kbps(250).unwrap()).unwrap();
             live.frames(2);
         }
         // Within the session, into a new one, and back, so that all pictures are of one size.
         Phase::Size => {
-            live.pipeline.set_size(larger()).unwrap();
-            live.pipeline.set_size(common::size(208, 160)).unwrap();
-            live.pipeline.set_size(small()).unwrap();
+            live.pipeline.encoder_mut().set_size(larger()).unwrap();
+            live.pipeline.encoder_mut().set_size(common::size(208, 160)).unwrap();
+            live.pipeline.encoder_mut().set_size(small()).unwrap();
             live.frames(2);
         }
         Phase::End => {}
@@ -218,7 +220,7 @@ fn check(stage: &Stage, phase: Phase, pixels: Where, function: &str, which: usiz
             assert!(told.iter().all(|&reason| reason == Reason::TimedOut), "{what}: {told:?}");
         }
         stage.set("FAULT=");
-        live.pipeline.forget_cuda(None).unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        live.pipeline.encoder_mut().forget_cuda(None).unwrap_or_else(|error| panic!("{what}: {error:?}"));
     }
     let happened = |stage: &Stage| stage.report().faults(function) > 0;
     let had_happened = happened(stage);
@@ -248,7 +250,7 @@ fn check_words(live: &Piped, what: &str) {
         "{what}"
     );
     let frames = live.units.len() as u64;
-    assert_eq!(counters.nvenc_frames + counters.openh264_frames, frames, "{what}");
+    assert_eq!(counters.frames(Backend::Nvenc) + counters.frames(Backend::OpenH264), frames, "{what}");
     assert_eq!(live.pipeline.encoder().latency().frames, frames, "{what}");
 }
 

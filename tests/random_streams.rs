@@ -14,8 +14,8 @@ use common::{decode, nvenc, size, unhurried};
 use direct264::annexb::NalKind;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
-    Bitrate, ConfigError, EncoderConfig, Error, EventKind, Frame, FrameRate, FrameSize, OwnedAccessUnit,
-    Picture, Pipelined, PixelFormat, Plane, Profile, QpRange, RgbOrder, Timestamp,
+    Bitrate, ConfigError, Encoder, EncoderConfig, Error, EventKind, Frame, FrameRate, FrameSize,
+    OwnedAccessUnit, Picture, PixelFormat, Plane, Profile, QpRange, RgbOrder, Timestamp,
 };
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
@@ -202,7 +202,7 @@ struct Expected {
 }
 
 /// Encodes the whole scenario, and checks of each access unit what needs no decoder.
-fn encode<E: Pipelined>(scenario: &Scenario, encoder: E, is_pipelined: bool) -> Vec<Coded> {
+fn encode<E: Encoder>(scenario: &Scenario, encoder: E, is_pipelined: bool) -> Vec<Coded> {
     let mut camera = Camera::new(encoder.size());
     let mut form = Form::new(encoder, is_pipelined);
     let (mut units, mut expected) = (Vec::<OwnedAccessUnit>::new(), Vec::new());
@@ -249,7 +249,7 @@ fn encode<E: Pipelined>(scenario: &Scenario, encoder: E, is_pipelined: bool) -> 
 }
 
 /// Encodes the scenario in both forms, which makes no difference, and looks at what came out.
-fn check<E: Pipelined>(scenario: &Scenario, open: impl Fn() -> E) {
+fn check<E: Encoder>(scenario: &Scenario, open: impl Fn() -> E) {
     let [coded, pipelined] = [false, true].map(|is_pipelined| encode(scenario, open(), is_pipelined));
     for (number, (one, other)) in coded.iter().zip(&pipelined).enumerate() {
         assert!(one.unit.bytes == other.unit.bytes, "frame {number} pipelined");

@@ -12,9 +12,9 @@ use d264_double::{Double, Stage};
 use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
-    BackOff, Backend, Bitrate, CallForm, CallLimits, Encoder, EncoderConfig, EventKind, FailoverConfig,
-    Frame, FrameId, FrameRate, NvencConfig, OwnedAccessUnit, Picture, Pipeline, Pipelined, PixelFormat,
-    Profile, QpRange, Recovery, TemporalLayers, Timestamp, Units,
+    AccessUnits, BackOff, Backend, Bitrate, CallForm, CallLimits, Encoder, EncoderConfig, EventKind,
+    FailoverConfig, Frame, FrameId, FrameRate, NvencConfig, OwnedAccessUnit, Picture, Pipeline, PixelFormat,
+    Profile, QpRange, Recovery, TemporalLayers, Timestamp,
 };
 
 /// With so many frames to predict from.
@@ -248,22 +248,26 @@ fn with_a_loss_the_frame_in_flight_is_given_up_too() {
     let size = size(320, 240);
     let config = keeping(config(size, 30, 800), 6);
     in_flight(Pipeline::new(NvencEncoder::new(&config).unwrap()), "by itself");
-    let failover = direct264::open(&config, &direct264::Order::auto()).unwrap().encoder;
+    let failover = direct264::open(&config, &direct264::BackendOrder::auto()).unwrap().encoder;
     in_flight(Pipeline::new(failover), "failover");
     stage.report().assert_clean("losses with a frame in flight");
 }
 
 /// Frame 9 is in flight when frame 8 turns out to be lost: frame 10 has to be predicted from frame 7.
-fn in_flight<E: Pipelined>(mut pipeline: Pipeline<E>, what: &str) {
+fn in_flight<E: Encoder>(mut pipeline: Pipeline<E>, what: &str) {
     let size = pipeline.encoder().size();
     let camera = picture::Camera::new(size);
     let mut units = Vec::new();
-    let mut keep = |out: Units<'_>| units.extend(out.map(|unit| unit.unwrap().to_owned()));
+    let mut keep = |out: AccessUnits<'_>| units.extend(out.map(|unit| unit.unwrap().to_owned()));
     for number in 0..20 {
         if number == 10 {
             let lost = FrameId(8)..=FrameId(8);
-            assert_eq!(pipeline.invalidate(lost.clone()).unwrap(), Recovery::OlderReference, "{what}");
-            assert_eq!(pipeline.invalidate(lost).unwrap(), Recovery::NotNeeded, "{what}");
+            assert_eq!(
+                pipeline.encoder_mut().invalidate(lost.clone()).unwrap(),
+                Recovery::OlderReference,
+                "{what}"
+            );
+            assert_eq!(pipeline.encoder_mut().invalidate(lost).unwrap(), Recovery::NotNeeded, "{what}");
         }
         let pixels = camera.i420(number);
         let frame = Frame::contiguous(size, PixelFormat::I420, &pixels, Timestamp(number.into())).unwrap();

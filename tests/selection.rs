@@ -6,11 +6,11 @@ mod common;
 use std::num::NonZeroU8;
 
 use common::{config, encode_run, size};
-use direct264::{Backend, ConfigError, Encoder, Error, EventKind, Order, OutOfRange, Reason, open};
+use direct264::{Backend, BackendOrder, ConfigError, Encoder, Error, EventKind, OutOfRange, Reason, open};
 
 #[test]
 fn auto_takes_openh264_where_there_is_no_nvenc_and_says_why() {
-    let mut opened = open(&config(size(320, 240), 30, 500), &Order::auto()).unwrap();
+    let mut opened = open(&config(size(320, 240), 30, 500), &BackendOrder::auto()).unwrap();
     if opened.encoder.backend() == Backend::Nvenc {
         eprintln!("SKIPPED: this machine has NVENC");
         return;
@@ -25,7 +25,7 @@ fn auto_takes_openh264_where_there_is_no_nvenc_and_says_why() {
 
 #[test]
 fn strict_nvenc_fails_with_the_typed_reason_where_there_is_none() {
-    match open(&config(size(320, 240), 30, 500), &Order::only(Backend::Nvenc)) {
+    match open(&config(size(320, 240), 30, 500), &BackendOrder::only(Backend::Nvenc)) {
         Ok(opened) => assert_eq!(opened.encoder.backend(), Backend::Nvenc),
         Err(Error::Unavailable(why)) => {
             assert_eq!(why.backend, Backend::Nvenc);
@@ -37,34 +37,40 @@ fn strict_nvenc_fails_with_the_typed_reason_where_there_is_none() {
 
 #[test]
 fn strict_openh264_passes_nothing_over() {
-    let opened = open(&config(size(320, 240), 30, 500), &Order::only(Backend::OpenH264)).unwrap();
+    let opened = open(&config(size(320, 240), 30, 500), &BackendOrder::only(Backend::OpenH264)).unwrap();
     assert_eq!(opened.encoder.backend(), Backend::OpenH264);
     assert!(opened.passed_over.is_empty());
 }
 
 #[test]
 fn an_order_is_a_word_or_a_list() {
-    assert_eq!("auto".parse::<Order>().unwrap(), Order::default());
-    assert_eq!("openh264".parse::<Order>().unwrap().backends(), [Backend::OpenH264]);
-    assert_eq!("NVENC".parse::<Order>().unwrap_err(), ConfigError::UnknownBackend { word: "NVENC".into() });
-    assert_eq!(Order::of([]).unwrap_err(), ConfigError::NoBackend);
-    let reversed = Order::of([Backend::OpenH264, Backend::Nvenc]).unwrap();
+    assert_eq!("auto".parse::<BackendOrder>().unwrap(), BackendOrder::default());
+    assert_eq!("openh264".parse::<BackendOrder>().unwrap().backends(), [Backend::OpenH264]);
+    assert_eq!(
+        "NVENC".parse::<BackendOrder>().unwrap_err(),
+        ConfigError::UnknownBackend { word: "NVENC".into() }
+    );
+    assert_eq!(BackendOrder::of([]).unwrap_err(), ConfigError::NoBackend);
+    let reversed = BackendOrder::of([Backend::OpenH264, Backend::Nvenc]).unwrap();
     assert_eq!(reversed.backends(), [Backend::OpenH264, Backend::Nvenc]);
 }
 
 #[test]
 fn settings_that_cannot_work_are_no_reason_to_try_the_next_backend() {
     let config = config(size(320, 240), 30, 500).max_size(size(160, 120));
-    assert!(matches!(open(&config, &Order::auto()).unwrap_err(), Error::Config(ConfigError::MaxSize { .. })));
+    assert!(matches!(
+        open(&config, &BackendOrder::auto()).unwrap_err(),
+        Error::Config(ConfigError::MaxSize { .. })
+    ));
 }
 
 #[test]
 fn a_limit_of_the_backend_that_is_there_says_more_than_the_absence_of_another() {
-    match open(&config(size(320, 240), 30, 500), &Order::only(Backend::Nvenc)) {
+    match open(&config(size(320, 240), 30, 500), &BackendOrder::only(Backend::Nvenc)) {
         Err(Error::Unavailable(why)) if why.reason.is_absence() => {}
         other => return eprintln!("SKIPPED: this machine has something of NVENC: {other:?}"),
     }
-    let of = |config: &direct264::EncoderConfig| match open(config, &Order::auto()).unwrap_err() {
+    let of = |config: &direct264::EncoderConfig| match open(config, &BackendOrder::auto()).unwrap_err() {
         Error::Config(error) => error,
         error => panic!("{error:?}"),
     };
@@ -79,7 +85,7 @@ fn a_limit_of_the_backend_that_is_there_says_more_than_the_absence_of_another() 
 
 #[test]
 fn the_order_is_the_callers() {
-    let order = Order::of([Backend::OpenH264, Backend::Nvenc]).unwrap();
+    let order = BackendOrder::of([Backend::OpenH264, Backend::Nvenc]).unwrap();
     let opened = open(&config(size(320, 240), 30, 500), &order).unwrap();
     assert_eq!(opened.encoder.backend(), Backend::OpenH264);
     assert!(opened.passed_over.is_empty());

@@ -13,7 +13,7 @@ use std::thread::{self, Thread};
 use common::counting::{ALLOCATIONS, Counting};
 use common::{config, encoders, picture, size};
 use direct264::worker::{FramePool, FrameSender, HostFrame, Unit, UnitReceiver, WorkerConfig, spawn};
-use direct264::{Bitrate, Encoder, FailoverEncoder, Order, Picture, PixelFormat, Timestamp, open};
+use direct264::{BackendOrder, Bitrate, Encoder, FailoverEncoder, Picture, PixelFormat, Timestamp, open};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -78,7 +78,7 @@ fn a_frame_through_a_worker_allocates_nothing_at_a_steady_state() {
     drop(encoders(&config));
     for order in ["auto", "openh264"] {
         for is_async in [false, true] {
-            let encoder = open(&config, &order.parse::<Order>().unwrap()).unwrap().encoder;
+            let encoder = open(&config, &order.parse::<BackendOrder>().unwrap()).unwrap().encoder;
             let who = format!("{}, async {is_async}", encoder.backend());
             let (frames, units) = spawn(encoder, WorkerConfig::new()).unwrap();
             let camera = picture::Camera::new(size(640, 360));

@@ -30,7 +30,7 @@ fi
 # The clips and the folder may be named from where the caller stands, the build must run where its settings are.
 target=$(cd "$here" && cargo metadata --format-version 1 --no-deps |
   python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
-(cd "$here" && cargo build --release --features cli --bin direct264 --example timed_encode)
+(cd "$here" && cargo build --release -p direct264-cli -p direct264-benches --bins --examples)
 
 python=$work/venv/bin/python
 # What one of them lacks must not end the others.

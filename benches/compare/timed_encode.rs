@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
 use direct264::{
-    Backend, Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Order, Picture, PixelFormat,
-    Timestamp, open,
+    Backend, BackendOrder, Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Picture,
+    PixelFormat, Timestamp, open,
 };
 use openh264::formats::YUVSlices;
 use openh264::{OpenH264API, encoder};
@@ -36,7 +36,7 @@ fn main() -> Result<()> {
 fn first(clip: &str) -> Result<()> {
     let mut clip = Clip::open(clip)?;
     let config = EncoderConfig::new(clip.size, clip.frame_rate, Bitrate::from_mbps(2)?);
-    let mut encoder = open(&config, &Order::only(Backend::OpenH264))?.encoder;
+    let mut encoder = open(&config, &BackendOrder::only(Backend::OpenH264))?.encoder;
     let picture = clip.picture()?.ok_or("the clip is empty")?;
     let frame = Frame::contiguous(clip.size, PixelFormat::I420, &picture, Timestamp(0))?;
     let mut out = std::io::stdout().lock();
@@ -49,7 +49,7 @@ fn all(clip: &str, stream: &str, bits_per_second: u64, slices: NonZeroU8) -> Res
     let config = EncoderConfig::new(clip.size, clip.frame_rate, Bitrate::from_bps(bits_per_second)?)
         .slices(Some(slices))
         .threads(Some(slices));
-    let mut encoder = open(&config, &Order::only(Backend::OpenH264))?.encoder;
+    let mut encoder = open(&config, &BackendOrder::only(Backend::OpenH264))?.encoder;
     each(&pictures, stream, |picture| {
         let frame = Frame::contiguous(clip.size, PixelFormat::I420, picture, Timestamp(0))?;
         let start = Start::now();

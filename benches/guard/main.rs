@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         eprintln!("there is no valgrind here: install the package valgrind");
         return ExitCode::FAILURE;
     }
-    let budget_file = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/guard/budget.txt");
+    let budget_file = Path::new(env!("CARGO_MANIFEST_DIR")).join("guard/budget.txt");
     let found = count_all();
     if arguments.iter().any(|argument| argument == "--accept") {
         std::fs::write(&budget_file, found.to_string()).expect("the budget can be written");

@@ -9,8 +9,8 @@ use direct264::annexb::nals;
 use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
-    Bitrate, CallForm, CallLimits, CudaImage, Encoder, EncoderConfig, Frame, FrameRate, FrameSize,
-    NvencConfig, Order, Picture, Pipeline, PixelFormat, RgbOrder, Timestamp, open,
+    BackendOrder, Bitrate, CallForm, CallLimits, CudaImage, Encoder, EncoderConfig, Frame, FrameRate,
+    FrameSize, NvencConfig, Picture, Pipeline, PixelFormat, RgbOrder, Timestamp, open,
 };
 
 /// A hot path.
@@ -121,7 +121,7 @@ fn from_host(format: PixelFormat, form: CallForm, frames: usize) {
 /// As `open` gives it, which is what most callers have.
 fn behind_failover(frames: usize) {
     on_the_double(|| {
-        let order = Order::only(direct264::Backend::Nvenc);
+        let order = BackendOrder::only(direct264::Backend::Nvenc);
         let config = config().nvenc(NvencConfig::new().form(CallForm::Direct));
         let mut encoder = open(&config, &order).expect("the double has an encoder").encoder;
         encode(&mut encoder, PixelFormat::Nv12, frames);
@@ -140,7 +140,7 @@ fn pipelined(frames: usize) {
             pipeline.submit(&frame, picture).expect("encodes").for_each(|unit| {
                 black_box(unit.expect("none is lost"));
             });
-            black_box(pipeline.take_events());
+            black_box(pipeline.encoder_mut().take_events());
         }
     });
 }

@@ -7,8 +7,8 @@ use super::form::Form;
 use super::numbers::Numbers;
 use d264_double::{Double, Stage};
 use direct264::{
-    AccessUnit, BackOff, Backend, Bitrate, CallForm, CallLimits, Encoder, EncoderConfig, FailoverConfig,
-    FailoverEncoder, Frame, FrameRate, FrameSize, NvencConfig, Order, Picture, PixelFormat, QpRange,
+    AccessUnit, BackOff, Backend, BackendOrder, Bitrate, CallForm, CallLimits, Encoder, EncoderConfig,
+    FailoverConfig, FailoverEncoder, Frame, FrameRate, FrameSize, NvencConfig, Picture, PixelFormat, QpRange,
     Timestamp, open,
 };
 use openh264::decoder::Decoder;
@@ -83,7 +83,10 @@ pub(crate) fn failover(bytes: &[u8]) {
     stream.frame(Picture::Auto);
     stream.flush();
     let counters = stream.form.encoder().counters();
-    assert_eq!(counters.nvenc_frames + counters.openh264_frames, stream.out.frames as u64);
+    assert_eq!(
+        counters.frames(Backend::Nvenc) + counters.frames(Backend::OpenH264),
+        stream.out.frames as u64
+    );
     drop(stream);
     stage.assert_clean_soon("the stream");
 }
@@ -111,7 +114,7 @@ impl Stream {
             .max_size(FrameSize::new(if options & 16 != 0 { 96 } else { 64 }.max(size.width()), 64).unwrap())
             .nvenc(NvencConfig::new().form(CallForm::Bounded(limits)))
             .failover(failover);
-        let encoder = open(&config, &Order::auto()).unwrap().encoder;
+        let encoder = open(&config, &BackendOrder::auto()).unwrap().encoder;
         let out = Out { decoder: Decoder::new().unwrap(), backend: encoder.backend(), frames: 0 };
         let form = Form::new(encoder, options & 32 != 0);
         Self { form, size, out, inside: VecDeque::new() }

@@ -1,11 +1,7 @@
-//! What each fuzz target does with its bytes. `tests/fuzzed.rs` does the same with the kept inputs and with random ones,
-//! so that every build compiles these and every run runs them.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "modules of the command and of the tests, of which this uses a part"
-)]
-#![allow(clippy::expect_used, reason = "what is not as it should be ends the run, here as in a test")]
+//! The body of each fuzz target. `cli/tests/fuzzed.rs` runs the bodies on the kept inputs and on random ones, so that
+//! every test run compiles and runs them.
+#![allow(dead_code, unreachable_pub, reason = "each target uses one body, and a part of the tests' module")]
+#![allow(clippy::expect_used, reason = "a broken promise ends the run, here as in a test")]
 
 mod access_units;
 mod config;
@@ -15,21 +11,10 @@ mod nals;
 mod numbers;
 
 #[path = "../../tests/common/form.rs"]
-#[allow(clippy::duplicate_mod, reason = "`tests/fuzzed.rs` has it by way of its helpers too")]
 mod form;
 
-#[path = "../../src/bin/direct264/encode/at.rs"]
-mod at;
-#[path = "../../src/bin/direct264/failure.rs"]
-pub(crate) mod failure;
-#[path = "../../src/bin/direct264/raw.rs"]
-mod raw;
-#[path = "../../src/bin/direct264/read_error.rs"]
-mod read_error;
-#[path = "../../src/bin/direct264/values.rs"]
-pub(crate) mod values;
-#[path = "../../src/bin/direct264/y4m/mod.rs"]
-mod y4m;
+use direct264_cli::encode::at;
+use direct264_cli::{raw, values, y4m};
 
 pub(crate) use access_units::access_units;
 pub(crate) use config::config;

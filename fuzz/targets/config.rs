@@ -1,6 +1,5 @@
 #![no_main]
-// Where the crate's own modules, which some of the bodies take in, look for it.
-use bodies::{failure, values};
+// The module of the library that a body includes looks for it here.
 use direct264::annexb;
 
 #[path = "../bodies/mod.rs"]

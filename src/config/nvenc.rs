@@ -161,7 +161,12 @@ impl Default for CallForm {
     }
 }
 
-/// How long the caller waits for the driver.
+/// How long the caller waits for a driver call.
+///
+/// A limit counts the time in which the call could have run. If the process was stopped meanwhile (a signal, a CPU quota,
+/// a paused or migrated machine, a debugger) or the session's thread had not yet been given a core to begin the call, the
+/// limit starts again. A driver that really hangs is found within twice the limit and an eighth of it, during which the
+/// process runs; on a process that was not disturbed, at the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct CallLimits {

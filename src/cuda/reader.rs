@@ -3,10 +3,10 @@
 
 mod thread;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use super::{Context, Event, PinnedMemory, Place, Stream, bytes_of, download, frame_in};
+use crate::bounded;
 use crate::config::CallForm;
 use crate::error::{DriverError, Error, FrameError, Unreadable};
 use crate::frame::{CudaImage, Frame};
@@ -102,11 +102,26 @@ impl Drop for Reader {
     }
 }
 
+bounded::steps! {
+    /// A stretch of a fetch, by the driver call that it ends with.
+    pub(super) enum FetchStep {
+        Initialise = "cuInit",
+        Find = "cuPointerGetAttributes",
+        Enter = "cuDevicePrimaryCtxRetain",
+        Prepare = "cuMemHostAlloc",
+        Copy = "cuMemcpy2DAsync",
+        Wait = "cuStreamQuery",
+    }
+}
+
+/// The step that a fetch is at.
+type Progress = bounded::Progress<FetchStep>;
+
 /// Makes the calls, and tells which one it is in.
 #[derive(Debug, Default)]
 struct Fetcher {
-    gpu: Option<GpuReader>,
-    progress: FetchProgress,
+    gpu: Option<Gpu>,
+    progress: Progress,
 }
 
 impl Fetcher {
@@ -151,7 +166,7 @@ impl Fetcher {
                 drop(other);
                 *memory = None;
                 progress.at(FetchStep::Enter);
-                gpu.insert(GpuReader::new(Context::primary(driver, device)?)?)
+                gpu.insert(Gpu::new(Context::primary(driver, device)?)?)
             }
         };
         let place = Place::of_image(image, size, &gpu.context)?;
@@ -167,13 +182,13 @@ impl Fetcher {
 
 /// What it takes to read from the memory of one GPU. Drops from top to bottom.
 #[derive(Debug)]
-struct GpuReader {
+struct Gpu {
     event: Event,
     stream: Stream,
     context: Arc<Context>,
 }
 
-impl GpuReader {
+impl Gpu {
     fn new(context: Arc<Context>) -> Result<Self, DriverError> {
         let stream = Stream::new(&context)?;
         let event = Event::new(&context)?;
@@ -195,52 +210,11 @@ impl GpuReader {
     }
 }
 
-impl Drop for GpuReader {
+impl Drop for Gpu {
     /// A copy that was not waited for may still write to the memory.
     fn drop(&mut self) {
         if !self.context.is_forked() {
             let _ = self.stream.synchronise();
         }
-    }
-}
-
-/// A stretch of work that ends with a driver call that can take long.
-#[derive(Debug, Clone, Copy)]
-#[repr(usize)]
-enum FetchStep {
-    Initialise,
-    Find,
-    Enter,
-    Prepare,
-    Copy,
-    Wait,
-}
-
-/// Which step the work is at. Written by who works, read by who waits; both hold one.
-#[derive(Debug, Clone, Default)]
-struct FetchProgress(Arc<AtomicUsize>);
-
-impl FetchProgress {
-    fn at(&self, step: FetchStep) {
-        self.0.store(step as usize, Ordering::Relaxed);
-    }
-
-    /// The call that the step is about.
-    fn call(&self) -> &'static str {
-        const CALLS: [&str; 6] = [
-            "cuInit",
-            "cuPointerGetAttributes",
-            "cuDevicePrimaryCtxRetain",
-            "cuMemHostAlloc",
-            "cuMemcpy2DAsync",
-            "cuStreamQuery",
-        ];
-        CALLS.get(self.0.load(Ordering::Relaxed)).copied().unwrap_or(CALLS[0])
-    }
-
-    /// Gone when neither the work nor who waits for it is there any more.
-    fn remains(&self) -> Remains {
-        let place: Weak<AtomicUsize> = Arc::downgrade(&self.0);
-        place
     }
 }

@@ -49,6 +49,8 @@ pub enum FrameError {
         /// The encoder's size.
         encoder: FrameSize,
     },
+    /// A frame of a pipeline is in flight, or came out and was not taken: flush the pipeline first.
+    InFlight,
     /// Every page-locked frame of the encoder is lent: encode or drop one.
     AllLent {
         /// How many there are.
@@ -131,6 +133,7 @@ impl fmt::Display for FrameError {
                 )
             }
             Self::Size { frame, encoder } => write!(f, "frame of {frame} for an encoder of {encoder}"),
+            Self::InFlight => f.write_str("a frame of a pipeline is under way: flush the pipeline first"),
             Self::AllLent { lent } => write!(f, "all {lent} frames of the encoder are lent"),
             Self::NotLent { format } => {
                 write!(

@@ -19,14 +19,14 @@ use crate::units::{FrameSize, Timestamp};
 /// outlive the encoder too.
 #[derive(Debug)]
 pub struct LentFrame {
-    /// `None` only once it is handed back.
-    staging: Option<Staging>,
+    /// Nobody shares it. `None` only once it is handed back.
+    staging: Option<Arc<Staging>>,
     slot: usize,
     pool: Arc<Pool>,
 }
 
 impl LentFrame {
-    pub(super) fn new(staging: Staging, slot: usize, pool: Arc<Pool>) -> Self {
+    pub(super) fn new(staging: Arc<Staging>, slot: usize, pool: Arc<Pool>) -> Self {
         Self { staging: Some(staging), slot, pool }
     }
 
@@ -45,7 +45,8 @@ impl LentFrame {
     /// The planes, to be written.
     pub fn pixels_mut(&mut self) -> PixelsMut<'_> {
         let format = self.layout().map_or(SurfaceFormat::Nv12, |layout| layout.format);
-        let [first, second, third] = self.staging.as_mut().map(Staging::planes).unwrap_or_default();
+        let [first, second, third] =
+            self.staging.as_mut().and_then(Arc::get_mut).map(Staging::planes).unwrap_or_default();
         let (first, second, third) = (first.into(), second.into(), third.into());
         match format {
             SurfaceFormat::Nv12 => PixelsMut::Nv12 { y: first, uv: second },
@@ -64,7 +65,7 @@ impl LentFrame {
     }
 
     /// Slot and memory, which then do not go back by themselves.
-    pub(super) fn take(mut self) -> Option<(usize, Staging)> {
+    pub(super) fn take(mut self) -> Option<(usize, Arc<Staging>)> {
         self.staging.take().map(|staging| (self.slot, staging))
     }
 
@@ -142,7 +143,7 @@ pub enum PixelsMut<'a> {
 #[derive(Debug)]
 pub(super) struct Pool {
     size: FrameSize,
-    returned: Mutex<[Option<Staging>; SLOTS]>,
+    returned: Mutex<[Option<Arc<Staging>>; SLOTS]>,
     /// The session hangs, and so might the call that frees its memory.
     is_lost: AtomicBool,
 }
@@ -153,7 +154,7 @@ impl Pool {
     }
 
     /// Where `slot`'s memory is if it came back.
-    pub(super) fn take(&self, slot: usize) -> Option<Staging> {
+    pub(super) fn take(&self, slot: usize) -> Option<Arc<Staging>> {
         self.returned.lock().unwrap_or_else(PoisonError::into_inner).get_mut(slot)?.take()
     }
 
@@ -162,7 +163,7 @@ impl Pool {
         self.is_lost.store(true, Ordering::Relaxed);
     }
 
-    fn give_back(&self, slot: usize, staging: Staging) {
+    fn give_back(&self, slot: usize, staging: Arc<Staging>) {
         let mut returned = self.returned.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(place) = returned.get_mut(slot) {
             *place = Some(staging);

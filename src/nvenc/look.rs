@@ -1,8 +1,8 @@
 //! Looking for NVENC. Each step that fails says why, and what the others found is kept.
 
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use direct264_sys::cuda::Device;
 use direct264_sys::nvenc::{ApiVersion, DriverApi};
@@ -11,76 +11,111 @@ use super::availability::as_unavailable;
 use super::driver::{self, Drivers};
 use super::probe::{Capabilities, Gpu, Probe, Version};
 use crate::backend::Backend;
+use crate::bounded::{Bounded, OpenError, Progress, TimedOut, Worker};
 use crate::config::GpuUuid;
 use crate::error::{NoThread, Unavailable};
 use crate::reason::Reason;
 
-/// Looks on a thread of its own and tells what was found when `limit` is over. A driver that hangs keeps that thread.
+/// Looks on a thread of its own, and returns what was found when `limit` is over. A driver that hangs keeps that thread.
 pub(super) fn probe(limit: Duration) -> Probe {
+    let found = Arc::new(Mutex::new(Probe::default()));
+    let seed = Look { limit, found: Arc::clone(&found) };
     const THREAD: &str = "direct264-probe";
-    let deadline = Instant::now().checked_add(limit);
-    let (tell, told) = mpsc::channel();
-    let thread = thread::Builder::new().name(THREAD.to_owned());
-    let looking = match thread.spawn(move || look(limit, &tell)) {
-        Ok(looking) => looking,
-        Err(error) => {
-            let why = as_unavailable(&NoThread::new(THREAD, &error).into());
-            return Probe { unavailable: Some(why), ..Probe::default() };
-        }
-    };
-    let mut found = Probe::default();
-    loop {
-        let left = deadline.map_or(limit, |deadline| deadline.saturating_duration_since(Instant::now()));
-        match told.recv_timeout(left) {
-            Ok(more) => found = more,
-            Err(RecvTimeoutError::Disconnected) => {
-                // It is at its end: nothing of it is left when this returns.
-                let _ = looking.join();
-                return found;
+    match Bounded::<Looked>::open(THREAD, seed, limit) {
+        Ok((bounded, ())) => {
+            if let Some(thread) = bounded.close((), limit) {
+                // Nothing of the look is left when this returns.
+                let _ = thread.join();
             }
-            Err(RecvTimeoutError::Timeout) => {
-                if found.gpus.is_empty() && found.unavailable.is_none() {
-                    found.unavailable = Some(no_answer(limit));
+        }
+        Err(OpenError::NoThread(error)) => {
+            lock(&found).unavailable = Some(as_unavailable(&NoThread::new(THREAD, &error).into()));
+        }
+        Err(OpenError::TimedOut(_)) => {
+            let mut found = lock(&found);
+            if found.gpus.is_empty() && found.unavailable.is_none() {
+                found.unavailable = Some(no_answer(limit));
+            }
+        }
+    }
+    lock(&found).clone()
+}
+
+/// A look to take, and the place for what it finds after each step that can take long.
+#[derive(Debug)]
+struct Look {
+    limit: Duration,
+    found: Arc<Mutex<Probe>>,
+}
+
+/// A look that was taken.
+#[derive(Debug)]
+struct Looked;
+
+impl Worker for Looked {
+    type Step = ();
+    type Seed = Look;
+    type Opened = ();
+    type Failure = Infallible;
+    type Job = Infallible;
+    type Reply = Infallible;
+    type Lost = TimedOut;
+    type Memory = ();
+
+    fn open(look: Look, _: &Progress<()>) -> Result<(Self, ()), Infallible> {
+        look.take();
+        Ok((Self, ()))
+    }
+
+    fn run(&mut self, job: Infallible) -> Infallible {
+        job
+    }
+
+    fn end(self, (): ()) {}
+}
+
+impl Look {
+    fn tell(&self, found: &Probe) {
+        lock(&self.found).clone_from(found);
+    }
+
+    fn take(&self) {
+        let mut found = Probe::default();
+        if let Ok(library) = driver::load_encode_library() {
+            found.driver_api = library.max_supported_api().ok().map(Version::from);
+            found.api = library.negotiate().ok().map(Version::from);
+        }
+        found.cuda = driver::load_cuda().ok().and_then(|cuda| cuda.cuda_version().ok()).map(cuda_version);
+        self.tell(&found);
+        let drivers = Drivers::load().map_err(|error| as_unavailable(&error));
+        // The GPUs are listed where the encode library is missing or too old, too: their names are worth knowing.
+        let mut no_devices = None;
+        if let Ok(cuda) = driver::load_cuda()
+            && cuda.initialise().is_ok()
+        {
+            match driver::devices(cuda) {
+                Ok(devices) if devices.is_empty() => {
+                    no_devices =
+                        Some(Unavailable::new(Backend::Nvenc, Reason::NoGpu, "CUDA lists no device"));
                 }
-                return found;
+                Ok(devices) => {
+                    found.gpus = devices.iter().map(|device| gpu(device, no_answer(self.limit))).collect();
+                    for (place, device) in devices.iter().enumerate() {
+                        self.tell(&found);
+                        found.gpus[place].encoder = encoder(&drivers, device);
+                    }
+                }
+                Err(why) => no_devices = Some(as_unavailable(&why)),
             }
         }
+        found.unavailable = drivers.err().or(no_devices);
+        self.tell(&found);
     }
 }
 
-/// Tells what was found after each step that can take long.
-fn look(limit: Duration, tell: &Sender<Probe>) {
-    // Who has stopped waiting is not told any more.
-    let tell = |found: &Probe| drop(tell.send(found.clone()));
-    let mut found = Probe::default();
-    if let Ok(library) = driver::load_encode_library() {
-        found.driver_api = library.max_supported_api().ok().map(Version::from);
-        found.api = library.negotiate().ok().map(Version::from);
-    }
-    found.cuda = driver::load_cuda().ok().and_then(|cuda| cuda.cuda_version().ok()).map(cuda_version);
-    tell(&found);
-    let drivers = Drivers::load().map_err(|error| as_unavailable(&error));
-    // The GPUs are listed where the encode library is missing or too old, too: their names are worth knowing.
-    let mut no_devices = None;
-    if let Ok(cuda) = driver::load_cuda()
-        && cuda.initialise().is_ok()
-    {
-        match driver::devices(cuda) {
-            Ok(devices) if devices.is_empty() => {
-                no_devices = Some(Unavailable::new(Backend::Nvenc, Reason::NoGpu, "CUDA lists no device"));
-            }
-            Ok(devices) => {
-                found.gpus = devices.iter().map(|device| gpu(device, no_answer(limit))).collect();
-                for (place, device) in devices.iter().enumerate() {
-                    tell(&found);
-                    found.gpus[place].encoder = encoder(&drivers, device);
-                }
-            }
-            Err(why) => no_devices = Some(as_unavailable(&why)),
-        }
-    }
-    found.unavailable = drivers.err().or(no_devices);
-    tell(&found);
+/// No code that holds the lock can panic, so a poisoned one is as good as any.
+fn lock(found: &Mutex<Probe>) -> MutexGuard<'_, Probe> {
+    found.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn no_answer(limit: Duration) -> Unavailable {

@@ -46,19 +46,13 @@ impl Setup {
 
     /// The level that the stream needs.
     pub(super) fn level(&self, config: &EncoderConfig) -> Level {
-        params::level_of(config, config.size, self.reference_frames(config))
+        params::level_of(config, self.reference_frames(config))
     }
 
     /// The settings for a configuration, in the set that was accepted at opening.
-    pub(super) fn params(
-        &self,
-        config: &EncoderConfig,
-        size: FrameSize,
-        level: Option<Level>,
-    ) -> Result<Params, ConfigError> {
+    pub(super) fn params(&self, config: &EncoderConfig, level: Option<Level>) -> Result<Params, ConfigError> {
         params::params(&Request {
             config,
-            size,
             level,
             attempt: self.attempt,
             preset: &self.preset.0,
@@ -164,7 +158,7 @@ fn set_up(
 ) -> Result<(Session, Setup), Error> {
     progress.at(Step::Ask);
     let can = Capabilities::of(&open)?;
-    check_size(config.size.padded_to_even(), &can)?;
+    check_size(config.size().padded_to_even(), &can)?;
     let entered = open.context().enter().map_err(availability::not_ready)?;
     let preset = params::preset_guid(config.nvenc.preset);
     let preset = open.preset_config(preset, params::TUNING).map_err(availability::not_ready)?;
@@ -178,7 +172,7 @@ fn set_up(
         attempt,
         preset,
     };
-    let params = setup.params(config, config.size, None)?;
+    let params = setup.params(config, None)?;
     let session = Session::new(open, &params, patience, progress.clone()).map_err(availability::not_ready)?;
     Ok((session, setup))
 }

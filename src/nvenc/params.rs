@@ -17,7 +17,7 @@ use direct264_sys::nvenc::{
 use super::probe::Capabilities;
 use crate::colour::{Colour, Range};
 use crate::config::{
-    EncoderConfig, IntraRefresh, MultiPass, NvencConfig, NvencPreset, Profile, TemporalLayers,
+    EncoderConfig, IntraRefresh, MultiPass, NvencConfig, NvencPreset, Profile, Settings, TemporalLayers,
 };
 use crate::error::ConfigError;
 use crate::level::Level;
@@ -80,8 +80,6 @@ impl Attempt {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Request<'a> {
     pub(super) config: &'a EncoderConfig,
-    /// The size in force, odd or even.
-    pub(super) size: FrameSize,
     /// The level of the sequence that is running; `None` takes the lowest that holds the stream.
     pub(super) level: Option<Level>,
     pub(super) attempt: Attempt,
@@ -96,19 +94,16 @@ pub(super) struct Request<'a> {
 /// # Errors
 /// [`ConfigError::Slices`] for more slices than the picture has rows of macroblocks.
 pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
-    let &Request { config, size, level, attempt, preset, can, api } = request;
+    let &Request { config, level, attempt, preset, can, api } = request;
     // Exhaustive on purpose: a new setting does not compile until its meaning here is decided.
     let &EncoderConfig {
-        size: _, // the opening size; `size` is the one in force
+        settings: Settings { size, frame_rate, bitrate, qp_range },
         max_size,
-        max_memory_bytes: _, // checked before
-        frame_rate,
-        bitrate,
+        max_memory_bytes: _,  // checked before
         idr_period_frames: _, // counted by `NvencEncoder`, from the last IDR, whoever asked for it
         profile,
         colour,
         sample_aspect,
-        qp_range,
         temporal_layers,
         slices,
         threads: _, // the software backend's
@@ -131,7 +126,7 @@ pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
         return Err(ConfigError::Slices { slices, max });
     }
     let references = reference_frames(config, can, attempt);
-    let level = level.unwrap_or_else(|| level_of(config, size, references));
+    let level = level.unwrap_or_else(|| level_of(config, references));
 
     let mut init = NV_ENC_INITIALIZE_PARAMS::versioned(api);
     init.encodeGUID = NV_ENC_CODEC_H264_GUID;
@@ -188,14 +183,14 @@ pub(super) fn reference_frames(config: &EncoderConfig, can: &Capabilities, attem
     if !(can.multiple_references && can.reference_invalidation && attempt.keeps_details()) {
         return 1;
     }
-    let largest = config.size.union(config.max_size).padded_to_even();
+    let largest = config.size().union(config.max_size).padded_to_even();
     u32::from(config.nvenc.reference_frames.get()).min(Level::most_frames(largest))
 }
 
 /// The level that a stream needs whose decoder has to keep so many references.
-pub(super) fn level_of(config: &EncoderConfig, size: FrameSize, references: u32) -> Level {
-    let &EncoderConfig { profile, frame_rate, bitrate, .. } = config;
-    Level::for_stream_keeping(references, profile, size.padded_to_even(), frame_rate, bitrate)
+pub(super) fn level_of(config: &EncoderConfig, references: u32) -> Level {
+    let Settings { size, frame_rate, bitrate, .. } = config.settings;
+    Level::for_stream_keeping(references, config.profile, size.padded_to_even(), frame_rate, bitrate)
 }
 
 fn has_two_layers(can: &Capabilities, attempt: Attempt) -> bool {
@@ -216,7 +211,7 @@ pub(super) fn left_out(config: &EncoderConfig, can: &Capabilities, attempt: Atte
         (!can.cabac && config.profile != Profile::ConstrainedBaseline, "CABAC"),
         (!can.transform_8x8 && config.profile == Profile::High, "the 8x8 transform"),
         (!can.intra_refresh && config.nvenc.intra_refresh.is_some(), "intra refresh"),
-        (!can.dynamic_size && config.max_size != config.size, "a change of size without a new session"),
+        (!can.dynamic_size && config.max_size != config.size(), "a change of size without a new session"),
     ];
     left_out.into_iter().filter_map(|(is, what)| is.then_some(what)).collect()
 }

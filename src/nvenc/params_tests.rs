@@ -3,7 +3,7 @@ use std::num::{NonZeroU8, NonZeroU32};
 use direct264_sys::nvenc::{NV_ENC_QP, NV_ENC_TUNING_INFO_LOW_LATENCY};
 
 use super::*;
-use crate::Matrix;
+use crate::colour::Matrix;
 
 const ALL: Capabilities = Capabilities {
     min_width: 145,
@@ -55,7 +55,7 @@ fn hostile_preset(api: ApiVersion) -> NV_ENC_CONFIG {
 
 fn made(config: &EncoderConfig, can: &Capabilities, api: ApiVersion, attempt: Attempt) -> Params {
     let preset = hostile_preset(api);
-    let request = Request { config, size: config.size, level: None, attempt, preset: &preset, can, api };
+    let request = Request { config, level: None, attempt, preset: &preset, can, api };
     params(&request).unwrap()
 }
 
@@ -246,7 +246,8 @@ fn references_are_kept_as_asked_and_each_picture_uses_one() {
         assert_eq!(left_out(&config, &can, Attempt::AsAsked), ["some reference frames"]);
     }
     let can = Capabilities { max_width: 16_384, max_height: 16_384, ..ALL };
-    let large = five(EncoderConfig { size: size(16_384, 4_096), max_size: size(16_384, 4_096), ..config });
+    let large = size(16_384, 4_096);
+    let large = five(config.with_settings(Settings { size: large, ..config.settings }));
     assert_eq!(reference_frames(&large, &can, Attempt::AsAsked), 2);
     let huge = EncoderConfig { max_size: size(16_384, 8_704), ..large };
     assert_eq!(reference_frames(&huge, &can, Attempt::AsAsked), 1);
@@ -335,7 +336,6 @@ fn more_slices_than_rows_of_macroblocks_are_refused_with_the_limit() {
     let preset = hostile_preset(ApiVersion::V12_1);
     let request = Request {
         config: &config,
-        size: config.size,
         level: None,
         attempt: Attempt::AsAsked,
         preset: &preset,

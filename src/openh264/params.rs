@@ -6,7 +6,7 @@ use openh264_sys2::{
 };
 
 use crate::colour::Range;
-use crate::config::{EncoderConfig, Profile, TemporalLayers};
+use crate::config::{EncoderConfig, Profile, Settings, TemporalLayers};
 use crate::error::ConfigError;
 use crate::level::Level;
 use crate::units::{FrameSize, OutOfRange};
@@ -58,41 +58,38 @@ impl Slicing {
 
 /// Whether the library takes a configuration, as far as can be told without it.
 pub(super) fn check(config: &EncoderConfig) -> Result<(), ConfigError> {
-    let size = config.size.padded_to_even();
+    let size = config.size().padded_to_even();
     check_size(size)?;
     Slicing::choose(config, size, 1).map(drop)
 }
 
-/// The settings as the library takes them, for pictures of `size` (as coded: both sides even) at quantiser `qp`.
+/// The settings as the library takes them, for pictures at quantiser `qp`.
 ///
 /// # Errors
 /// [`ConfigError`] for what the library cannot take.
 pub(super) fn params(
     defaults: &SEncParamExt,
     config: &EncoderConfig,
-    size: FrameSize,
     qp: u8,
     cores: u32,
 ) -> Result<SEncParamExt, ConfigError> {
     // Exhaustive on purpose: a new setting does not compile until its meaning here is decided.
     let EncoderConfig {
-        size: _,             // the opening size; `size` is the one in force
-        max_size: _,         // the library takes any size at any time
-        max_memory_bytes: _, // checked before
-        frame_rate: _,       // in `level_idc`, and kept by our own rate control
-        bitrate,
+        // The frame rate is in `level_idc`; our own rate control keeps it and the range of quantisers.
+        settings: Settings { size, bitrate, frame_rate: _, qp_range: _ },
+        max_size: _,          // the library takes any size at any time
+        max_memory_bytes: _,  // checked before
         idr_period_frames: _, // counted by `OpenH264Encoder`, so that it can be told from a requested IDR
         profile,
         colour,
         sample_aspect,
-        qp_range: _, // kept by our own rate control
         temporal_layers,
         slices: _, // both in `Slicing`
         threads: _,
         nvenc: _,    // another backend's
         failover: _, // of who changes backends
     } = config;
-    check_size(size)?;
+    check_size(*size)?;
     let size = size.padded_to_even();
     let slicing = Slicing::choose(config, size, cores)?;
     let (width, height) = (to_int(size.width()), to_int(size.height()));
@@ -138,7 +135,7 @@ pub(super) fn params(
         Profile::Main => PRO_MAIN,
         Profile::High => PRO_HIGH,
     };
-    layer.uiLevelIdc = level_idc(config, size);
+    layer.uiLevelIdc = level_idc(config);
     layer.iDLayerQp = i32::from(qp);
     layer.sSliceArgument.uiSliceMode =
         if slicing.slices == 1 { SM_SINGLE_SLICE } else { SM_FIXEDSLCNUM_SLICE };
@@ -160,8 +157,9 @@ pub(super) fn params(
 }
 
 /// The level that the stream needs, as far as the library goes.
-pub(super) fn level_idc(config: &EncoderConfig, size: FrameSize) -> i32 {
-    let level = Level::for_stream(config.profile, size, config.frame_rate, config.bitrate);
+pub(super) fn level_idc(config: &EncoderConfig) -> i32 {
+    let Settings { size, frame_rate, bitrate, .. } = config.settings;
+    let level = Level::for_stream(config.profile, size.padded_to_even(), frame_rate, bitrate);
     i32::from(level.idc().min(MAX_LEVEL_IDC))
 }
 

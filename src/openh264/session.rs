@@ -1,13 +1,12 @@
 //! One opened stream of the library: its settings as last handed over, and the error that ended it.
 
-use std::ops::Range;
-
 use openh264_sys2::SEncParamExt;
 
 use super::api::Api;
 use super::params;
 use super::planar::Planes;
 use super::raw::RawEncoder;
+use crate::access_unit::UnitBuffer;
 use crate::backend::Backend;
 use crate::config::EncoderConfig;
 use crate::error::{DriverError, Ended, Error, Unavailable};
@@ -33,13 +32,13 @@ pub(super) struct LibrarySession {
 }
 
 impl LibrarySession {
-    /// Opens the library for pictures of `size`, the first one at quantiser `qp`.
-    pub(super) fn open(config: &EncoderConfig, size: FrameSize, qp: u8) -> Result<Self, Error> {
+    /// Opens the library, with quantiser `qp` for the first picture.
+    pub(super) fn open(config: &EncoderConfig, qp: u8) -> Result<Self, Error> {
         let cores = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
         let mut raw = RawEncoder::create(Api::in_use().ok_or_else(not_loaded)?)?;
-        let params = params::params(&raw.default_params()?, config, size, qp, cores)?;
+        let params = params::params(&raw.default_params()?, config, qp, cores)?;
         raw.initialize(&params)?;
-        Ok(Self { raw, params, size: size.padded_to_even(), cores, spent: None })
+        Ok(Self { raw, params, size: config.size().padded_to_even(), cores, spent: None })
     }
 
     /// The error that ended the session, if one did.
@@ -60,13 +59,13 @@ impl LibrarySession {
             if error.call == "EncodeFrame" && error.status() == Some(OVERFLOW))
     }
 
-    /// Sets up the stream for another size. The next picture is an IDR without being asked for.
+    /// Sets up the stream for the size of `config`. The next picture is an IDR without being asked for.
     ///
     /// # Errors
     /// [`Error::Config`] leaves the session as it was.
-    pub(super) fn resize(&mut self, config: &EncoderConfig, size: FrameSize, qp: u8) -> Result<(), Error> {
-        self.params = params::params(&self.params, config, size, qp, self.cores)?;
-        self.size = size.padded_to_even();
+    pub(super) fn resize(&mut self, config: &EncoderConfig, qp: u8) -> Result<(), Error> {
+        self.params = params::params(&self.params, config, qp, self.cores)?;
+        self.size = config.size().padded_to_even();
         self.apply()
     }
 
@@ -86,7 +85,7 @@ impl LibrarySession {
     /// Makes the next picture an IDR. A bitrate that has outgrown the level raises it here, since only an IDR can
     /// bring the SPS that says so.
     pub(super) fn force_idr(&mut self, config: &EncoderConfig) -> Result<(), Error> {
-        let level = params::level_idc(config, self.size);
+        let level = params::level_idc(config);
         let layer = &mut self.params.sSpatialLayers[0];
         if level > layer.uiLevelIdc {
             layer.uiLevelIdc = level;
@@ -114,11 +113,12 @@ impl LibrarySession {
         self.end(coded)
     }
 
-    /// Replaces `bytes` by what was coded last, and `nals` by where its NAL units lie.
-    pub(super) fn take(&mut self, bytes: &mut Vec<u8>, nals: &mut Vec<Range<usize>>) -> Result<(), Error> {
+    /// Replaces the access unit in `buffer` by the one that was coded last.
+    pub(super) fn take(&mut self, buffer: &mut UnitBuffer) -> Result<(), Error> {
+        let UnitBuffer { bytes, nal_ranges } = buffer;
         bytes.clear();
-        nals.clear();
-        self.raw.copy_coded(bytes, nals);
+        nal_ranges.clear();
+        self.raw.copy_coded(bytes, nal_ranges);
         let taken = if bytes.is_empty() {
             Err(DriverError::unusable(Backend::OpenH264, "EncodeFrame", "an empty access unit"))
         } else {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::encoder::Picture;
+use crate::picture::Picture;
 
 /// Makes few IDRs of many requests, and loses none.
 ///

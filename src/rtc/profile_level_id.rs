@@ -95,7 +95,8 @@ impl ProfileLevelId {
     /// The SPS says the same level but for a frame rate below 30 on openh264, which writes the level that 30 would need.
     #[must_use]
     pub fn for_config(config: &EncoderConfig) -> Self {
-        let EncoderConfig { profile, max_size, frame_rate, bitrate, .. } = *config;
+        let EncoderConfig { profile, max_size, .. } = *config;
+        let (frame_rate, bitrate) = (config.frame_rate(), config.bitrate());
         let (profile_idc, constraints) = match profile {
             Profile::ConstrainedBaseline => (BASELINE, 0xe0),
             Profile::Main => (MAIN, 0),

@@ -13,13 +13,9 @@ use crate::units::Timestamp;
 pub enum FailedStep {
     /// Encoding a frame: its timestamp, unless it could not be shown as a frame at all.
     Frame(Option<Timestamp>),
-    /// Setting the frame rate.
-    FrameRate,
-    /// Setting the bitrate.
-    Bitrate,
-    /// Setting the range of quantisers.
-    QpRange,
-    /// Setting the size.
+    /// Changing settings other than the size.
+    Settings,
+    /// Changing the size.
     Size,
 }
 
@@ -47,10 +43,8 @@ impl fmt::Display for WorkerError {
                 write!(f, "the frame of time {timestamp} was not encoded")
             }
             FailedStep::Frame(None) => f.write_str("the frame was not encoded"),
-            FailedStep::FrameRate => f.write_str("the frame rate was not set"),
-            FailedStep::Bitrate => f.write_str("the bitrate was not set"),
-            FailedStep::QpRange => f.write_str("the range of quantisers was not set"),
-            FailedStep::Size => f.write_str("the size was not set"),
+            FailedStep::Settings => f.write_str("the settings were not changed"),
+            FailedStep::Size => f.write_str("the size was not changed"),
         }
     }
 }

@@ -8,9 +8,10 @@ use std::time::Instant;
 use super::frame::HostFrame;
 use super::queue::Changes;
 use super::shared::{Shared, WorkerCounters};
-use crate::encoder::Picture;
+use crate::config::SettingsChange;
 use crate::event::Event;
-use crate::select::FailoverEncoder;
+use crate::failover::FailoverEncoder;
+use crate::picture::Picture;
 use crate::units::{Bitrate, FrameRate, FrameSize, QpRange};
 
 /// The worker has ended, and takes nothing more. What was to go in comes back.
@@ -69,39 +70,47 @@ impl<F, E> FrameSender<F, E> {
     /// # Errors
     /// [`Closed`].
     pub fn request_idr(&self) -> Result<(), Closed> {
-        self.change(|changes| changes.wants_idr = true)
+        self.queue(|changes| changes.wants_idr = true)
+    }
+
+    /// See [`Encoder::change`](crate::Encoder::change); from the next frame submitted on.
+    ///
+    /// # Errors
+    /// [`Closed`]. What the encoder says against it comes out of the [`UnitReceiver`](super::UnitReceiver).
+    pub fn change(&self, change: SettingsChange) -> Result<(), Closed> {
+        self.queue(|changes| changes.settings = change.after(changes.settings))
     }
 
     /// See [`Encoder::set_bitrate`](crate::Encoder::set_bitrate); from the next frame submitted on.
     ///
     /// # Errors
-    /// [`Closed`]. What the encoder says against it comes out of the [`UnitReceiver`](super::UnitReceiver).
+    /// As [`change`](FrameSender::change).
     pub fn set_bitrate(&self, bitrate: Bitrate) -> Result<(), Closed> {
-        self.change(|changes| changes.bitrate = Some(bitrate))
+        self.change(SettingsChange::new().bitrate(bitrate))
     }
 
     /// See [`Encoder::set_frame_rate`](crate::Encoder::set_frame_rate); from the next frame submitted on.
     ///
     /// # Errors
-    /// As [`set_bitrate`](FrameSender::set_bitrate).
+    /// As [`change`](FrameSender::change).
     pub fn set_frame_rate(&self, frame_rate: FrameRate) -> Result<(), Closed> {
-        self.change(|changes| changes.frame_rate = Some(frame_rate))
+        self.change(SettingsChange::new().frame_rate(frame_rate))
     }
 
     /// See [`Encoder::set_qp_range`](crate::Encoder::set_qp_range); from the next frame submitted on.
     ///
     /// # Errors
-    /// As [`set_bitrate`](FrameSender::set_bitrate).
+    /// As [`change`](FrameSender::change).
     pub fn set_qp_range(&self, qp_range: QpRange) -> Result<(), Closed> {
-        self.change(|changes| changes.qp_range = Some(qp_range))
+        self.change(SettingsChange::new().qp_range(qp_range))
     }
 
     /// See [`Encoder::set_size`](crate::Encoder::set_size); from the next frame submitted on, which must have it.
     ///
     /// # Errors
-    /// As [`set_bitrate`](FrameSender::set_bitrate).
+    /// As [`change`](FrameSender::change).
     pub fn set_size(&self, size: FrameSize) -> Result<(), Closed> {
-        self.change(|changes| changes.size = Some(size))
+        self.change(SettingsChange::new().size(size))
     }
 
     /// Does something with the encoder on its thread, and **waits** for it: until the frame that is being encoded is done.
@@ -136,7 +145,7 @@ impl<F, E> FrameSender<F, E> {
         self.shared.state().counters
     }
 
-    fn change(&self, change: impl FnOnce(&mut Changes)) -> Result<(), Closed> {
+    fn queue(&self, change: impl FnOnce(&mut Changes)) -> Result<(), Closed> {
         let mut state = self.shared.state();
         if state.is_closed {
             return Err(Closed(()));

@@ -8,12 +8,12 @@
 //!
 //! ```
 //! use direct264::worker::{FramePool, WorkerConfig, spawn};
-//! use direct264::{Bitrate, EncoderConfig, FrameRate, FrameSize, Order, Picture, PixelFormat, Timestamp};
+//! use direct264::{Bitrate, EncoderConfig, FrameRate, FrameSize, BackendOrder, Picture, PixelFormat, Timestamp};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let size = FrameSize::new(320, 240)?;
 //! let config = EncoderConfig::new(size, FrameRate::hz(30)?, Bitrate::from_kbps(500)?);
-//! let opened = direct264::open(&config, &Order::auto())?;
+//! let opened = direct264::open(&config, &BackendOrder::auto())?;
 //! let (frames, mut units) = spawn(opened.encoder, WorkerConfig::new())?;
 //!
 //! let pool = FramePool::new(4);
@@ -57,8 +57,8 @@
 //!
 //! # Errors and the end
 //! An error comes out in the place of what failed, as a [`WorkerError`]. A frame that does not fit, or a change that is
-//! refused, leaves the worker as it was. When the encoder can do no more (a frame's error
-//! does not [leave it usable](crate::Error::leaves_encoder_usable)) that error is the last thing that comes.
+//! refused, leaves the worker as it was. When an error of a frame does not
+//! [leave the encoder usable](crate::Error::leaves_encoder_usable), that error is the last thing that comes.
 //!
 //! The thread ends by itself, whichever end goes first:
 //! - When the last [`FrameSender`] is dropped, what was submitted is still encoded, and [`UnitReceiver`] ends after it.
@@ -75,8 +75,12 @@ mod output;
 mod queue;
 mod recycle;
 mod shared;
+#[cfg(all(test, openh264))]
+mod tests;
 mod thread;
 mod unit;
+#[cfg(all(test, openh264))]
+mod watched;
 
 use std::io;
 use std::num::NonZeroUsize;

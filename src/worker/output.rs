@@ -12,7 +12,7 @@ use super::frame::HostFrame;
 use super::shared::{Shared, State, WorkerCounters};
 use super::unit::Unit;
 use crate::event::Event;
-use crate::select::FailoverEncoder;
+use crate::failover::FailoverEncoder;
 
 /// An access unit or an error, or the end.
 type Next = Option<Result<Unit, WorkerError>>;

@@ -4,34 +4,22 @@ use std::collections::VecDeque;
 use std::mem;
 use std::time::Instant;
 
-use crate::encoder::Picture;
-use crate::units::{Bitrate, FrameRate, FrameSize, QpRange};
+use crate::config::SettingsChange;
+use crate::picture::Picture;
 
 /// Changes to make before a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Changes {
-    pub(super) frame_rate: Option<FrameRate>,
-    pub(super) bitrate: Option<Bitrate>,
-    pub(super) qp_range: Option<QpRange>,
-    pub(super) size: Option<FrameSize>,
+    pub(super) settings: SettingsChange,
     /// The next frame is to be an IDR.
     pub(super) wants_idr: bool,
 }
 
 impl Changes {
-    /// These, made after others.
-    const fn after(self, earlier: Self) -> Self {
-        /// `Option::or`, which is not yet const.
-        macro_rules! or {
-            ($field:ident) => {
-                if self.$field.is_some() { self.$field } else { earlier.$field }
-            };
-        }
+    /// These, made after earlier ones.
+    fn after(self, earlier: Self) -> Self {
         Self {
-            frame_rate: or!(frame_rate),
-            bitrate: or!(bitrate),
-            qp_range: or!(qp_range),
-            size: or!(size),
+            settings: self.settings.after(earlier.settings),
             wants_idr: self.wants_idr || earlier.wants_idr,
         }
     }
@@ -88,6 +76,7 @@ impl<F> FrameQueue<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::{Bitrate, FrameSize, QpRange};
     use proptest::prelude::*;
 
     fn kbps(kbps: u32) -> Bitrate {
@@ -103,16 +92,19 @@ mod tests {
         let now = Instant::now();
         let mut queue = FrameQueue::new(1);
         queue.change(|changes| {
-            (changes.bitrate, changes.size) = (Some(kbps(100)), FrameSize::new(64, 64).ok())
+            (changes.settings.bitrate, changes.settings.size) = (Some(kbps(100)), FrameSize::new(64, 64).ok())
         });
         assert_eq!(queue.push(0, Picture::Idr, now), None);
-        queue.change(|changes| changes.bitrate = Some(kbps(200)));
+        queue.change(|changes| changes.settings.bitrate = Some(kbps(200)));
         assert_eq!(queue.push(1, Picture::Auto, now), Some(0));
-        queue.change(|changes| changes.bitrate = Some(kbps(300)));
+        queue.change(|changes| changes.settings.bitrate = Some(kbps(300)));
         let size = FrameSize::new(64, 64).ok();
-        let expected = Changes { bitrate: Some(kbps(200)), size, wants_idr: true, ..Changes::default() };
+        let expected = Changes {
+            settings: SettingsChange { bitrate: Some(kbps(200)), size, ..SettingsChange::new() },
+            wants_idr: true,
+        };
         assert_eq!(pop(&mut queue), Some((expected, Some(1))));
-        let rest = Changes { bitrate: Some(kbps(300)), ..Changes::default() };
+        let rest = Changes { settings: SettingsChange::new().bitrate(kbps(300)), ..Changes::default() };
         assert_eq!(pop(&mut queue), Some((rest, None)));
         assert_eq!(pop(&mut queue), None);
     }
@@ -153,11 +145,11 @@ mod tests {
                 match act {
                     Act::Bitrate(rate) => {
                         wanted.0 = Some(kbps(rate));
-                        queue.change(|changes| changes.bitrate = wanted.0);
+                        queue.change(|changes| changes.settings.bitrate = wanted.0);
                     }
                     Act::Qp(qp) => {
                         wanted.1 = QpRange::new(0, qp).ok();
-                        queue.change(|changes| changes.qp_range = wanted.1);
+                        queue.change(|changes| changes.settings.qp_range = wanted.1);
                     }
                     Act::Idr => {
                         idrs_wanted.push(submitted.len());
@@ -172,7 +164,7 @@ mod tests {
                         submitted.push(wanted);
                     }
                     Act::Pop => if let Some((changes, waiting)) = queue.pop() {
-                        in_force = (changes.bitrate.or(in_force.0), changes.qp_range.or(in_force.1));
+                        in_force = (changes.settings.bitrate.or(in_force.0), changes.settings.qp_range.or(in_force.1));
                         owed |= changes.wants_idr;
                         if let Some(Waiting { frame, .. }) = waiting {
                             prop_assert_eq!(in_force, submitted[frame]);

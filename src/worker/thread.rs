@@ -8,9 +8,12 @@ use super::frame::ToFrame;
 use super::queue::{Changes, Waiting};
 use super::recycle::Recycler;
 use super::shared::{Shared, Work};
-use super::unit::{Unit, UnitMemory};
-use crate::encoder::{Encoder, Picture};
+use super::unit::Unit;
+use crate::access_unit::UnitBuffer;
+use crate::config::SettingsChange;
+use crate::encoder::Encoder;
 use crate::error::Error;
+use crate::picture::Picture;
 
 /// Memory for access units that is kept beyond those that wait: of the one that is made, and of those that are being sent.
 const SPARE_UNITS: usize = 8;
@@ -48,26 +51,23 @@ pub(super) fn run<F: ToFrame, E: Encoder>(encoder: E, shared: &Shared<F, E>) {
 struct Worker<'s, F, E> {
     encoder: E,
     shared: &'s Shared<F, E>,
-    memory: Arc<Recycler<UnitMemory>>,
+    memory: Arc<Recycler<UnitBuffer>>,
     /// An IDR was asked for and has not come out yet.
     owes_idr: bool,
     can_go_on: bool,
 }
 
 impl<F: ToFrame, E: Encoder> Worker<'_, F, E> {
-    /// The rates come first: another size begins with those that it is meant to have.
+    /// Changes the size last: another size begins with the rates that it is meant to have, and a size that is refused
+    /// keeps none of them back.
     fn change(&mut self, changes: Changes) {
-        let Changes { frame_rate, bitrate, qp_range, size, wants_idr } = changes;
+        let Changes { settings, wants_idr } = changes;
         self.owes_idr |= wants_idr;
-        let encoder = &mut self.encoder;
-        let done = [
-            (FailedStep::FrameRate, frame_rate.map(|frame_rate| encoder.set_frame_rate(frame_rate))),
-            (FailedStep::Bitrate, bitrate.map(|bitrate| encoder.set_bitrate(bitrate))),
-            (FailedStep::QpRange, qp_range.map(|qp_range| encoder.set_qp_range(qp_range))),
-            (FailedStep::Size, size.map(|size| encoder.set_size(size))),
-        ];
+        let (rates, size) = settings.without_size();
+        let rates = (rates != SettingsChange::new()).then(|| self.encoder.change(rates));
+        let size = size.map(|size| self.encoder.set_size(size));
         self.tell();
-        for (step, done) in done {
+        for (step, done) in [(FailedStep::Settings, rates), (FailedStep::Size, size)] {
             if let Some(Err(error)) = done {
                 self.shared.deliver(Err(WorkerError::new(step, error)), false);
             }

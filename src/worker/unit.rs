@@ -1,15 +1,12 @@
 //! An access unit on its way from a worker.
 
 use std::mem;
-use std::ops::{Deref, Range};
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::recycle::Recycler;
-use crate::encoder::{AccessUnit, OwnedAccessUnit};
-
-/// The memory of an access unit: bytes, and where its NAL units lie.
-pub(super) type UnitMemory = (Vec<u8>, Vec<Range<usize>>);
+use crate::access_unit::{AccessUnit, OwnedAccessUnit, UnitBuffer};
 
 /// An access unit, with what the worker knows of it. Its memory goes back to the worker when it is dropped.
 #[derive(Debug)]
@@ -18,13 +15,12 @@ pub struct Unit {
     waited: Duration,
     coded_at: Instant,
     /// `None` once the memory is somebody else's.
-    home: Option<Arc<Recycler<UnitMemory>>>,
+    home: Option<Arc<Recycler<UnitBuffer>>>,
 }
 
 impl Unit {
-    pub(super) fn new(unit: &AccessUnit<'_>, waited: Duration, home: &Arc<Recycler<UnitMemory>>) -> Self {
-        let (bytes, nal_ranges) = home.take().unwrap_or_default();
-        let unit = unit.copied_into(bytes, nal_ranges);
+    pub(super) fn new(unit: &AccessUnit<'_>, waited: Duration, home: &Arc<Recycler<UnitBuffer>>) -> Self {
+        let unit = unit.copied_into(home.take().unwrap_or_default());
         Self { unit, waited, coded_at: Instant::now(), home: Some(Arc::clone(home)) }
     }
 
@@ -44,12 +40,15 @@ impl Unit {
     #[must_use]
     pub fn into_owned(mut self) -> OwnedAccessUnit {
         self.home = None;
-        let (bytes, nal_ranges) = self.memory();
-        OwnedAccessUnit { bytes, nal_ranges, ..self.unit.clone() }
+        let UnitBuffer { bytes, nal_ranges } = self.memory();
+        OwnedAccessUnit { bytes, nal_ranges, info: self.unit.info }
     }
 
-    fn memory(&mut self) -> UnitMemory {
-        (mem::take(&mut self.unit.bytes), mem::take(&mut self.unit.nal_ranges))
+    fn memory(&mut self) -> UnitBuffer {
+        UnitBuffer {
+            bytes: mem::take(&mut self.unit.bytes),
+            nal_ranges: mem::take(&mut self.unit.nal_ranges),
+        }
     }
 }
 

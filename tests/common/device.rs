@@ -1,13 +1,13 @@
 //! Pictures in device memory, made by the crate cudarc, on the driver double.
 #![expect(unsafe_code, reason = "device memory is made and written through raw addresses, as a caller would")]
 
-use std::ops::RangeInclusive;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use cudarc::driver::{CudaContext, CudaStream, result, sys};
 use direct264::{
-    AccessUnit, Backend, Bitrate, CudaImage, Encoder, Error, Event, Frame, FrameId, FrameRate, FrameSize,
-    Picture, PixelFormat, Pixels, QpRange, Recovery, RgbOrder, Timestamp,
+    AccessUnit, CudaImage, Encoder, Error, Frame, FrameSize, Picture, PixelFormat, Pixels, RgbOrder,
+    Timestamp,
 };
 
 /// A GPU, and a stream of the caller's own that nobody waits for by accident.
@@ -141,80 +141,76 @@ pub fn frame<'a>(size: FrameSize, image: CudaImage, number: i64) -> Frame<'a> {
     unsafe { Frame::cuda(size, image, Timestamp(number)) }.unwrap()
 }
 
-/// An encoder whose frames, which are I420 in host memory, go through device memory on their way to it: so that what is
-/// promised of the ones is tried with the others.
+/// An encoder that a test gives I420 pictures in host memory. They may go through device memory on their way to it, so
+/// that the promises for the ones are tried with the others.
 #[derive(Debug)]
-pub struct FromDevice {
+pub struct Fed {
     encoder: Box<dyn Encoder>,
-    /// By size.
-    places: Vec<DevicePicture>,
-    device: Device,
+    /// The device memory on the way.
+    device: Option<(Device, Vec<DevicePicture>)>,
 }
 
-impl FromDevice {
-    pub fn new(encoder: Box<dyn Encoder>) -> Self {
-        Self { encoder, places: Vec::new(), device: Device::new() }
+impl Fed {
+    pub fn from_host(encoder: Box<dyn Encoder>) -> Self {
+        Self { encoder, device: None }
     }
 
-    /// The place of pictures of this size, with this one in it.
-    fn place(&mut self, size: FrameSize, pixels: &[u8]) -> CudaImage {
-        if !self.places.iter().any(|place| place.size == size) {
-            let pitch = (size.width() as usize).next_multiple_of(256);
-            self.places.push(DevicePicture::new(&self.device, size, PixelFormat::Nv12, pitch));
-        }
-        let place = self.places.iter().find(|place| place.size == size).unwrap();
-        place.write(&self.device, pixels);
-        self.device.stream.synchronize().unwrap();
-        place.image
+    pub fn from_device(encoder: Box<dyn Encoder>) -> Self {
+        Self { encoder, device: Some((Device::new(), Vec::new())) }
     }
-}
 
-impl Encoder for FromDevice {
-    fn encode(&mut self, host: &Frame<'_>, picture: Picture) -> Result<AccessUnit<'_>, Error> {
+    pub fn encode(&mut self, host: &Frame<'_>, picture: Picture) -> Result<AccessUnit<'_>, Error> {
+        let Some((device, places)) = &mut self.device else { return self.encoder.encode(host, picture) };
         let size = host.size();
         let Pixels::I420 { y, u, v } = host.pixels() else { panic!("the tests encode I420") };
         assert_eq!(y.stride_bytes(), size.width() as usize, "the tests encode contiguous pictures");
-        let image = self.place(size, &nv12(size, &[y.bytes(), u.bytes(), v.bytes()].concat()));
-        self.encoder.encode(&frame(size, image, host.timestamp().0), picture)
+        if !places.iter().any(|place| place.size == size) {
+            let pitch = (size.width() as usize).next_multiple_of(256);
+            places.push(DevicePicture::new(device, size, PixelFormat::Nv12, pitch));
+        }
+        let place = places.iter().find(|place| place.size == size).unwrap();
+        place.write(device, &nv12(size, &[y.bytes(), u.bytes(), v.bytes()].concat()));
+        device.stream.synchronize().unwrap();
+        self.encoder.encode(&frame(size, place.image, host.timestamp().0), picture)
+    }
+}
+
+/// A place that takes frames: an encoder, or one with device memory on the way to it.
+pub trait Takes {
+    fn take(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<AccessUnit<'_>, Error>;
+    fn frame_size(&self) -> FrameSize;
+}
+
+impl<E: Encoder + ?Sized> Takes for E {
+    fn take(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<AccessUnit<'_>, Error> {
+        self.encode(frame, picture)
     }
 
-    fn backend(&self) -> Backend {
-        self.encoder.backend()
+    fn frame_size(&self) -> FrameSize {
+        self.size()
+    }
+}
+
+impl Takes for Fed {
+    fn take(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<AccessUnit<'_>, Error> {
+        self.encode(frame, picture)
     }
 
-    fn size(&self) -> FrameSize {
-        self.encoder.size()
+    fn frame_size(&self) -> FrameSize {
+        self.size()
     }
+}
 
-    fn invalidate(&mut self, lost: RangeInclusive<FrameId>) -> Result<Recovery, Error> {
-        self.encoder.invalidate(lost)
+impl Deref for Fed {
+    type Target = dyn Encoder;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.encoder
     }
+}
 
-    fn set_bitrate(&mut self, bitrate: Bitrate) -> Result<(), Error> {
-        self.encoder.set_bitrate(bitrate)
-    }
-
-    fn set_frame_rate(&mut self, frame_rate: FrameRate) -> Result<(), Error> {
-        self.encoder.set_frame_rate(frame_rate)
-    }
-
-    fn set_qp_range(&mut self, qp_range: QpRange) -> Result<(), Error> {
-        self.encoder.set_qp_range(qp_range)
-    }
-
-    fn set_size(&mut self, size: FrameSize) -> Result<(), Error> {
-        self.encoder.set_size(size)
-    }
-
-    fn parameter_sets(&mut self) -> Result<Vec<u8>, Error> {
-        self.encoder.parameter_sets()
-    }
-
-    fn forget_cuda(&mut self, address: Option<u64>) -> Result<(), Error> {
-        self.encoder.forget_cuda(address)
-    }
-
-    fn take_events(&mut self) -> Vec<Event> {
-        self.encoder.take_events()
+impl DerefMut for Fed {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut *self.encoder
     }
 }

@@ -1,7 +1,7 @@
 //! An encoder in either of its forms: a frame's access unit comes out of the call that brings it, or one call later.
 
 use direct264::{
-    AccessUnit, Bitrate, Event, Frame, FrameRate, FrameSize, Picture, Pipeline, Pipelined, QpRange,
+    AccessUnit, Bitrate, Encoder, Event, Frame, FrameRate, FrameSize, Picture, Pipeline, QpRange,
 };
 
 #[derive(Debug)]
@@ -10,17 +10,7 @@ pub enum Form<E> {
     Pipelined(Pipeline<E>),
 }
 
-/// The same call of either.
-macro_rules! either {
-    ($form:expr, $encoder:ident => $call:expr) => {
-        match $form {
-            Form::OneCall($encoder) => $call,
-            Form::Pipelined($encoder) => $call,
-        }
-    };
-}
-
-impl<E: Pipelined> Form<E> {
+impl<E: Encoder> Form<E> {
     pub fn new(encoder: E, is_pipelined: bool) -> Self {
         if is_pipelined { Self::Pipelined(Pipeline::new(encoder)) } else { Self::OneCall(encoder) }
     }
@@ -29,6 +19,13 @@ impl<E: Pipelined> Form<E> {
         match self {
             Self::OneCall(encoder) => encoder,
             Self::Pipelined(pipeline) => pipeline.encoder(),
+        }
+    }
+
+    pub fn encoder_mut(&mut self) -> &mut E {
+        match self {
+            Self::OneCall(encoder) => encoder,
+            Self::Pipelined(pipeline) => pipeline.encoder_mut(),
         }
     }
 
@@ -50,26 +47,26 @@ impl<E: Pipelined> Form<E> {
     }
 
     pub fn set_bitrate(&mut self, bitrate: Bitrate) {
-        either!(self, encoder => encoder.set_bitrate(bitrate)).unwrap();
+        self.encoder_mut().set_bitrate(bitrate).unwrap();
     }
 
     pub fn set_frame_rate(&mut self, frame_rate: FrameRate) {
-        either!(self, encoder => encoder.set_frame_rate(frame_rate)).unwrap();
+        self.encoder_mut().set_frame_rate(frame_rate).unwrap();
     }
 
     pub fn set_qp_range(&mut self, qp_range: QpRange) {
-        either!(self, encoder => encoder.set_qp_range(qp_range)).unwrap();
+        self.encoder_mut().set_qp_range(qp_range).unwrap();
     }
 
     pub fn set_size(&mut self, size: FrameSize) -> Result<(), direct264::Error> {
-        either!(self, encoder => encoder.set_size(size))
+        self.encoder_mut().set_size(size)
     }
 
     pub fn parameter_sets(&mut self) -> Vec<u8> {
-        either!(self, encoder => encoder.parameter_sets()).unwrap()
+        self.encoder_mut().parameter_sets().unwrap()
     }
 
     pub fn take_events(&mut self) -> Vec<Event> {
-        either!(self, encoder => encoder.take_events())
+        self.encoder_mut().take_events()
     }
 }

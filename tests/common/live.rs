@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use d264_double::Stage;
 use direct264::{
-    BackOff, Backend, CallForm, CallLimits, Encoder, EncoderConfig, Event, EventKind, FailoverConfig,
-    FailoverEncoder, FrameSize, NvencConfig, Order, OwnedAccessUnit, Picture, Reason, Timestamp, Unavailable,
-    open,
+    BackOff, Backend, BackendOrder, CallForm, CallLimits, Encoder, EncoderConfig, Event, EventKind,
+    FailoverConfig, FailoverEncoder, FrameSize, NvencConfig, OwnedAccessUnit, Picture, Reason, Timestamp,
+    Unavailable, open,
 };
 
 use super::picture::{Camera, psnr};
@@ -57,7 +57,7 @@ impl Live {
 
     /// With the pixels of its frames in that memory.
     pub fn open_from(pixels: Where, config: &EncoderConfig) -> Self {
-        let opened = open(config, &Order::auto()).unwrap();
+        let opened = open(config, &BackendOrder::auto()).unwrap();
         let camera = Camera::new(opened.encoder.size());
         Self {
             encoder: opened.encoder,

@@ -10,14 +10,16 @@ pub mod form;
 pub mod live;
 pub mod picture;
 pub mod pixels;
+#[cfg(target_os = "linux")]
+pub mod real_drivers;
 pub mod soak;
 pub mod sps;
-pub mod watched;
 
 use std::sync::Once;
 use std::time::Duration;
 
 use d264_double::Double;
+use device::{Fed, Takes};
 use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
@@ -47,11 +49,10 @@ pub fn encoders(config: &EncoderConfig) -> Vec<Box<dyn Encoder>> {
 }
 
 /// The same and NVENC on the caller's thread, and each backend once more with frames that lie in device memory.
-pub fn encoders_and_from_device(config: &EncoderConfig) -> Vec<Box<dyn Encoder>> {
+pub fn encoders_and_from_device(config: &EncoderConfig) -> Vec<Fed> {
     let direct = nvenc(&config.clone().nvenc(NvencConfig::new().form(CallForm::Direct)));
     let host = encoders(config).into_iter().chain([Box::new(direct) as Box<dyn Encoder>]);
-    let device = encoders(config).into_iter();
-    host.chain(device.map(|encoder| Box::new(device::FromDevice::new(encoder)) as Box<dyn Encoder>)).collect()
+    host.map(Fed::from_host).chain(encoders(config).into_iter().map(Fed::from_device)).collect()
 }
 
 /// The software backend alone: for what rests on its own rate control, which the driver double does not have.
@@ -67,14 +68,20 @@ pub fn nvenc(config: &EncoderConfig) -> NvencEncoder {
 }
 
 /// Encodes one contiguous I420 picture.
-pub fn encode(encoder: &mut dyn Encoder, pixels: &[u8], number: i64, picture: Picture) -> OwnedAccessUnit {
-    let frame = Frame::contiguous(encoder.size(), PixelFormat::I420, pixels, Timestamp(number)).unwrap();
-    encoder.encode(&frame, picture).unwrap().to_owned()
+pub fn encode(
+    encoder: &mut (impl Takes + ?Sized),
+    pixels: &[u8],
+    number: i64,
+    picture: Picture,
+) -> OwnedAccessUnit {
+    let size = encoder.frame_size();
+    let frame = Frame::contiguous(size, PixelFormat::I420, pixels, Timestamp(number)).unwrap();
+    encoder.take(&frame, picture).unwrap().to_owned()
 }
 
 /// Encodes `count` pictures of the camera, the first with number `from`.
-pub fn encode_run(encoder: &mut dyn Encoder, from: u32, count: u32) -> Vec<OwnedAccessUnit> {
-    let camera = picture::Camera::new(encoder.size());
+pub fn encode_run(encoder: &mut (impl Takes + ?Sized), from: u32, count: u32) -> Vec<OwnedAccessUnit> {
+    let camera = picture::Camera::new(encoder.frame_size());
     (from..from + count)
         .map(|number| encode(encoder, &camera.i420(number), i64::from(number), Picture::Auto))
         .collect()

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use direct264::{Bitrate, FrameRate, FrameSize, Order};
+use direct264::{Bitrate, FrameRate, FrameSize, BackendOrder};
 
 use crate::stream::Limits;
 
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     pub(crate) bitrate: Bitrate,
     /// auto (NVENC, and openh264 where there is none or it fails), nvenc or openh264
     #[arg(long, default_value = "auto")]
-    pub(crate) backend: Order,
+    pub(crate) backend: BackendOrder,
     /// How many may watch at a time. Each has an encoder of its own; the next one is told to wait
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) viewers: u8,

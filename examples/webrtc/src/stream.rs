@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use direct264::rtc::{KeyframeGate, MAX_QUEUE_AGE, ProfileLevelId, RateGlue, RtpClock, may_encode};
 use direct264::{
     BackOff, Bitrate, Encoder, EncoderConfig, Error, FailoverConfig, FailoverEncoder, FrameRate, FrameSize,
-    Order, Timestamp,
+    BackendOrder, Timestamp,
 };
 
 use crate::args::Sabotage;
@@ -53,7 +53,7 @@ pub(crate) struct Plan {
     pub(crate) size: FrameSize,
     pub(crate) frame_rate: FrameRate,
     pub(crate) bitrate: Bitrate,
-    pub(crate) order: Order,
+    pub(crate) order: BackendOrder,
     pub(crate) sabotage: Option<Sabotage>,
 }
 
@@ -102,7 +102,7 @@ impl Stream {
             .max_size(FrameSize::new(width, height)?)
             .failover(failover);
         let order = match (plan.sabotage, plan.order.backends().first()) {
-            (Some(Sabotage::Failover), Some(&first)) => Order::only(first),
+            (Some(Sabotage::Failover), Some(&first)) => BackendOrder::only(first),
             _ => plan.order.clone(),
         };
         let opened = direct264::open(&config, &order)?;

@@ -1,59 +1,56 @@
-//! A thread that reads pictures, for which the caller waits with a limit.
+//! A thread that reads pictures from device memory, for which the caller waits with a limit.
 
+use std::convert::Infallible;
 use std::mem;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
 use std::time::Duration;
 
-use super::{FetchProgress, Fetcher};
+use super::{FetchStep, Fetcher, Progress};
+use crate::bounded::{Bounded, OpenError, TimedOut, Worker};
 use crate::cuda::{PinnedMemory, Process, forked};
 use crate::error::{FrameError, NoThread, Unreadable};
 use crate::frame::CudaImage;
 use crate::remains::Remains;
 use crate::units::FrameSize;
 
-/// The thread, seen from the other side. It ends when this is gone; what hangs hangs there, with all that it may touch.
+/// A thread that owns a fetcher, with the limit of its calls.
 #[derive(Debug)]
 pub(super) struct ReaderThread {
-    orders: SyncSender<FetchRequest>,
-    answers: Receiver<FetchReply>,
+    calls: Bounded<Fetcher>,
     limit: Duration,
-    progress: FetchProgress,
-    /// Where the thread lives: a forked child has none.
+    /// The process of the thread: a forked child has no such thread.
     process: Process,
 }
 
+/// A picture to fetch, with memory to use again.
 #[derive(Debug)]
-enum FetchRequest {
-    Fetch { image: CudaImage, size: FrameSize, memory: Option<PinnedMemory> },
-    Free(Option<PinnedMemory>),
+pub(super) struct Fetch {
+    image: CudaImage,
+    size: FrameSize,
+    memory: Option<PinnedMemory>,
 }
 
-/// The memory travels with the work, so that nothing is shared while a call is under way.
+/// What came of a fetch, with the memory that the picture lies in.
 #[derive(Debug)]
-struct FetchReply {
-    fetched: Result<(), FrameError>,
+pub(super) struct Fetched {
+    result: Result<(), FrameError>,
     memory: Option<PinnedMemory>,
 }
 
 impl ReaderThread {
     pub(super) fn new(limit: Duration) -> Result<Self, FrameError> {
         const THREAD: &str = "direct264-fetch";
-        // One order or answer is under way at a time.
-        let (orders, its_orders) = sync_channel(1);
-        let (its_answers, answers) = sync_channel(1);
-        let progress = FetchProgress::default();
-        let fetcher = Fetcher { gpu: None, progress: progress.clone() };
-        thread::Builder::new()
-            .name(THREAD.to_owned())
-            .spawn(move || work(fetcher, &its_orders, its_answers))
-            .map_err(|error| Unreadable::NoThread(NoThread::new(THREAD, &error)))?;
-        Ok(Self { orders, answers, limit, progress, process: Process::current() })
+        match Bounded::open(THREAD, (), limit) {
+            Ok((calls, ())) => Ok(Self { calls, limit, process: Process::current() }),
+            Err(OpenError::NoThread(error)) => {
+                Err(Unreadable::NoThread(NoThread::new(THREAD, &error)).into())
+            }
+            Err(OpenError::TimedOut(timed_out)) => Err(timed_out.into()),
+        }
     }
 
-    /// See [`Fetcher::fetch`]. After [`FrameError::TimedOut`] this is of no more use, and `memory` is with the thread.
+    /// See [`Fetcher::fetch`]. After [`FrameError::TimedOut`] the thread fetches no more, and `memory` is with it.
     pub(super) fn fetch(
-        &self,
+        &mut self,
         image: CudaImage,
         size: FrameSize,
         memory: &mut Option<PinnedMemory>,
@@ -64,50 +61,53 @@ impl ReaderThread {
             )
             .into());
         }
-        let order = FetchRequest::Fetch { image, size, memory: memory.take() };
-        // A thread that is not there any more answers nothing either.
-        let _ = self.orders.send(order);
-        match self.answers.recv_timeout(self.limit) {
-            Ok(answer) => {
-                *memory = answer.memory;
-                answer.fetched
-            }
-            Err(_) => Err(FrameError::TimedOut { call: self.progress.call(), limit: self.limit }),
-        }
+        let fetch = Fetch { image, size, memory: memory.take() };
+        let fetched = self.calls.run(fetch, self.limit)?;
+        *memory = fetched.memory;
+        fetched.result
     }
 
     pub(super) fn remains(&self) -> Remains {
-        self.progress.remains()
+        self.calls.remains()
     }
 
-    /// Has the thread free the memory and all that it has of its own. Returns when that is done, or when the limit is
-    /// passed and it goes on without the caller.
+    /// Has the thread free the memory and the fetcher, and waits for that within the limit.
     pub(super) fn close(self, memory: Option<PinnedMemory>) {
         if Process::current() != self.process {
             // A forked child has a copy of what is another's to end.
             return mem::forget((self, memory));
         }
-        let Self { orders, answers, limit, .. } = self;
-        let _ = orders.send(FetchRequest::Free(memory));
-        drop(orders);
-        // It answers nothing, and hangs up.
-        let _ = answers.recv_timeout(limit);
+        self.calls.close(memory, self.limit);
     }
 }
 
-/// The life of the thread.
-fn work(mut fetcher: Fetcher, orders: &Receiver<FetchRequest>, answers: SyncSender<FetchReply>) {
-    while let Ok(order) = orders.recv() {
-        match order {
-            FetchRequest::Fetch { image, size, mut memory } => {
-                let fetched = fetcher.fetch(&image, size, &mut memory);
-                if answers.send(FetchReply { fetched, memory }).is_err() {
-                    break;
-                }
-            }
-            FetchRequest::Free(memory) => drop(memory),
-        }
+impl From<TimedOut> for FrameError {
+    fn from(timed_out: TimedOut) -> Self {
+        Self::TimedOut { call: timed_out.call, limit: timed_out.limit }
     }
-    drop(fetcher);
-    drop(answers);
+}
+
+impl Worker for Fetcher {
+    type Step = FetchStep;
+    type Seed = ();
+    type Opened = ();
+    type Failure = Infallible;
+    type Job = Fetch;
+    type Reply = Fetched;
+    type Lost = FrameError;
+    type Memory = Option<PinnedMemory>;
+
+    fn open((): (), progress: &Progress) -> Result<(Self, ()), Infallible> {
+        Ok((Self { gpu: None, progress: progress.clone() }, ()))
+    }
+
+    fn run(&mut self, Fetch { image, size, mut memory }: Fetch) -> Fetched {
+        let result = self.fetch(&image, size, &mut memory);
+        Fetched { result, memory }
+    }
+
+    fn end(self, memory: Option<PinnedMemory>) {
+        drop(memory);
+        drop(self);
+    }
 }

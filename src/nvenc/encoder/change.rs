@@ -3,8 +3,10 @@
 use super::NvencEncoder;
 use crate::backend::Backend;
 use crate::config::EncoderConfig;
+use crate::engine::Engine;
 use crate::error::{ConfigError, Ended, Error, Unavailable};
 use crate::event::EventKind;
+use crate::level::Level;
 use crate::nvenc::ended::Exchange;
 use crate::nvenc::job::Job;
 use crate::nvenc::lent::Pool;
@@ -12,23 +14,22 @@ use crate::nvenc::opening;
 use crate::nvenc::params::Attempt;
 use crate::nvenc::probe::Capabilities;
 use crate::nvenc::runner::Runner;
-use crate::nvenc::session::SLOTS;
 use crate::references::References;
 use crate::units::{FrameSize, OutOfRange};
 use crate::window::Window;
 
 impl NvencEncoder {
-    /// Puts another size in force: within the session where that holds it, else in a new one.
-    pub(super) fn change_size(&mut self, size: FrameSize) -> Result<(), Error> {
+    /// Puts settings with another size in force: within the session where that holds the size, else in a new one.
+    pub(super) fn change_size(&mut self, config: EncoderConfig) -> Result<(), Error> {
+        let size = config.size();
         self.config.check_memory(size)?;
         let coded = size.padded_to_even();
         let can = &self.setup.can;
         if opening::check_size(coded, can).is_err() {
             return Err(out_of_range(coded, can).into());
         }
-        let config = EncoderConfig { size, ..self.config.clone() };
         // Settings that do not go with the size are found before the session that it leaves is gone.
-        self.setup.params(&config, size, None)?;
+        self.setup.params(&config, None)?;
         let most = self.config.max_size.padded_to_even();
         let fits = coded.width() <= most.width() && coded.height() <= most.height();
         if fits && can.dynamic_size {
@@ -38,16 +39,14 @@ impl NvencEncoder {
         }
     }
 
-    /// A bitrate that has outgrown the level raises it with the next IDR, since only an IDR can bring the SPS that
+    /// Raises the level with the next IDR where the bitrate has outgrown it, since only an IDR can bring the SPS that
     /// says so.
     pub(super) fn raise_level(&mut self) -> Result<(), Error> {
         let wanted = self.setup.level(&self.config);
         if wanted <= self.level || self.setup.attempt != Attempt::AsAsked || !self.setup.can.dynamic_bitrate {
             return Ok(());
         }
-        let params = Box::new(self.setup.params(&self.config, self.config.size, Some(wanted))?);
-        let reply = self.run(Job::Reconfigure { params, force_idr: true })?;
-        match reply.result {
+        match self.reconfigure(&self.config.clone(), Some(wanted), true)? {
             Ok(()) => self.level = wanted,
             // The stream goes on with the level it has, which is no worse than before.
             Err(error) => tracing::debug!(%error, "the level stays as it is"),
@@ -55,40 +54,47 @@ impl NvencEncoder {
         Ok(())
     }
 
-    /// Puts changed settings in force, without an IDR where the GPU can, else in a new session.
+    /// Puts settings with the same size in force, without an IDR where the GPU can, else in a new session.
     pub(super) fn change(&mut self, config: EncoderConfig) -> Result<(), Error> {
-        self.alive()?;
         if !self.setup.can.dynamic_bitrate {
             return self.reopen(config);
         }
-        let params = Box::new(self.setup.params(&config, config.size, Some(self.level))?);
-        let reply = self.run(Job::Reconfigure { params, force_idr: false })?;
-        match reply.result {
+        match self.reconfigure(&config, Some(self.level), false)? {
             Ok(()) => {}
             Err(Error::Driver(error))
                 if opening::refuses_settings(&error) && self.level < self.setup.level(&config) =>
             {
                 // The driver holds the rate to the level, which only an IDR can raise.
                 tracing::debug!(%error, "the level is raised with an IDR");
-                let params = Box::new(self.setup.params(&config, config.size, None)?);
-                self.run(Job::Reconfigure { params, force_idr: true })?.result?;
+                self.reconfigure(&config, None, true)??;
                 self.level = self.setup.level(&config);
                 self.idr_due = true;
             }
             Err(error) => return Err(error),
         }
-        if config.frame_rate == self.config.frame_rate {
-            self.window.retarget(config.bitrate);
+        if config.frame_rate() == self.config.frame_rate() {
+            self.window.retarget(config.bitrate());
         } else {
-            self.window = Window::new(config.frame_rate, config.bitrate);
+            self.window = Window::new(config.frame_rate(), config.bitrate());
         }
         self.config = config;
         Ok(())
     }
 
+    /// Has the session reconfigured; what the driver says to it is within.
+    fn reconfigure(
+        &mut self,
+        config: &EncoderConfig,
+        level: Option<Level>,
+        force_idr: bool,
+    ) -> Result<Result<(), Error>, Error> {
+        let params = Box::new(self.setup.params(config, level)?);
+        Ok(self.run(Job::Reconfigure { params, force_idr })?.result)
+    }
+
     /// Ends the session and opens another.
     fn reopen(&mut self, config: EncoderConfig) -> Result<(), Error> {
-        self.settle()?;
+        self.finish()?;
         let exchange = Exchange::begin();
         self.close();
         match Runner::open(&config) {
@@ -108,38 +114,35 @@ impl NvencEncoder {
             }
         }
         self.level = self.setup.level(&config);
-        self.lent = [false; SLOTS];
-        self.pool = Pool::new(config.size.padded_to_even());
-        self.window = Window::new(config.frame_rate, config.bitrate);
-        self.idr_due = true;
+        self.slots = Default::default();
+        self.pool = Pool::new(config.size().padded_to_even());
         self.is_first = true;
         self.first_picture = self.frames;
         self.references = References::new(self.setup.reference_frames(&config));
-        let size = config.size;
-        self.config = config;
-        self.note(EventKind::Recreated { size });
+        self.start_size(config);
         Ok(())
     }
 
     /// Changes the size within the session.
     fn resize(&mut self, config: EncoderConfig) -> Result<(), Error> {
-        self.settle()?;
-        let params = Box::new(self.setup.params(&config, config.size, None)?);
-        let reply = self.run(Job::Reconfigure { params, force_idr: true })?;
-        if let Err(error) = reply.result {
+        self.finish()?;
+        if let Err(error) = self.reconfigure(&config, None, true)? {
             tracing::debug!(%error, "the size changes in a new session");
             return self.reopen(config);
         }
         self.level = self.setup.level(&config);
-        self.window = Window::new(config.frame_rate, config.bitrate);
-        self.idr_due = true;
-        let size = config.size;
-        self.config = config;
-        self.note(EventKind::Recreated { size });
+        self.start_size(config);
         Ok(())
     }
-}
 
+    fn start_size(&mut self, config: EncoderConfig) {
+        let size = config.size();
+        self.window = Window::new(config.frame_rate(), config.bitrate());
+        self.idr_due = true;
+        self.config = config;
+        self.note(EventKind::Recreated { size });
+    }
+}
 /// The limit that a coded size breaks.
 fn out_of_range(size: FrameSize, can: &Capabilities) -> ConfigError {
     let (width, height) = (size.width(), size.height());

@@ -4,12 +4,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::NvencEncoder;
-use crate::encoder::{AccessUnit, Encoder, Picture, StageTimes};
+use super::memory::SlotMemory;
+use crate::access_unit::{AccessUnit, StageTimes};
+use crate::encoder::Encoder;
+use crate::engine::{Depth, Engine};
 use crate::error::{Error, FrameError};
 use crate::format::PixelFormat;
 use crate::nvenc::lent::LentFrame;
 use crate::nvenc::pixels::SurfaceFormat;
 use crate::nvenc::session::SLOTS;
+use crate::picture::Picture;
 use crate::units::Timestamp;
 
 impl NvencEncoder {
@@ -19,8 +23,8 @@ impl NvencEncoder {
     ///
     /// # Errors
     /// [`FrameError::NotLent`] for a format that would have to be converted: packed RGB of 3 bytes, and of 4 bytes
-    /// unless the configuration's colour is BT.601 limited. [`FrameError::AllLent`] when both are lent.
-    /// [`Error::Driver`] as [`encode`](Encoder::encode).
+    /// unless the configuration's colour is BT.601 limited. [`FrameError::AllLent`] when both are lent, or one is and a
+    /// frame is in flight in the other. Any other error as [`encode`](Encoder::encode).
     pub fn lend(&mut self, format: PixelFormat) -> Result<LentFrame, Error> {
         self.alive()?;
         let (surface, as_it_is) = SurfaceFormat::for_frames(format, self.coded_size(), self.config.colour);
@@ -29,13 +33,11 @@ impl NvencEncoder {
         }
         let slot = self.free_slot()?;
         let staging = self.staging(slot, surface)?;
-        if let Some(lent) = self.lent.get_mut(slot) {
-            *lent = true;
-        }
+        self.slots[slot] = SlotMemory::Lent;
         Ok(LentFrame::new(staging, slot, Arc::clone(&self.pool)))
     }
 
-    /// Encodes a lent frame. One that was lent before a change of session is copied like any other.
+    /// Encodes a lent frame. A frame that was lent before a change of session is copied like any other.
     ///
     /// # Errors
     /// As [`encode`](Encoder::encode).
@@ -47,21 +49,19 @@ impl NvencEncoder {
     ) -> Result<AccessUnit<'_>, Error> {
         let start = Instant::now();
         self.alive()?;
-        let (coded, size) = (self.coded_size(), self.config.size);
+        let (coded, size) = (self.coded_size(), self.config.size());
         if frame.size() != coded {
             return Err(FrameError::Size { frame: frame.size(), encoder: size }.into());
         }
-        if !frame.is_of(&self.pool) {
-            let frame = frame.as_frame(timestamp)?;
-            return self.encode_host(&frame, timestamp, picture, start);
-        }
-        let Some((slot, staging)) = frame.take() else {
-            return Err(FrameError::AllLent { lent: SLOTS }.into());
+        self.begin_unit()?;
+        self.check_depth(Depth::One)?;
+        let brought = if frame.is_of(&self.pool) {
+            let (slot, staging) = frame.take().ok_or(FrameError::AllLent { lent: SLOTS })?;
+            self.in_slot(slot, staging, timestamp, StageTimes::default(), start)
+        } else {
+            self.copy(&frame.as_frame(timestamp)?, start)?
         };
-        if let Some(lent) = self.lent.get_mut(slot) {
-            *lent = false;
-        }
-        let times = StageTimes::default();
-        self.encode_staged(slot, staging, timestamp, picture, times, start)
+        self.submit_brought(brought, picture, Depth::One)?;
+        self.unit()
     }
 }

@@ -2,77 +2,50 @@
 #![expect(unsafe_code, reason = "memory is read that the caller vouches for: see `Frame::cuda`")]
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use super::{SLOTS, Session, no_such_slot};
+use super::{Session, no_such_slot};
 use crate::cuda::{Event, PinnedMemory, Place, Stream, bytes_of, download};
 use crate::error::{DriverError, Error};
 use crate::frame::{CudaImage, DevicePlane};
 use crate::nvenc::pixels::SurfaceFormat;
 use crate::nvenc::progress::Step;
-use crate::nvenc::session::Output;
 use crate::nvenc::slot::{Input, Key, Slot};
 use crate::units::FrameSize;
 
-/// The slot of pictures in device memory, which no frame is ever lent of.
-const DEVICE_SLOT: usize = SLOTS;
 /// What a pitch must be a multiple of for NVENC to take it.
 const PITCH_UNIT: usize = 4;
 /// What an address must be a multiple of to be read in place, as every allocation and every row of a pitched one is.
 const ADDRESS_UNIT: u64 = 256;
 
 impl Session {
-    /// Encodes a picture of `size` in device memory as pictures of `format`. It is not read any more when this
-    /// returns, whatever came of it.
+    /// A picture in device memory as NVENC reads it: where it lies, or as a copy in the surface of a slot. The stream of
+    /// the session waits for the stream that writes it. The context has to be current.
     ///
     /// # Errors
-    /// [`Error::Frame`] for memory that is none, or another GPU's: nothing was submitted.
-    pub(in crate::nvenc) fn encode_device(
+    /// [`Error::Frame`] for memory that is none, or another GPU's.
+    pub(super) fn device_input(
         &mut self,
+        slot: usize,
         image: &CudaImage,
         size: FrameSize,
         format: SurfaceFormat,
-        is_idr: bool,
-        out: &mut Output,
-    ) -> Result<(), Error> {
-        let context = Arc::clone(self.open.context());
-        let _entered = context.enter()?;
-        let coded = self.encode_device_in_context(image, size, format, is_idr, out);
-        if coded.is_err() {
-            // A copy may still read the caller's memory.
-            let _ = self.stream.synchronise();
-        }
-        coded
-    }
-
-    fn encode_device_in_context(
-        &mut self,
-        image: &CudaImage,
-        size: FrameSize,
-        format: SurfaceFormat,
-        is_idr: bool,
-        out: &mut Output,
-    ) -> Result<(), Error> {
-        let start = Instant::now();
-        self.progress.at(Step::Submit);
+    ) -> Result<Input, Error> {
         let place = Place::of_image(image, size, self.open.context())?;
-        if self.slots.len() <= DEVICE_SLOT {
+        while self.slots.len() <= slot {
             self.slots.push(Slot::new(&self.open)?);
         }
-        self.wait_for(image)?;
-        let input = match self.registered(image, size, format, &place)? {
-            Some(input) => input,
-            None => self.copied(DEVICE_SLOT, None, image, size, format, &place)?,
-        };
-        self.encode_input(DEVICE_SLOT, input, is_idr, out, start)?;
-        Ok(())
+        if let Some(input) = self.registered(image, size, format, &place)? {
+            self.wait_for(image)?;
+            return Ok(input);
+        }
+        Ok(self.copy_beside(image, |session, on| session.copied(slot, on, image, size, format, &place))?)
     }
 
     /// Brings a picture to page-locked memory, which is what was `kept` where that is large enough. Kept is what the
     /// stream may still write to, whatever came of it.
     ///
     /// # Errors
-    /// As [`Session::encode_device`].
+    /// As [`Session::device_input`].
     pub(in crate::nvenc) fn fetch(
         &mut self,
         image: &CudaImage,
@@ -116,7 +89,7 @@ impl Session {
     }
 
     /// The picture as NVENC reads it where it lies; `None` where it cannot.
-    pub(super) fn registered(
+    fn registered(
         &mut self,
         image: &CudaImage,
         size: FrameSize,
@@ -141,7 +114,7 @@ impl Session {
 
     /// The picture as a copy in memory of the session, made on a stream of its own or on the session's; its sides padded
     /// to even by repeating the last column and row.
-    pub(super) fn copied(
+    fn copied(
         &mut self,
         slot: usize,
         on: Option<&Stream>,

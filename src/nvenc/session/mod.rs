@@ -3,8 +3,8 @@
 #![expect(unsafe_code, reason = "a session is set up, changed and ended by calls of the driver")]
 
 mod device;
+mod flight;
 mod picture;
-mod pipeline;
 mod recovery;
 
 use std::sync::Arc;
@@ -15,11 +15,10 @@ use direct264_sys::nvenc::{
     NV_ENC_RECONFIGURE_PARAMS, NV_ENC_SEQUENCE_PARAM_PAYLOAD, Status,
 };
 
-use pipeline::Flight;
-
+use flight::Flight;
+pub(super) use flight::{Next, Source};
 pub(super) use picture::Output;
 use picture::PictureParams;
-pub(super) use pipeline::{Next, Source};
 
 use super::driver::OpenSession;
 use super::ended::TellsItsEnd;
@@ -44,7 +43,7 @@ const PAUSE: Duration = Duration::from_micros(500);
 /// told.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// The first [`SLOTS`] for pictures from the host; behind them one for pictures in device memory, once one came.
+    /// The first [`SLOTS`] for pictures from the host; behind them as many for pictures in device memory, once one came.
     slots: Vec<Slot>,
     /// Memory of the caller that is encoded from where it lies.
     foreign: Foreign,
@@ -59,13 +58,8 @@ pub(super) struct Session {
     picture: PictureParams,
     /// Number of the next picture, by which the driver knows it.
     pictures: u64,
-    /// Over how many pictures the next one starts to spread an intra refresh; 0 for none.
-    refresh_frames: u32,
     /// Pictures were submitted since the last end of stream.
     unfinished: bool,
-    /// The slot whose picture was submitted and not read.
-    in_flight: Option<usize>,
-    /// Those of the pipelined form.
     flight: Flight,
     /// How long to go on asking a driver that says that it is busy.
     patience: Duration,
@@ -112,9 +106,7 @@ impl Session {
             stream,
             ordered,
             pictures: 0,
-            refresh_frames: 0,
             unfinished: false,
-            in_flight: None,
             flight: Flight::default(),
             patience,
             progress,
@@ -271,11 +263,6 @@ impl Drop for Session {
         let entered = context.enter();
         if self.unfinished {
             self.end_of_stream();
-        }
-        if let Some(slot) = self.in_flight
-            && self.lock(slot).is_ok()
-        {
-            let _ = self.unlock(slot);
         }
         self.end_flight();
         let _ = self.stream.synchronise();

@@ -1,21 +1,18 @@
-//! One picture: uploaded, submitted, waited for, copied out.
+//! The driver calls of one picture: submit, lock, copy out, unlock.
 #![expect(unsafe_code, reason = "pictures are submitted and read by calls of the driver")]
 
-use std::ops::Range;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use direct264_sys::nvenc::{
     ApiVersion, NV_ENC_ERR_NEED_MORE_INPUT, NV_ENC_LOCK_BITSTREAM, NV_ENC_PIC_FLAG_FORCEIDR,
     NV_ENC_PIC_FLAG_OUTPUT_SPSPPS, NV_ENC_PIC_PARAMS, NV_ENC_PIC_STRUCT_FRAME, Status,
 };
 
-use super::{Session, no_such_slot};
+use super::{Next, Session, no_such_slot};
+use crate::access_unit::UnitBuffer;
 use crate::backend::Backend;
 use crate::error::{DriverError, Error};
 use crate::nvenc::output;
-use crate::nvenc::pixels::{Layout, Staging};
-use crate::nvenc::progress::Step;
 use crate::nvenc::slot::Input;
 
 /// What is said of a picture when it is submitted. What is the same for all is written once, since it is 3 KB; what one
@@ -44,11 +41,10 @@ pub(super) struct Locked {
     pub(super) qp: u32,
 }
 
-/// What came of one picture; kept and reused by the caller.
+/// The access unit of one picture, in memory that the caller uses again, and the times of the session's stages.
 #[derive(Debug, Default)]
 pub(in crate::nvenc) struct Output {
-    pub(in crate::nvenc) bytes: Vec<u8>,
-    pub(in crate::nvenc) nals: Vec<Range<usize>>,
+    pub(in crate::nvenc) buffer: UnitBuffer,
     pub(in crate::nvenc) is_idr: bool,
     pub(in crate::nvenc) qp: u32,
     pub(in crate::nvenc) upload: Duration,
@@ -58,89 +54,10 @@ pub(in crate::nvenc) struct Output {
 }
 
 impl Session {
-    /// Encodes the picture in `staging`. It is not read any more when this returns, whatever came of it.
-    pub(in crate::nvenc) fn encode(
-        &mut self,
-        slot: usize,
-        staging: &Staging,
-        is_idr: bool,
-        out: &mut Output,
-    ) -> Result<(), Error> {
-        let context = Arc::clone(self.open.context());
-        let _entered = context.enter()?;
-        let coded = self.encode_in_context(slot, staging, is_idr, out);
-        if coded.is_err() {
-            // The upload may still read the staging memory, which is about to go back to the caller.
-            let _ = self.stream.synchronise();
-        }
-        coded
-    }
-
-    fn encode_in_context(
-        &mut self,
-        slot: usize,
-        staging: &Staging,
-        is_idr: bool,
-        out: &mut Output,
-    ) -> Result<(), Error> {
-        let start = Instant::now();
-        self.progress.at(Step::Upload);
-        let surface = self.slots.get(slot).and_then(|slot| slot.surface.as_ref()).ok_or_else(no_such_slot)?;
-        let Layout { format, size, .. } = staging.layout;
-        if (surface.format(), surface.size(), surface.memory().pitch() as usize)
-            != (format, size, staging.layout.pitch)
-        {
-            return Err(no_such_slot());
-        }
-        // SAFETY: the staging memory is borrowed until this returns. By then the driver has read the surface, which
-        // is behind the upload in the same order, or the stream was waited for in `encode`. The surface is not freed
-        // before the stream was waited for: see `Drop`, and `prepare`, which comes after an `encode` has returned.
-        unsafe { self.stream.upload(&staging.memory, surface.memory(), staging.layout.bytes())? };
-        let input = surface.input();
-        self.encode_input(slot, input, is_idr, out, start)
-    }
-
-    /// Encodes what the stream has brought, or will have brought, to `input` since `start`.
-    pub(super) fn encode_input(
-        &mut self,
-        slot: usize,
-        input: Input,
-        is_idr: bool,
-        out: &mut Output,
-        start: Instant,
-    ) -> Result<(), Error> {
-        // To wait for the upload is on the way to this.
-        self.progress.at(Step::Submit);
-        if !self.ordered {
-            self.stream.synchronise()?;
-        }
-        let uploaded = Instant::now();
-
-        self.submit(slot, input, is_idr)?;
-        let submitted = Instant::now();
-
-        self.progress.at(Step::Wait);
-        let locked = self.lock(slot)?;
-        let waited = Instant::now();
-
-        self.progress.at(Step::Unlock);
-        let taken = self.take(slot, &locked, self.pictures.wrapping_sub(1), is_idr, out);
-        // Unlocked whatever was in it.
-        self.unlock(slot)?;
-        taken?;
-        out.qp = locked.qp;
-        out.upload = uploaded - start;
-        out.submit = submitted - uploaded;
-        out.wait = waited - submitted;
-        out.copy = waited.elapsed();
-        Ok(())
-    }
-
-    // In line, so that the one-call form pays nothing for the pipelined one, which uses it too.
-    #[inline(always)]
-    pub(super) fn submit(&mut self, slot: usize, input: Input, is_idr: bool) -> Result<(), Error> {
+    /// Submits the picture in `input`, whose access unit goes to the output buffer of `slot`.
+    pub(super) fn submit_picture(&mut self, slot: usize, input: Input, next: &Next) -> Result<(), Error> {
         const CALL: &str = "nvEncEncodePicture";
-        let refresh_frames = std::mem::take(&mut self.refresh_frames);
+        let &Next { is_idr, refresh_frames, .. } = next;
         let params = &mut *self.picture.0;
         (params.inputWidth, params.inputHeight) = (input.size.width(), input.size.height());
         params.inputPitch = input.pitch;
@@ -170,7 +87,6 @@ impl Session {
         self.open.check(CALL, status.0)?;
         self.pictures += 1;
         self.unfinished = true;
-        self.in_flight = Some(slot);
         Ok(())
     }
 
@@ -184,7 +100,6 @@ impl Session {
             Status(unsafe { (open.functions().nvEncLockBitstream)(open.handle(), &raw mut params) })
         });
         self.open.check("nvEncLockBitstream", status.0)?;
-        self.in_flight = None;
         Ok(Locked {
             start: params.bitstreamBufferPtr.cast(),
             bytes: params.bitstreamSizeInBytes as usize,
@@ -195,8 +110,6 @@ impl Session {
     }
 
     /// Copies what a lock handed out of the picture of this number.
-    // In line, so that the one-call form pays nothing for the pipelined one, which uses it too.
-    #[inline(always)]
     pub(super) fn take(
         &self,
         slot: usize,
@@ -216,7 +129,8 @@ impl Session {
             // them; they are not used after the unlock that follows this function.
             unsafe { std::slice::from_raw_parts(locked.start, locked.bytes) }
         };
-        let contents = output::take(stream, &mut out.bytes, &mut out.nals).map_err(refused)?;
+        let contents =
+            output::take(stream, &mut out.buffer.bytes, &mut out.buffer.nal_ranges).map_err(refused)?;
         if locked.timestamp != number {
             return Err(refused("the access unit of another picture"));
         }

@@ -9,11 +9,6 @@ use crate::error::{DriverError, Error};
 use crate::nvenc::progress::Step;
 
 impl Session {
-    /// Has the next picture start an intra refresh that is spread over so many.
-    pub(in crate::nvenc) fn refresh(&mut self, frames: u32) {
-        self.refresh_frames = frames;
-    }
-
     /// Has no picture predicted from these any more, which are told by their numbers.
     ///
     /// # Errors

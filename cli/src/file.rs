@@ -1,0 +1,113 @@
+//! Output files that keep their content until the first write.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Stdout, Write};
+use std::path::{self, Path, PathBuf};
+
+/// An output that is opened and not yet changed. A target that is dropped before [`Target::begin`] keeps the file's
+/// content, and removes a file that it created.
+#[derive(Debug)]
+pub(crate) struct Target {
+    to: To,
+    /// The path of a file that this target created.
+    made: Option<PathBuf>,
+}
+
+#[derive(Debug)]
+enum To {
+    Stdout(Stdout),
+    File(File),
+}
+
+impl Target {
+    /// Returns the target standard output.
+    pub(crate) fn stdout() -> Self {
+        Self { to: To::Stdout(io::stdout()), made: None }
+    }
+
+    /// Opens a file for writing, and creates it where there is none; `-` is standard output.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        if path.as_os_str() == "-" {
+            return Ok(Self::stdout());
+        }
+        let is_there = fs::metadata(path).is_ok();
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        Ok(Self { to: To::File(file), made: (!is_there).then(|| path.to_owned()) })
+    }
+
+    /// Empties the file before the first write. Devices and pipes are left alone.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub(crate) fn begin(&mut self) -> io::Result<()> {
+        self.made = None;
+        match &self.to {
+            To::File(file) if file.metadata()?.is_file() => file.set_len(0),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.to {
+            To::Stdout(stdout) => stdout.write(bytes),
+            To::File(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.to {
+            To::Stdout(stdout) => stdout.flush(),
+            To::File(file) => file.flush(),
+        }
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        if let Some(path) = &self.made {
+            // A file that cannot be removed stays behind empty.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Whether two paths name one file or one pipe, existing or not. Several outputs may share a device such as /dev/null,
+/// or a socket.
+pub(crate) fn is_same(a: &Path, b: &Path) -> bool {
+    match (fs::metadata(a), fs::metadata(b)) {
+        (Ok(first), Ok(second)) => {
+            holds_one_thing(&first) && holds_one_thing(&second) && identity(a) == identity(b)
+        }
+        // Files that do not exist can only be compared by name.
+        (Err(_), Err(_)) => path::absolute(a).ok() == path::absolute(b).ok(),
+        _ => false,
+    }
+}
+
+#[cfg(unix)]
+fn holds_one_thing(metadata: &Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    metadata.is_file() || metadata.file_type().is_fifo()
+}
+
+#[cfg(not(unix))]
+fn holds_one_thing(metadata: &Metadata) -> bool {
+    metadata.is_file()
+}
+
+/// Returns device and inode: a file with hard links has several names.
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(path).map(|file| (file.dev(), file.ino())).ok()
+}
+
+#[cfg(not(unix))]
+fn identity(path: &Path) -> Option<PathBuf> {
+    fs::canonicalize(path).ok()
+}

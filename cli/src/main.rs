@@ -1,0 +1,7 @@
+//! The command `direct264`: probe, encode and bench.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    direct264_cli::run()
+}

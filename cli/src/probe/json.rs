@@ -1,0 +1,84 @@
+//! The report of `direct264 probe` as JSON. `direct264 probe --help` lists the keys, which are stable.
+
+use direct264::Backend;
+use serde_json::{Value, json};
+
+use super::{Gpu, Report, WhyNot};
+
+/// Returns one JSON object and a line feed.
+pub(super) fn render(report: &Report) -> String {
+    let Report { nvenc, openh264, auto, environment } = report;
+    let object = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "auto": auto.map(Backend::word),
+        "environment": environment,
+        "nvenc": with_why_not(
+            json!({
+                "available": nvenc.why_not.is_none(),
+                "driver_version": nvenc.driver_version,
+                "cuda_version": nvenc.cuda_version,
+                "api_version": nvenc.api_version,
+                "gpus": nvenc.gpus.iter().map(gpu).collect::<Vec<_>>(),
+            }),
+            nvenc.why_not.as_ref(),
+        ),
+        "openh264": with_why_not(
+            json!({
+                "available": openh264.why_not.is_none(),
+                "version": openh264.version,
+                "path": openh264.path.as_ref().map(|path| path.to_string_lossy()),
+                "simd": openh264.simd,
+                "avx2": openh264.avx2,
+            }),
+            openh264.why_not.as_ref(),
+        ),
+    });
+    format!("{object:#}\n")
+}
+
+fn gpu(gpu: &Gpu) -> Value {
+    let Gpu { index, uuid, name, why_not } = gpu;
+    with_why_not(
+        json!({ "index": index, "uuid": uuid, "name": name, "nvenc": why_not.is_none() }),
+        why_not.as_ref(),
+    )
+}
+
+/// Adds the keys `reason`, `detail` and `advice` of a backend or GPU that is not available.
+fn with_why_not(mut object: Value, why_not: Option<&WhyNot>) -> Value {
+    object["reason"] = json!(why_not.map(|why| why.reason.word()));
+    object["detail"] = json!(why_not.map(|why| why.detail.as_str()).filter(|detail| !detail.is_empty()));
+    object["advice"] = json!(why_not.map(|why| why.advice).filter(|advice| !advice.is_empty()));
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Nvenc, OpenH264};
+    use super::*;
+    use direct264::Reason;
+
+    #[test]
+    fn each_gpu_has_its_own_reason() {
+        let gpu = |index, why_not| Gpu { index, uuid: Some("GPU-0".into()), name: "A100".into(), why_not };
+        let why = WhyNot { reason: Reason::NoEncoderOnGpu, detail: String::new(), advice: "" };
+        let report = Report {
+            nvenc: Nvenc {
+                driver_version: Some("535.183.01".into()),
+                cuda_version: Some("12.2".into()),
+                api_version: Some("12.1".into()),
+                gpus: vec![gpu(0, Some(why)), gpu(1, None)],
+                why_not: None,
+            },
+            openh264: OpenH264 { version: None, path: None, simd: None, avx2: None, why_not: None },
+            auto: Some(Backend::Nvenc),
+            environment: None,
+        };
+        let json: Value = serde_json::from_str(&render(&report)).unwrap();
+        assert_eq!(json["auto"], "nvenc");
+        assert_eq!(json["nvenc"]["gpus"][0]["reason"], "no_encoder_on_gpu");
+        assert_eq!(json["nvenc"]["gpus"][0]["nvenc"], false);
+        assert_eq!(json["nvenc"]["gpus"][1]["nvenc"], true);
+        assert_eq!(json["nvenc"]["gpus"][1]["reason"], Value::Null);
+    }
+}

@@ -1,0 +1,241 @@
+//! A bounded call: a thread owns a worker and does its jobs, and the caller waits for each answer with a limit.
+//!
+//! What a job needs travels with the job and comes back with its reply, so that the two threads share nothing while a
+//! call is under way. When the limit passes, the caller goes on. The thread keeps the worker, the job and all memory that
+//! the call may still touch, and drops them there once the call returns.
+
+mod patience;
+mod progress;
+mod shared;
+#[cfg(test)]
+mod tests;
+
+use std::any::Any;
+use std::fmt::Debug;
+use std::io;
+use std::sync::{Arc, PoisonError, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use patience::Patience;
+pub(crate) use progress::{Progress, Step, steps};
+use shared::{Answer, Order, Shared};
+
+/// State that a bounded thread owns, and what the thread does with it.
+pub(crate) trait Worker: Debug + Sized + 'static {
+    /// The calls that can hang.
+    type Step: Step;
+    /// What opening needs.
+    type Seed: Debug + Send;
+    /// What opening tells the caller.
+    type Opened: Debug + Send;
+    /// Why there is no worker.
+    type Failure: Debug + Send;
+    type Job: Debug + Send;
+    type Reply: Debug + Send;
+    /// Why no reply came.
+    type Lost: From<TimedOut>;
+    /// Memory of the caller that is freed after the worker.
+    type Memory: Debug + Default + Send;
+
+    /// Opens the worker. A worker tells `progress`, or a clone that it keeps, which call comes next.
+    fn open(seed: Self::Seed, progress: &Progress<Self::Step>)
+    -> Result<(Self, Self::Opened), Self::Failure>;
+
+    fn run(&mut self, job: Self::Job) -> Self::Reply;
+
+    /// Ends the worker, and frees `memory` where no call can touch it any more.
+    fn end(self, memory: Self::Memory);
+
+    /// Notes that a call hangs and that nobody waits for it, with the GPU if the worker had come to one.
+    fn hangs_on(_gpu: Option<i32>) {}
+
+    /// Notes that the thread of such a call has come to its end.
+    fn came_back_from(_gpu: Option<i32>) {}
+}
+
+/// The limit has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TimedOut {
+    /// The call that hangs, or that comes after the one that does.
+    pub(crate) call: &'static str,
+    pub(crate) limit: Duration,
+    /// The GPU by its place in CUDA's order, where the worker had come to one.
+    pub(crate) gpu: Option<i32>,
+}
+
+/// Why there is no [`Bounded`].
+#[derive(Debug)]
+pub(crate) enum OpenError<F> {
+    /// The system started no thread.
+    NoThread(io::Error),
+    TimedOut(TimedOut),
+    /// The worker says why.
+    Failed(F),
+}
+
+/// The caller's side of a thread that owns a worker.
+///
+/// Both sides sleep as soon as they have to wait. On two busy cores the two wake-ups cost 25 us for a frame at 60 Hz.
+/// Spinning for 30 us first made that no less on the thread's side, and 50 us on the caller's side or on both.
+/// An encode takes milliseconds and a frame's time 16 of them, so a spin that pays would have to last as long.
+#[derive(Debug)]
+pub(crate) struct Bounded<W: Worker> {
+    shared: Arc<Shared<W>>,
+    progress: Progress<W::Step>,
+    thread: Option<JoinHandle<()>>,
+    /// An answer did not come in time.
+    is_lost: bool,
+    /// The last order was given.
+    is_closing: bool,
+}
+
+impl<W: Worker> Bounded<W> {
+    /// Starts a thread of that name, and waits until the worker on it is open.
+    pub(crate) fn open(
+        name: &str,
+        seed: W::Seed,
+        limit: Duration,
+    ) -> Result<(Self, W::Opened), OpenError<W::Failure>> {
+        let mut bounded = Self::without_thread();
+        let (shared, progress) = (Arc::clone(&bounded.shared), bounded.progress.clone());
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            serve(&shared, seed, progress);
+            shared.end();
+        });
+        bounded.thread = Some(thread.map_err(OpenError::NoThread)?);
+        match bounded.wait(limit) {
+            Ok(Answer::Opened(Ok(opened))) => Ok((bounded, opened)),
+            Ok(Answer::Opened(Err(failure))) => Err(OpenError::Failed(failure)),
+            Ok(Answer::Done(_) | Answer::Closed) => Err(OpenError::TimedOut(bounded.lost(limit))),
+            Err(timed_out) => Err(OpenError::TimedOut(timed_out)),
+        }
+    }
+
+    fn without_thread() -> Self {
+        Self {
+            shared: Arc::default(),
+            progress: Progress::default(),
+            thread: None,
+            is_lost: false,
+            is_closing: false,
+        }
+    }
+
+    /// Has the thread do a job, and waits for the reply.
+    ///
+    /// # Errors
+    /// [`Worker::Lost`] when no reply came within the limit, and for every job after that. The job stays with the thread.
+    pub(crate) fn run(&mut self, job: W::Job, limit: Duration) -> Result<W::Reply, W::Lost> {
+        if self.is_lost || self.is_closing {
+            return Err(self.timed_out(limit).into());
+        }
+        self.shared.order(Order::Do(job));
+        match self.wait(limit)? {
+            Answer::Done(reply) => Ok(reply),
+            Answer::Opened(_) | Answer::Closed => Err(self.lost(limit).into()),
+        }
+    }
+
+    /// Has the worker end on its thread, and waits for nothing.
+    pub(crate) fn begin_to_close(&mut self, memory: W::Memory) {
+        if self.is_closing {
+            // Freeing memory takes a call, which could hang here as another one does on the thread.
+            self.shared.lock().for_the_last.push(memory);
+        } else {
+            self.is_closing = true;
+            self.shared.close(memory);
+        }
+    }
+
+    /// Has the worker end, and waits for that within a limit. A worker that takes longer ends without the caller.
+    ///
+    /// Returns the thread where the worker has ended: nothing is left to that thread but to exit.
+    pub(crate) fn close(mut self, memory: W::Memory, limit: Duration) -> Option<JoinHandle<()>> {
+        self.begin_to_close(memory);
+        if self.is_lost {
+            return None;
+        }
+        self.wait(limit).ok()?;
+        // No call is under way on the thread any more.
+        let rest = std::mem::take(&mut self.shared.lock().for_the_last);
+        drop(rest);
+        self.thread.take()
+    }
+
+    /// What is left of the worker and of its caller: gone when neither is there any more.
+    pub(crate) fn remains(&self) -> Weak<dyn Any + Send + Sync> {
+        self.progress.remains()
+    }
+
+    fn wait(&mut self, limit: Duration) -> Result<Answer<W>, TimedOut> {
+        let mut patience = Patience::new(limit);
+        let mut mail = self.shared.lock();
+        loop {
+            if let Some(answer) = mail.answer.take() {
+                return Ok(answer);
+            }
+            let Some(slice) = patience.slice(Instant::now(), mail.has_begun()) else { break };
+            let woken = self.shared.to_caller.wait_timeout(mail, slice);
+            mail = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        mail.abandon(self.progress.gpu());
+        drop(mail);
+        Err(self.lost(limit))
+    }
+
+    fn lost(&mut self, limit: Duration) -> TimedOut {
+        self.is_lost = true;
+        self.timed_out(limit)
+    }
+
+    fn timed_out(&self, limit: Duration) -> TimedOut {
+        TimedOut { call: self.progress.call(), limit, gpu: self.progress.gpu() }
+    }
+}
+
+impl<W: Worker> Drop for Bounded<W> {
+    /// The thread waits for its last order.
+    fn drop(&mut self) {
+        if !self.is_closing {
+            self.begin_to_close(W::Memory::default());
+        }
+    }
+}
+
+/// Does orders until the last one. A call that hangs hangs here, with everything that it may touch.
+fn serve<W: Worker>(shared: &Shared<W>, seed: W::Seed, progress: Progress<W::Step>) {
+    shared.start();
+    let mut worker = match W::open(seed, &progress) {
+        Ok((worker, opened)) => match shared.answer(Answer::Opened(Ok(opened))) {
+            Ok(()) => worker,
+            Err(_too_late) => return worker.end(W::Memory::default()),
+        },
+        Err(failure) => {
+            let _ = shared.answer(Answer::Opened(Err(failure)));
+            return;
+        }
+    };
+    loop {
+        match shared.next_order() {
+            Order::Do(job) => {
+                let reply = worker.run(job);
+                if let Err(too_late) = shared.answer(Answer::Done(reply)) {
+                    // The caller has given this worker up. The rest of the caller's memory comes with the last order.
+                    worker.end(W::Memory::default());
+                    drop(progress);
+                    drop(too_late);
+                    while let Order::Do(_) = shared.next_order() {}
+                    return;
+                }
+            }
+            Order::Close(memory) => {
+                worker.end(memory);
+                // Nothing remains once the end is answered.
+                drop(progress);
+                let _ = shared.answer(Answer::Closed);
+                return;
+            }
+        }
+    }
+}

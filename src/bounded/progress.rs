@@ -1,0 +1,93 @@
+//! Which call a worker is in, told to the caller that waits for it.
+
+use std::any::Any;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+/// A stretch of work that ends with a call that can take long. What hangs is that call or one on the way to it.
+pub(crate) trait Step: Copy + 'static {
+    /// The call of each step.
+    const CALLS: &'static [&'static str];
+
+    /// The place of the step in [`CALLS`](Step::CALLS).
+    fn index(self) -> usize;
+}
+
+/// The only step of a worker that does not tell its calls.
+impl Step for () {
+    const CALLS: &'static [&'static str] = &[""];
+
+    fn index(self) -> usize {
+        0
+    }
+}
+
+/// Makes an enum of steps, each with the call that it ends with.
+macro_rules! steps {
+    ($(#[$about:meta])* $visible:vis enum $name:ident { $($step:ident = $call:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy)]
+        $visible enum $name { $($step,)+ }
+
+        impl $crate::bounded::Step for $name {
+            const CALLS: &'static [&'static str] = &[$($call,)+];
+
+            fn index(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+pub(crate) use steps;
+
+/// The step that a worker is at. The thread writes it, the caller reads it, and both hold one.
+#[derive(Debug)]
+pub(crate) struct Progress<S>(Arc<Place>, PhantomData<fn(S)>);
+
+#[derive(Debug)]
+struct Place {
+    step: AtomicUsize,
+    /// In CUDA's order; below 0 before there is one.
+    gpu: AtomicI32,
+}
+
+impl<S> Default for Progress<S> {
+    /// At the first step, on no GPU.
+    fn default() -> Self {
+        Self(Arc::new(Place { step: AtomicUsize::new(0), gpu: AtomicI32::new(-1) }), PhantomData)
+    }
+}
+
+impl<S> Clone for Progress<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0), PhantomData)
+    }
+}
+
+impl<S: Step> Progress<S> {
+    pub(crate) fn at(&self, step: S) {
+        self.0.step.store(step.index(), Ordering::Relaxed);
+    }
+
+    /// The call that the step ends with.
+    pub(crate) fn call(&self) -> &'static str {
+        S::CALLS.get(self.0.step.load(Ordering::Relaxed)).copied().unwrap_or_default()
+    }
+
+    /// The steps from here on are about this GPU.
+    pub(crate) fn on(&self, gpu: i32) {
+        self.0.gpu.store(gpu, Ordering::Relaxed);
+    }
+
+    /// The GPU that the step is about, by its place in CUDA's order.
+    pub(crate) fn gpu(&self) -> Option<i32> {
+        Some(self.0.gpu.load(Ordering::Relaxed)).filter(|&gpu| gpu >= 0)
+    }
+
+    /// Gone when neither the work nor its caller is there any more.
+    pub(crate) fn remains(&self) -> Weak<dyn Any + Send + Sync> {
+        let place: Weak<Place> = Arc::downgrade(&self.0);
+        place
+    }
+}

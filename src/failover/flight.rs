@@ -1,0 +1,106 @@
+//! Frames that were taken: their access units are collected, and a frame in flight survives the backend that it was
+//! submitted to.
+
+use std::time::Instant;
+
+use super::encoder::FailoverEncoder;
+use crate::engine::{Depth, Engine};
+use crate::error::Error;
+use crate::picture::Picture;
+use crate::replaceable::Replaceable;
+
+impl FailoverEncoder {
+    /// A frame was submitted to the active engine as `picture`, and came at `start`.
+    pub(super) fn taken(&mut self, picture: Picture, start: Instant) {
+        let is_idr = picture == Picture::Idr;
+        self.frames_since_idr = if is_idr { 1 } else { self.frames_since_idr.saturating_add(1) };
+        self.idr_requested &= !is_idr;
+        self.tell();
+        self.record.taken();
+        let mut this = Some(start);
+        // Oldest first: that of the frame in flight comes before that of this frame.
+        while let Some(came) = self.flying.or(this)
+            && self.collect(None, came)
+        {
+            if self.flying.take().is_none() {
+                this = None;
+            }
+        }
+        self.flying = self.flying.or(this);
+    }
+
+    /// Waits for the frame in flight.
+    ///
+    /// # Errors
+    /// When the backend fails and none is left.
+    pub(super) fn settle(&mut self) -> Result<(), Error> {
+        let Some(start) = self.flying else { return Ok(()) };
+        match self.active.finish() {
+            Ok(()) => {
+                self.flying = None;
+                self.collect(None, start);
+                Ok(())
+            }
+            // The frame comes from the next one.
+            Err(error) => self.fall_back(error),
+        }
+    }
+
+    /// Waits for the frame in flight before the stream leaves its backend in any case.
+    pub(super) fn settle_or_lose(&mut self) {
+        if let Err(error) = self.settle() {
+            self.flying = None;
+            self.lose(error);
+        }
+    }
+
+    /// Takes the frame in flight in an engine that the stream leaves, if that still gives it.
+    pub(super) fn take_from(&mut self, left: &mut dyn Replaceable) {
+        let Some(start) = self.flying else { return };
+        if left.finish().is_ok() {
+            self.flying = None;
+            self.collect(Some(left), start);
+        }
+    }
+
+    /// Encodes again the frame in flight in an engine that the stream has left for an error.
+    pub(super) fn rescue(&mut self, left: &dyn Replaceable, why: &Error) {
+        let Some(start) = self.flying.take() else { return };
+        let Some(frame) = left.in_flight() else { return self.lose(why.clone()) };
+        match self.active.submit(&frame, Picture::Auto, Depth::One) {
+            Ok(()) => {
+                self.collect(None, start);
+            }
+            Err(error) => self.lose(error),
+        }
+    }
+
+    /// Counts the oldest access unit of the active engine, or of one that is left, and queues it for the caller. `start`
+    /// is the time at which its frame came. False when there is none.
+    fn collect(&mut self, left: Option<&mut dyn Replaceable>, start: Instant) -> bool {
+        let is_of_active = left.is_none();
+        let from = match left {
+            Some(left) => left.ready(),
+            None => self.active.ready(),
+        };
+        let Some((info, bytes)) = self.ready.take_from(from) else { return false };
+        if info.is_idr {
+            // One more at most was submitted since.
+            self.frames_since_idr = self.frames_since_idr.min(1 + u32::from(self.flying.is_some()));
+        }
+        info.times.total = start.elapsed();
+        let frame_id = self.record.coded(info, bytes);
+        if is_of_active {
+            self.ids.coded(frame_id, info.frame_id);
+        }
+        info.frame_id = frame_id;
+        true
+    }
+
+    fn lose(&mut self, error: Error) {
+        tracing::warn!(%error, "a frame in flight is lost");
+        self.mind(&error);
+        self.record.lost();
+        self.ready.push_lost(error);
+    }
+}

@@ -1,0 +1,63 @@
+//! The order in which backends are tried, best first.
+
+use std::str::FromStr;
+
+use crate::backend::Backend;
+use crate::error::ConfigError;
+
+/// The backends to try, best first.
+///
+/// [`BackendOrder::default`] is `auto`: NVENC, then openh264. A list of one is strict: that backend or a typed error, at opening
+/// and in mid-stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendOrder(Vec<Backend>);
+
+impl BackendOrder {
+    /// The environment variable that overrules `auto` in the command: `auto`, `nvenc` or `openh264`.
+    pub const ENVIRONMENT: &'static str = "DIRECT264_BACKEND";
+
+    /// NVENC, then openh264.
+    #[must_use]
+    pub fn auto() -> Self {
+        Self(vec![Backend::Nvenc, Backend::OpenH264])
+    }
+
+    /// These backends, in this order.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoBackend`] for an empty list.
+    pub fn of(backends: impl Into<Vec<Backend>>) -> Result<Self, ConfigError> {
+        let backends = backends.into();
+        if backends.is_empty() {
+            return Err(ConfigError::NoBackend);
+        }
+        Ok(Self(backends))
+    }
+
+    /// Only this backend.
+    #[must_use]
+    pub fn only(backend: Backend) -> Self {
+        Self(vec![backend])
+    }
+
+    /// The backends, best first.
+    #[must_use]
+    pub fn backends(&self) -> &[Backend] {
+        &self.0
+    }
+}
+
+impl Default for BackendOrder {
+    fn default() -> Self {
+        Self::auto()
+    }
+}
+
+impl FromStr for BackendOrder {
+    type Err = ConfigError;
+
+    /// `auto`, or one backend's word.
+    fn from_str(word: &str) -> Result<Self, ConfigError> {
+        Ok(if word == "auto" { Self::auto() } else { Self::only(word.parse()?) })
+    }
+}

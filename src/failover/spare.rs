@@ -1,0 +1,59 @@
+//! What the failover encoder does with an engine beside encoding: open, check, warm up, drop.
+
+use std::thread;
+
+use crate::backend::Backend;
+use crate::backends::row;
+use crate::config::{EncoderConfig, Settings};
+use crate::engine::Depth;
+use crate::error::Error;
+use crate::format::PixelFormat;
+use crate::frame::Frame;
+use crate::picture::Picture;
+use crate::remains::Remains;
+use crate::replaceable::Replaceable;
+use crate::units::Timestamp;
+
+/// Opens an engine with settings, and `base` for all that does not change.
+pub(super) fn open(
+    backend: Backend,
+    base: &EncoderConfig,
+    settings: Settings,
+) -> Result<Box<dyn Replaceable>, Error> {
+    (row(backend).open)(&base.with_settings(settings))
+}
+
+/// Encodes a grey picture, so that all memory is there and has been touched, and a driver that opens sessions without
+/// being able to encode is found out. The stream begins after it.
+pub(super) fn warm_up(engine: &mut dyn Replaceable, format: PixelFormat) -> Result<(), Error> {
+    let size = engine.settings().size;
+    let grey = vec![128; format.frame_bytes(size)];
+    let frame = Frame::contiguous(size, format, &grey, Timestamp(0))?;
+    engine.submit(&frame, Picture::Auto, Depth::One)?;
+    begin_stream(engine);
+    Ok(())
+}
+
+/// Forces an IDR on the next picture, and forgets access units and events that nobody was told of.
+pub(super) fn begin_stream(engine: &mut dyn Replaceable) {
+    engine.start_over();
+    engine.ready().clear();
+    drop(engine.take_events());
+}
+
+/// Drops an engine where that costs the caller nothing: a driver that hangs there hangs alone.
+pub(super) fn discard(engine: Box<dyn Replaceable>) -> Vec<Remains> {
+    let remains = engine.remains();
+    let dropping = thread::Builder::new().name("direct264-end".to_owned()).spawn(move || drop(engine));
+    if let Err(error) = dropping {
+        tracing::warn!(%error, "no thread to end an encoder on: it ended on the caller's");
+    }
+    remains
+}
+
+/// The rest of the sessions that an engine had before the one that is in use.
+pub(super) fn left_by(engine: &dyn Replaceable) -> Vec<Remains> {
+    let mut remains = engine.remains();
+    remains.pop();
+    remains
+}

@@ -1,0 +1,288 @@
+//! The failover encoder on three scripted backends in a row, without any driver.
+
+use std::thread;
+use std::time::Duration;
+
+use super::{BackendOrder, FailoverEncoder, open};
+use crate::access_unit::OwnedAccessUnit;
+use crate::backend::Backend;
+use crate::config::{BackOff, EncoderConfig, FailoverConfig};
+use crate::encoder::Encoder;
+use crate::error::Error;
+use crate::event::EventKind;
+use crate::format::PixelFormat;
+use crate::frame::Frame;
+use crate::picture::Picture;
+use crate::pipeline::Pipeline;
+use crate::reason::Reason;
+use crate::scripted::{Act, Stage};
+use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, Timestamp};
+
+const A: Backend = Backend::Scripted(0);
+const B: Backend = Backend::Scripted(1);
+const C: Backend = Backend::Scripted(2);
+
+fn size(width: u32) -> FrameSize {
+    FrameSize::new(width, 16).unwrap()
+}
+
+fn config() -> EncoderConfig {
+    let retry = BackOff::new(Duration::from_millis(1), Duration::from_millis(2)).unwrap();
+    EncoderConfig::new(size(32), FrameRate::hz(30).unwrap(), Bitrate::from_kbps(100).unwrap())
+        .failover(FailoverConfig::new().retry(Some(retry)))
+}
+
+fn without_retry() -> EncoderConfig {
+    config().failover(FailoverConfig::new().retry(None))
+}
+
+fn opened(config: &EncoderConfig) -> FailoverEncoder {
+    open(config, &BackendOrder::of([A, B, C]).unwrap()).unwrap().encoder
+}
+
+fn grey(size: FrameSize, number: i64, act: impl FnOnce(&Frame<'_>)) {
+    let pixels = vec![128; PixelFormat::I420.frame_bytes(size)];
+    act(&Frame::contiguous(size, PixelFormat::I420, &pixels, Timestamp(number)).unwrap());
+}
+
+fn encode(encoder: &mut FailoverEncoder, number: i64) -> Result<OwnedAccessUnit, Error> {
+    let mut unit = None;
+    grey(encoder.size(), number, |frame| {
+        unit = Some(encoder.encode(frame, Picture::Auto).map(|unit| unit.to_owned()));
+    });
+    unit.unwrap()
+}
+
+/// Encodes frames until one comes out of a backend. That takes as long as the attempts take, and loses none.
+fn until(encoder: &mut FailoverEncoder, backend: Backend) -> OwnedAccessUnit {
+    loop {
+        let unit = encode(encoder, 1).unwrap();
+        if unit.backend == backend {
+            return unit;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn words(encoder: &mut FailoverEncoder) -> Vec<(Backend, &'static str)> {
+    encoder.take_events().iter().map(|event| (event.backend, event.kind.word())).collect()
+}
+
+#[test]
+fn each_failure_goes_to_the_next_in_line_with_the_same_frame() {
+    let stage = Stage::new();
+    stage.pictures(0, &[Act::Work, Act::Fail]);
+    stage.pictures(1, &[Act::Work, Act::Fail]);
+    let mut encoder = opened(&without_retry());
+    let units: Vec<_> = (1..6).map(|number| encode(&mut encoder, number).unwrap()).collect();
+    let seen: Vec<_> = units.iter().map(|unit| (unit.frame_id, unit.backend, unit.is_idr)).collect();
+    assert_eq!(
+        seen,
+        [
+            (FrameId(0), A, true),
+            (FrameId(1), B, true),
+            (FrameId(2), C, true),
+            (FrameId(3), C, false),
+            (FrameId(4), C, false)
+        ]
+    );
+    assert_eq!(units.iter().map(|unit| unit.timestamp.0).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    let counters = encoder.counters();
+    assert_eq!([A, B, C].map(|backend| counters.frames(backend)), [1, 1, 3]);
+    assert_eq!((counters.fallbacks, counters.restorations), (2, 0));
+    assert_eq!(words(&mut encoder), [(A, "selected"), (A, "fell_back"), (B, "fell_back")]);
+}
+
+#[test]
+fn a_backend_that_cannot_be_had_is_passed_over_on_the_way_down() {
+    let stage = Stage::new();
+    stage.pictures(0, &[Act::Work, Act::Fail]);
+    stage.all_opens(1, Act::Lack(Reason::NoDriver));
+    let mut encoder = opened(&without_retry());
+    encode(&mut encoder, 1).unwrap();
+    let unit = encode(&mut encoder, 2).unwrap();
+    assert_eq!((unit.backend, unit.is_idr), (C, true));
+    let events = encoder.take_events();
+    let kinds: Vec<_> = events.iter().map(|event| (event.backend, &event.kind)).collect();
+    assert!(matches!(kinds[1], (B, EventKind::PassedOver { reason: Reason::NoDriver, .. })), "{kinds:?}");
+    assert!(matches!(kinds[2], (A, EventKind::FellBack { to: C, .. })), "{kinds:?}");
+}
+
+#[test]
+fn the_stream_returns_to_every_better_backend_and_to_the_best_in_the_end() {
+    let stage = Stage::new();
+    for number in [0, 1] {
+        stage.all_opens(number, Act::Fail);
+    }
+    let mut encoder = opened(&config());
+    assert_eq!(encoder.backend(), C);
+    encode(&mut encoder, 1).unwrap();
+    stage.all_opens(1, Act::Work);
+    assert!(until(&mut encoder, B).is_idr);
+    stage.all_opens(0, Act::Work);
+    assert!(until(&mut encoder, A).is_idr);
+    let counters = encoder.counters();
+    assert_eq!((counters.fallbacks, counters.restorations), (0, 2));
+    assert!(counters.frames(C) >= 1 && counters.frames(B) >= 1 && counters.frames(A) == 1);
+    assert!(counters.time(C) > Duration::ZERO && counters.time(B) > Duration::ZERO);
+    // Nothing is tried any more.
+    let opened = stage.opened(1);
+    encode(&mut encoder, 2).unwrap();
+    assert_eq!((encoder.backend(), stage.opened(1)), (A, opened));
+}
+
+#[test]
+fn what_is_absent_is_not_tried_again() {
+    let stage = Stage::new();
+    stage.all_opens(0, Act::Lack(Reason::NoDriver));
+    stage.opens(1, &[Act::Fail]);
+    let mut encoder = opened(&config());
+    stage.all_opens(0, Act::Work);
+    assert!(until(&mut encoder, B).is_idr);
+    for number in 0..20 {
+        assert_eq!(encode(&mut encoder, 1 + number).unwrap().backend, B);
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(stage.opened(0), 0);
+}
+
+#[test]
+fn behind_the_last_backend_the_error_is_the_callers_until_an_attempt_succeeds() {
+    let stage = Stage::new();
+    for number in [0, 1] {
+        stage.all_opens(number, Act::Lack(Reason::SessionLimit));
+    }
+    stage.pictures(2, &[Act::Work, Act::Fail]);
+    stage.opens(2, &[Act::Work]);
+    let mut encoder = opened(&config());
+    encode(&mut encoder, 1).unwrap();
+    stage.all_opens(2, Act::Fail);
+    assert!(matches!(encode(&mut encoder, 2), Err(Error::Driver(_))));
+    assert!(matches!(encode(&mut encoder, 3), Err(Error::Driver(_))));
+    stage.all_opens(1, Act::Work);
+    let unit = loop {
+        match encode(&mut encoder, 4) {
+            Ok(unit) => break unit,
+            Err(_) => thread::sleep(Duration::from_millis(1)),
+        }
+    };
+    assert_eq!((unit.backend, unit.is_idr), (B, true));
+}
+
+#[test]
+fn an_order_of_one_is_strict() {
+    let stage = Stage::new();
+    stage.pictures(1, &[Act::Work, Act::Fail]);
+    let mut encoder = open(&config(), &BackendOrder::only(B)).unwrap().encoder;
+    encode(&mut encoder, 1).unwrap();
+    for _ in 0..3 {
+        assert!(matches!(encode(&mut encoder, 2), Err(Error::Driver(_))));
+    }
+    assert_eq!(words(&mut encoder), [(B, "selected")]);
+    assert_eq!(stage.opened(1), 1);
+}
+
+#[test]
+fn a_lost_context_ends_the_attempts_that_need_it_and_no_others() {
+    let stage = Stage::new();
+    // A needs CUDA, B does not.
+    stage.pictures(0, &[Act::Work, Act::LoseContext]);
+    stage.opens(1, &[Act::Fail]);
+    let mut encoder = opened(&config());
+    encode(&mut encoder, 1).unwrap();
+    assert_eq!(encode(&mut encoder, 2).unwrap().backend, C);
+    assert!(until(&mut encoder, B).is_idr);
+    for _ in 0..20 {
+        assert_eq!(encode(&mut encoder, 3).unwrap().backend, B);
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(stage.opened(0), 1);
+}
+
+#[test]
+fn a_size_goes_to_the_first_that_takes_it_and_the_stream_returns_with_another_size() {
+    let stage = Stage::new();
+    stage.widest(0, 32);
+    stage.widest(1, 64);
+    let mut encoder = opened(&config());
+    encode(&mut encoder, 1).unwrap();
+    grey(size(128), 2, |frame| {
+        let unit = encoder.encode(frame, Picture::Auto).unwrap();
+        assert_eq!((unit.backend, unit.is_idr), (C, true));
+    });
+    // A size that only C takes keeps the stream there.
+    for _ in 0..5 {
+        assert_eq!(encode(&mut encoder, 3).unwrap().backend, C);
+        thread::sleep(Duration::from_millis(1));
+    }
+    encoder.set_size(size(64)).unwrap();
+    assert!(until(&mut encoder, B).is_idr);
+    encoder.set_size(size(32)).unwrap();
+    assert!(until(&mut encoder, A).is_idr);
+}
+
+#[test]
+fn a_size_that_no_backend_takes_leaves_the_stream_as_it_was() {
+    let stage = Stage::new();
+    (0..3).for_each(|number| stage.widest(number, 32));
+    let mut encoder = opened(&config());
+    encode(&mut encoder, 1).unwrap();
+    assert!(matches!(encoder.set_size(size(64)), Err(Error::Config(_))));
+    let unit = encode(&mut encoder, 2).unwrap();
+    assert_eq!((unit.backend, unit.is_idr, encoder.size()), (A, false, size(32)));
+}
+
+#[test]
+fn a_frame_in_flight_goes_down_the_line_in_order() {
+    let stage = Stage::new();
+    stage.pictures(0, &[Act::Work, Act::Work, Act::Fail]);
+    stage.pictures(1, &[Act::Fail]);
+    let mut pipeline = Pipeline::new(opened(&without_retry()));
+    let mut seen = Vec::new();
+    for number in 1..6 {
+        grey(size(32), number, |frame| {
+            let units = pipeline.submit(frame, Picture::Auto).unwrap();
+            seen.extend(units.map(|unit| unit.map(|unit| (unit.timestamp.0, unit.backend))));
+        });
+    }
+    seen.extend(pipeline.flush().unwrap().map(|unit| unit.map(|unit| (unit.timestamp.0, unit.backend))));
+    // The second frame was in flight when the third failed; B failed on it, so it is lost with the error that says so.
+    let lost = seen.iter().filter(|unit| unit.is_err()).count();
+    let came: Vec<_> = seen.into_iter().flatten().collect();
+    assert_eq!((lost, came), (1, vec![(1, A), (3, C), (4, C), (5, C)]));
+    assert_eq!(pipeline.into_inner().counters().frames(C), 3);
+}
+
+#[test]
+fn an_encoder_that_has_a_frame_in_flight_encodes_none_beside_it() {
+    let _stage = Stage::new();
+    let mut pipeline = Pipeline::new(opened(&without_retry()));
+    grey(size(32), 1, |frame| assert_eq!(pipeline.submit(frame, Picture::Auto).unwrap().len(), 0));
+    let in_flight = |error| matches!(error, Error::Frame(crate::error::FrameError::InFlight));
+    assert!(encode(pipeline.encoder_mut(), 2).is_err_and(in_flight));
+    assert_eq!(pipeline.flush().unwrap().len(), 1);
+    let mut encoder = pipeline.into_inner();
+    assert_eq!(encode(&mut encoder, 2).unwrap().timestamp, Timestamp(2));
+}
+
+#[test]
+fn a_spare_engine_takes_over_and_the_one_it_stood_in_for_is_the_next_spare() {
+    let stage = Stage::new();
+    stage.pictures(0, &[Act::Work, Act::Fail]);
+    let failover = FailoverConfig::new().warm_software(true).retry(None);
+    let mut encoder = opened(&config().failover(failover));
+    assert_eq!((stage.opened(1), stage.opened(2)), (1, 0));
+    encode(&mut encoder, 1).unwrap();
+    assert_eq!(encode(&mut encoder, 2).unwrap().backend, B);
+    assert_eq!((stage.opened(1), stage.opened(2)), (1, 0));
+}
+
+#[test]
+fn events_of_a_backend_reach_the_caller() {
+    let stage = Stage::new();
+    let bitrate = Bitrate::from_kbps(100).unwrap();
+    stage.leaves(0, EventKind::RateUnmet { target: bitrate, reached_bps: 1 });
+    let mut encoder = opened(&without_retry());
+    encode(&mut encoder, 1).unwrap();
+    assert_eq!(words(&mut encoder), [(A, "selected"), (A, "rate_unmet")]);
+}

@@ -1,0 +1,287 @@
+//! The way of a frame: brought to memory that the GPU reads, submitted, counted when its access unit comes out.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::NvencEncoder;
+use super::memory::{SlotMemory, nothing};
+use crate::access_unit::{AccessUnitInfo, StageTimes};
+use crate::annexb::is_droppable;
+use crate::backend::Backend;
+use crate::cuda::{PinnedMemory, Process, frame_in};
+use crate::engine::Depth;
+use crate::error::{Error, FrameError, Internal};
+use crate::event::EventKind;
+use crate::frame::{CudaImage, Frame, Pixels};
+use crate::nvenc::job::{Carried, Job, Reply};
+use crate::nvenc::pixels::{Staging, SurfaceFormat};
+use crate::nvenc::session::{Next, Output, Source};
+use crate::picture::Picture;
+use crate::units::{FrameId, FrameSize, QpRange, Timestamp};
+
+/// A frame that was submitted and has not come out.
+#[derive(Debug)]
+pub(super) struct Flying {
+    slot: usize,
+    origin: Origin,
+    timestamp: Timestamp,
+    times: StageTimes,
+    start: Instant,
+}
+
+/// The place that a frame is encoded from.
+#[derive(Debug, Clone, Copy)]
+enum Origin {
+    /// The page-locked memory of its slot, with a picture of this size.
+    Host(FrameSize),
+    Device(Frame<'static>),
+}
+
+impl Flying {
+    /// The slot in whose page-locked memory it is.
+    pub(super) fn host_slot(&self) -> Option<usize> {
+        matches!(self.origin, Origin::Host(_)).then_some(self.slot)
+    }
+}
+
+/// A frame in memory that the GPU reads, about to be submitted.
+pub(super) struct Brought {
+    pub(super) source: Source,
+    flying: Flying,
+}
+
+impl NvencEncoder {
+    /// Refuses to encode a frame to its access unit while another is in flight.
+    pub(super) fn check_depth(&self, depth: Depth) -> Result<(), FrameError> {
+        if depth == Depth::One && self.flying.is_some() { Err(FrameError::InFlight) } else { Ok(()) }
+    }
+
+    /// Brings a frame to memory that the GPU reads.
+    pub(super) fn bring(&mut self, frame: &Frame<'_>, start: Instant) -> Result<Brought, Error> {
+        let (Pixels::Cuda(image), Some(in_device_memory)) = (frame.pixels(), frame.in_device_memory()) else {
+            return self.copy(frame, start);
+        };
+        if let Some(format) = SurfaceFormat::for_device(image.format(), self.config.colour) {
+            let slot = match &self.flying {
+                Some(Flying { slot: 0, origin: Origin::Device(_), .. }) => 1,
+                _ => 0,
+            };
+            return Ok(Brought {
+                source: Source::Device { image: *image, size: frame.size(), format },
+                flying: Flying {
+                    slot,
+                    origin: Origin::Device(in_device_memory),
+                    timestamp: frame.timestamp(),
+                    times: StageTimes::default(),
+                    start,
+                },
+            });
+        }
+        self.fetch_and_convert(image, frame, start)
+    }
+
+    /// Converts on the CPU a picture that the GPU would turn into another colour than was asked for.
+    fn fetch_and_convert(
+        &mut self,
+        image: &CudaImage,
+        frame: &Frame<'_>,
+        start: Instant,
+    ) -> Result<Brought, Error> {
+        let memory = self.fetch(image, frame.size())?;
+        let fetched = start.elapsed();
+        let copied = match frame_in(&memory, image, frame.size(), frame.timestamp()) {
+            Ok(frame) => self.copy(&frame, start),
+            Err(error) => Err(error.into()),
+        };
+        self.fetched = Some(memory);
+        let mut brought = copied?;
+        brought.flying.times.upload += fetched;
+        Ok(brought)
+    }
+
+    /// Brings a picture in device memory to page-locked memory.
+    fn fetch(&mut self, image: &CudaImage, size: FrameSize) -> Result<PinnedMemory, Error> {
+        if !std::mem::replace(&mut self.has_warned, true) {
+            tracing::warn!(
+                "RGB in device memory is downloaded, converted and uploaded: NVENC itself makes nothing of it but \
+                 BT.601 at limited range"
+            );
+        }
+        let memory = self.fetched.take();
+        let Reply { result, carried } = self.run(Job::Fetch { image: *image, size, memory })?;
+        if let Carried::Fetched(memory) = carried {
+            self.fetched = memory;
+        }
+        self.end(result)?;
+        self.fetched.take().ok_or_else(nothing)
+    }
+
+    /// Copies or converts a frame in host memory to the page-locked memory of a free slot.
+    pub(super) fn copy(&mut self, frame: &Frame<'_>, start: Instant) -> Result<Brought, Error> {
+        let (format, size) = (frame.pixels().format(), frame.size());
+        let (surface, as_it_is) = SurfaceFormat::for_frames(format, size, self.config.colour);
+        let slot = self.free_slot()?;
+        let mut staging = self.staging(slot, surface)?;
+        let Some(unshared) = Arc::get_mut(&mut staging) else {
+            return self.end(Err(Internal::new("the memory of a free slot is in use").into()));
+        };
+        let prepared = Instant::now();
+        let converted = if as_it_is {
+            unshared.copy_frame(frame);
+            prepared
+        } else {
+            if let Some(mut planes) = unshared.planar() {
+                self.converter.write(frame, &mut planes);
+            }
+            Instant::now()
+        };
+        let times = StageTimes {
+            convert: converted - prepared,
+            upload: converted.elapsed(),
+            ..StageTimes::default()
+        };
+        Ok(self.in_slot(slot, staging, frame.timestamp(), times, start))
+    }
+
+    /// A picture that is in the page-locked memory of a slot.
+    pub(super) fn in_slot(
+        &mut self,
+        slot: usize,
+        staging: Arc<Staging>,
+        timestamp: Timestamp,
+        times: StageTimes,
+        start: Instant,
+    ) -> Brought {
+        self.slots[slot] = SlotMemory::Here(Arc::clone(&staging));
+        let origin = Origin::Host(self.config.size());
+        Brought { source: Source::Staged(staging), flying: Flying { slot, origin, timestamp, times, start } }
+    }
+
+    /// Submits a frame, and reads the one that is due.
+    pub(super) fn submit_brought(
+        &mut self,
+        brought: Brought,
+        picture: Picture,
+        depth: Depth,
+    ) -> Result<(), Error> {
+        let Brought { source, flying } = brought;
+        let is_idr = self.idr_is_due(picture);
+        if is_idr {
+            self.raise_level()?;
+        }
+        let refresh_frames = match picture {
+            Picture::IntraRefresh { frames } if !is_idr => frames.get(),
+            _ => 0,
+        };
+        let keep = depth.kept();
+        let is_read = usize::from(self.flying.is_some()) + 1 > keep;
+        let is_behind_others = matches!(source, Source::Device { .. }) || self.is_in_device_memory();
+        let next = Some(Next { slot: flying.slot, source, is_idr, refresh_frames });
+        let out = self.advance(next, keep, is_behind_others, is_read)?;
+        if picture == Picture::Idr {
+            self.note(EventKind::IdrRequested);
+        }
+        self.idr_due = false;
+        self.taken += 1;
+        self.frames_since_idr = if is_idr { 1 } else { self.frames_since_idr.saturating_add(1) };
+        let came = match depth {
+            Depth::One => Some(flying),
+            Depth::Two => self.flying.replace(flying),
+        };
+        if let Some(came) = came {
+            self.count(came, out);
+        }
+        Ok(())
+    }
+
+    /// Waits for the frame in flight.
+    pub(super) fn read_flying(&mut self) -> Result<(), Error> {
+        let is_behind_others = self.is_in_device_memory();
+        let out = self.advance(None, 0, is_behind_others, true)?;
+        if let Some(flying) = self.flying.take() {
+            self.count(flying, out);
+        }
+        Ok(())
+    }
+
+    fn advance(
+        &mut self,
+        next: Option<Next>,
+        keep: usize,
+        is_behind_others: bool,
+        is_read: bool,
+    ) -> Result<Output, Error> {
+        let buffer = if is_read { self.ready.take_buffer() } else { Default::default() };
+        let out = Output { buffer, ..Output::default() };
+        let Reply { result, carried } = self.run(Job::Advance { next, keep, is_behind_others, out })?;
+        let Carried::Output(out) = carried else { return Err(nothing()) };
+        match self.end(result) {
+            Ok(()) => Ok(out),
+            Err(error) => {
+                if is_read {
+                    self.ready.give_back(out.buffer);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn is_in_device_memory(&self) -> bool {
+        matches!(&self.flying, Some(Flying { origin: Origin::Device(_), .. }))
+    }
+
+    /// The frame in flight, also after an error.
+    pub(super) fn frame_in_flight(&self) -> Option<Frame<'_>> {
+        // A forked child need not have the memory.
+        let flying = self.flying.as_ref().filter(|_| Process::current() == self.process)?;
+        match flying.origin {
+            Origin::Device(frame) => Some(frame),
+            Origin::Host(size) => self.slots.get(flying.slot)?.staging()?.frame(size, flying.timestamp).ok(),
+        }
+    }
+
+    /// Counts an access unit that came out, and queues it for the caller.
+    fn count(&mut self, flying: Flying, out: Output) {
+        let Output { buffer, is_idr, qp, upload, submit, wait, copy } = out;
+        self.watch_the_rate(buffer.bytes.len(), qp);
+        let frame_id = FrameId(self.frames);
+        let is_droppable = is_droppable(&buffer.bytes, &buffer.nal_ranges);
+        self.references.coded(self.frames - self.first_picture, is_idr, is_droppable);
+        self.frames += 1;
+        self.is_first = false;
+        if is_idr {
+            // One more at most was submitted since.
+            self.frames_since_idr = self.frames_since_idr.min(1 + u32::from(self.flying.is_some()));
+        }
+        let Flying { timestamp, mut times, start, .. } = flying;
+        times.upload += upload;
+        (times.submit, times.wait, times.copy) = (submit, wait, copy);
+        times.total = start.elapsed();
+        let qp = u8::try_from(qp).ok().filter(|&qp| qp <= QpRange::MAX_QP);
+        let backend = Backend::Nvenc;
+        let info = AccessUnitInfo { frame_id, is_idr, is_droppable, timestamp, qp, times, backend };
+        self.ready.push(buffer, info);
+    }
+
+    /// Tells when the pictures of the last second are more than was asked for and cannot be coarser.
+    fn watch_the_rate(&mut self, bytes: usize, qp: u32) {
+        // The driver tells the mean of a picture, in which some macroblocks can be finer.
+        let is_coarsest =
+            qp < u32::from(QpRange::MAX_QP + 1) && qp + 1 >= u32::from(self.config.settings.qp_range.max());
+        self.window.push(bytes);
+        if let Some(unmet) = self.window.newly_unmet(is_coarsest) {
+            self.events.note(self.frames, Backend::Nvenc, unmet);
+        }
+    }
+
+    fn idr_is_due(&self, picture: Picture) -> bool {
+        let period_is_over =
+            self.config.idr_period_frames.is_some_and(|period| self.frames_since_idr >= period.get());
+        let is_asked_for = match picture {
+            Picture::Auto => false,
+            Picture::Idr => true,
+            Picture::IntraRefresh { .. } => !self.setup.can.intra_refresh,
+        };
+        self.idr_due || is_asked_for || period_is_over
+    }
+}

@@ -1,0 +1,109 @@
+//! The page-locked memory of an encoder: of each slot, and of pictures that are fetched.
+
+use std::sync::Arc;
+use std::thread;
+
+use super::{Flying, NvencEncoder};
+use crate::config::CallForm;
+use crate::cuda::PinnedMemory;
+use crate::error::{Error, FrameError, Internal};
+use crate::nvenc::job::{Carried, Job};
+use crate::nvenc::pixels::{Staging, SurfaceFormat};
+use crate::nvenc::session::SLOTS;
+
+/// The page-locked memory of one slot.
+#[derive(Debug, Default)]
+pub(super) enum SlotMemory {
+    #[default]
+    None,
+    /// While a picture is in flight the session shares it, and both sides only read: so the pixels are at hand whatever
+    /// becomes of the session.
+    Here(Arc<Staging>),
+    /// With the caller: see [`LentFrame`](crate::nvenc::LentFrame).
+    Lent,
+}
+
+impl SlotMemory {
+    pub(super) fn staging(&self) -> Option<&Arc<Staging>> {
+        match self {
+            Self::Here(staging) => Some(staging),
+            Self::None | Self::Lent => None,
+        }
+    }
+
+    /// The memory, where nobody shares it. The session drops what it shares.
+    fn take(&mut self) -> Option<Staging> {
+        match std::mem::take(self) {
+            Self::Here(staging) => Arc::into_inner(staging),
+            Self::None => None,
+            Self::Lent => {
+                *self = Self::Lent;
+                None
+            }
+        }
+    }
+}
+
+impl NvencEncoder {
+    /// A slot for the next picture from the host: its memory is not with the caller, and no picture in flight is in it.
+    pub(super) fn free_slot(&mut self) -> Result<usize, FrameError> {
+        for slot in 0..SLOTS {
+            if let Some(staging) = self.pool.take(slot) {
+                self.slots[slot] = SlotMemory::Here(staging);
+            }
+        }
+        let in_flight = self.flying.as_ref().and_then(Flying::host_slot);
+        let is_free =
+            |&slot: &usize| Some(slot) != in_flight && !matches!(self.slots[slot], SlotMemory::Lent);
+        (0..SLOTS).find(is_free).ok_or(FrameError::AllLent { lent: SLOTS })
+    }
+
+    /// The memory of a free slot, made ready for pictures of a format and the size in force. Nobody shares it.
+    pub(super) fn staging(&mut self, slot: usize, format: SurfaceFormat) -> Result<Arc<Staging>, Error> {
+        let coded = self.config.size().padded_to_even();
+        match std::mem::take(&mut self.slots[slot]) {
+            SlotMemory::Here(staging) if (staging.layout.format, staging.layout.size) == (format, coded) => {
+                Ok(staging)
+            }
+            mut other => {
+                let reply = self.run(Job::Prepare { slot, format, old: other.take() })?;
+                match self.end(reply.result.map(|()| reply.carried))? {
+                    Carried::Staging(staging) => Ok(Arc::new(staging)),
+                    _ => self.end(Err(nothing())),
+                }
+            }
+        }
+    }
+
+    /// The page-locked memory that no frame in flight is in and that is not with the caller, to be freed after the
+    /// session. What the session still shares is freed with its share.
+    pub(super) fn take_memory(&mut self) -> Vec<PinnedMemory> {
+        let in_use = self.flying.as_ref().and_then(Flying::host_slot);
+        let others = self.slots.iter_mut().enumerate().filter(|(slot, _)| Some(*slot) != in_use);
+        let staged = others.filter_map(|(_, memory)| Some(memory.take()?.memory));
+        staged.chain(self.fetched.take()).collect()
+    }
+
+    /// Lets go of the frame in flight. Memory that the session shares with it is freed there; else it is returned.
+    pub(super) fn let_go_of_flying(&mut self) -> Option<PinnedMemory> {
+        let slot = self.flying.take()?.host_slot()?;
+        Some(self.slots.get_mut(slot)?.take()?.memory)
+    }
+
+    /// Frees memory that a session which failed has let go of, where that costs the caller nothing: a driver that
+    /// hangs there hangs alone.
+    pub(super) fn free(&self, memory: PinnedMemory) {
+        if matches!(self.config.nvenc.form, CallForm::Direct) {
+            return drop(memory);
+        }
+        let freeing = thread::Builder::new().name("direct264-end".to_owned()).spawn(move || drop(memory));
+        if let Err(error) = freeing {
+            tracing::warn!(%error, "no thread to free memory on: it was freed on the caller's");
+        }
+    }
+}
+
+/// A mistake of this crate: a job that succeeded without what it was for.
+pub(super) fn nothing() -> Error {
+    Internal::new("a job succeeded and gave nothing").into()
+}

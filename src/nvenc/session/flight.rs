@@ -1,0 +1,251 @@
+//! Pictures in flight: submitted, and not read yet.
+#![expect(unsafe_code, reason = "pictures are uploaded from memory that is shared with the caller's side")]
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Output, SLOTS, Session, no_such_slot};
+use crate::cuda::{Context, Event, Stream};
+use crate::error::{DriverError, Error};
+use crate::frame::CudaImage;
+use crate::nvenc::pixels::{Layout, Staging, SurfaceFormat};
+use crate::nvenc::progress::Step;
+use crate::nvenc::slot::Input;
+use crate::units::FrameSize;
+
+/// A picture that is to be submitted.
+#[derive(Debug)]
+pub(in crate::nvenc) struct Next {
+    /// Less than [`SLOTS`], and not that of the picture in flight.
+    pub(in crate::nvenc) slot: usize,
+    pub(in crate::nvenc) source: Source,
+    pub(in crate::nvenc) is_idr: bool,
+    /// The number of pictures over which an intra refresh is spread that begins with this one; 0 for none.
+    pub(in crate::nvenc) refresh_frames: u32,
+}
+
+/// The place of a picture's pixels.
+#[derive(Debug)]
+pub(in crate::nvenc) enum Source {
+    /// Page-locked memory, shared for as long as the picture is in flight: the session drops its share when nothing reads
+    /// the memory any more, and until then nobody writes to it.
+    Staged(Arc<Staging>),
+    /// Device memory of the caller, with a picture of this size.
+    Device { image: CudaImage, size: FrameSize, format: SurfaceFormat },
+}
+
+/// The pictures in flight, oldest first: at most one between two calls, two within.
+#[derive(Debug, Default)]
+pub(super) struct Flight {
+    pictures: VecDeque<Flying>,
+    /// Made for the first picture that comes while another is in flight.
+    copies: Option<Copies>,
+}
+
+/// A picture that was submitted and not read.
+#[derive(Debug)]
+struct Flying {
+    slot: usize,
+    number: u64,
+    is_idr: bool,
+    upload: Duration,
+    submit: Duration,
+    staging: Option<Arc<Staging>>,
+}
+
+/// A stream that brings a picture to its surface while another is in flight. The encoder orders its output on the
+/// session's own stream, which therefore may wait for the picture in flight.
+#[derive(Debug)]
+struct Copies {
+    done: Event,
+    stream: Stream,
+}
+
+impl Copies {
+    fn new(context: &Arc<Context>) -> Result<Self, DriverError> {
+        let stream = Stream::new(context)?;
+        Ok(Self { done: Event::new(context)?, stream })
+    }
+
+    /// Has another stream of the context wait for all that is on this one. The context has to be current.
+    fn before(&self, stream: &Stream) -> Result<(), DriverError> {
+        // SAFETY: this stream is alive.
+        unsafe { self.done.order(self.stream.handle().addr(), stream) }
+    }
+
+    /// Has this stream wait for the stream that writes a picture. The context has to be current.
+    fn after(&self, image: &CudaImage) -> Result<(), DriverError> {
+        // SAFETY: the maker of the frame vouches for its stream.
+        unsafe { self.done.order(image.stream(), &self.stream) }
+    }
+}
+
+impl Session {
+    /// Submits a picture if there is one, then reads the oldest picture in flight to `out` if more than `keep` are. The
+    /// picture, and with it the share of its memory, has to live until this returns.
+    ///
+    /// # Errors
+    /// [`Error::Frame`] for device memory that is none, or another GPU's: nothing was submitted or read. After any other
+    /// error nothing that pictures came from is read any more.
+    pub(in crate::nvenc) fn advance(
+        &mut self,
+        next: Option<&Next>,
+        keep: usize,
+        out: &mut Output,
+    ) -> Result<(), Error> {
+        let context = Arc::clone(self.open.context());
+        let _entered = context.enter()?;
+        let advanced = self.advance_in_context(next, keep, out);
+        if advanced.as_ref().is_err_and(|error| !error.leaves_encoder_usable()) {
+            self.let_go();
+        }
+        advanced
+    }
+
+    fn advance_in_context(
+        &mut self,
+        next: Option<&Next>,
+        keep: usize,
+        out: &mut Output,
+    ) -> Result<(), Error> {
+        let start = Instant::now();
+        let submitted = match next {
+            Some(next) => self.submit(next, start)?,
+            None => start,
+        };
+        if self.flight.pictures.len() > keep {
+            self.read_oldest(submitted, out)?;
+        }
+        Ok(())
+    }
+
+    /// Submits a picture, and tells when that was done.
+    fn submit(&mut self, next: &Next, start: Instant) -> Result<Instant, Error> {
+        let (slot, input, staging) = match &next.source {
+            Source::Staged(staging) => {
+                self.progress.at(Step::Upload);
+                (next.slot, self.upload(next.slot, staging)?, Some(Arc::clone(staging)))
+            }
+            &Source::Device { image, size, format } => {
+                self.progress.at(Step::Submit);
+                // Beside the slots of pictures from the host, so that turns between the two change no surface.
+                let slot = SLOTS + next.slot;
+                (slot, self.device_input(slot, &image, size, format)?, None)
+            }
+        };
+        // The wait for the upload is on the way to this.
+        self.progress.at(Step::Submit);
+        if !self.ordered {
+            self.stream.synchronise()?;
+        }
+        let uploaded = Instant::now();
+
+        let number = self.pictures;
+        self.submit_picture(slot, input, next)?;
+        let submitted = Instant::now();
+        let (upload, submit) = (uploaded - start, submitted - uploaded);
+        self.flight.pictures.push_back(Flying { slot, number, is_idr: next.is_idr, upload, submit, staging });
+        Ok(submitted)
+    }
+
+    /// Starts to upload a picture from page-locked memory: on the session's stream, or beside a picture in flight.
+    fn upload(&mut self, slot: usize, staging: &Staging) -> Result<Input, Error> {
+        let is_alone = self.flight.pictures.is_empty();
+        if !is_alone {
+            self.flight.make_copies(self.open.context())?;
+        }
+        let surface = self.slots.get(slot).and_then(|slot| slot.surface.as_ref()).ok_or_else(no_such_slot)?;
+        let Layout { format, size, pitch } = staging.layout;
+        if (surface.format(), surface.size(), surface.memory().pitch() as usize) != (format, size, pitch) {
+            return Err(no_such_slot());
+        }
+        let copies = self.flight.copies.as_ref().filter(|_| !is_alone);
+        let stream = copies.map_or(&self.stream, |copies| &copies.stream);
+        // SAFETY: the staging memory is shared and not written to until the session drops its share: after the picture
+        // was read, and with it the surface that is behind the upload, or after the stream was waited for. The surface
+        // is not freed before either: see `Drop`, and `prepare`, which is for slots without a picture in flight.
+        unsafe { stream.upload(&staging.memory, surface.memory(), staging.layout.bytes())? };
+        if let Some(copies) = copies {
+            copies.before(&self.stream)?;
+        }
+        Ok(surface.input())
+    }
+
+    /// Copies a picture in device memory to the surface of a slot: on the session's stream, or beside a picture in
+    /// flight.
+    pub(super) fn copy_beside(
+        &mut self,
+        image: &CudaImage,
+        copy: impl FnOnce(&mut Self, Option<&Stream>) -> Result<Input, Error>,
+    ) -> Result<Input, Error> {
+        if self.flight.pictures.is_empty() {
+            self.wait_for(image)?;
+            return copy(self, None);
+        }
+        self.flight.make_copies(self.open.context())?;
+        let Some(copies) = self.flight.copies.take() else { return Err(no_such_slot()) };
+        let copied = copies
+            .after(image)
+            .map_err(Error::from)
+            .and_then(|()| copy(self, Some(&copies.stream)))
+            .and_then(|input| Ok(copies.before(&self.stream).map(|()| input)?));
+        self.flight.copies = Some(copies);
+        copied
+    }
+
+    /// Waits for the oldest picture in flight, since `start`, and copies its access unit out.
+    fn read_oldest(&mut self, start: Instant, out: &mut Output) -> Result<(), Error> {
+        self.progress.at(Step::Wait);
+        let slot = self.flight.pictures.front().ok_or_else(no_such_slot)?.slot;
+        let locked = self.lock(slot)?;
+        let waited = Instant::now();
+        // From here on it is not locked again, whatever comes of it.
+        let flying = self.flight.pictures.pop_front().ok_or_else(no_such_slot)?;
+
+        self.progress.at(Step::Unlock);
+        let taken = self.take(slot, &locked, flying.number, flying.is_idr, out);
+        // Unlocked whatever was in it.
+        self.unlock(slot)?;
+        taken?;
+        out.qp = locked.qp;
+        (out.upload, out.submit) = (flying.upload, flying.submit);
+        out.wait = waited - start;
+        out.copy = waited.elapsed();
+        Ok(())
+    }
+
+    /// After an error: the memory that pictures came from is not read any more when this returns.
+    fn let_go(&mut self) {
+        if let Some(copies) = &self.flight.copies {
+            let _ = copies.stream.synchronise();
+        }
+        let _ = self.stream.synchronise();
+        for flying in &mut self.flight.pictures {
+            flying.staging = None;
+        }
+    }
+
+    /// At the end, and after the end of stream: reads the pictures in flight, so that every buffer is given back as the
+    /// driver wants it. The context has to be current.
+    pub(super) fn end_flight(&mut self) {
+        for at in 0..self.flight.pictures.len() {
+            let Some(slot) = self.flight.pictures.get(at).map(|flying| flying.slot) else { continue };
+            if self.lock(slot).is_ok() {
+                let _ = self.unlock(slot);
+            }
+        }
+        if let Some(copies) = &self.flight.copies {
+            let _ = copies.stream.synchronise();
+        }
+    }
+}
+
+impl Flight {
+    fn make_copies(&mut self, context: &Arc<Context>) -> Result<(), DriverError> {
+        if self.copies.is_none() {
+            self.copies = Some(Copies::new(context)?);
+        }
+        Ok(())
+    }
+}
