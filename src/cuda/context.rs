@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use direct264_sys::cuda::{CUcontext, CUctx_st, CUdevice, Driver, Functions};
 
-use super::{Stream, check};
+use super::check;
 use crate::backend::Backend;
-use crate::error::{DriverError, Error, Unavailable};
+use crate::error::DriverError;
 
 /// The primary context of one device, retained once for all who use it here and released with the last of them.
 #[derive(Debug)]
@@ -86,27 +86,6 @@ impl Context {
     /// The driver's functions.
     pub(crate) fn functions(&self) -> &'static Functions {
         self.driver.functions()
-    }
-
-    /// Whether CUDA has given it up, in which case every call that makes something says so. Asked where NVENC has refused
-    /// something, which has no word for that.
-    pub(crate) fn is_lost(self: &Arc<Self>) -> bool {
-        Stream::new(self).is_err_and(|error| error.is_context_lost)
-    }
-
-    /// The error of a call in it that was refused, with whether it is lost.
-    pub(crate) fn explain(self: &Arc<Self>, error: Error) -> Error {
-        match error {
-            Error::Driver(why) => {
-                let is_context_lost = why.is_context_lost || self.is_lost();
-                DriverError { is_context_lost, ..why }.into()
-            }
-            Error::Unavailable(why) => {
-                let is_context_lost = why.is_context_lost || self.is_lost();
-                Unavailable { is_context_lost, ..why }.into()
-            }
-            other => other,
-        }
     }
 
     /// Makes the context current on this thread until the guard is dropped.

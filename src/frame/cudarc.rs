@@ -4,7 +4,8 @@
 
 use cudarc::driver::{CudaStream, DevicePtr};
 
-use super::{CudaImage, Frame};
+use super::Frame;
+use super::image::CudaImage;
 use crate::error::FrameError;
 use crate::format::{PixelFormat, RgbOrder};
 use crate::units::{FrameSize, Timestamp};

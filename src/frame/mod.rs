@@ -3,10 +3,11 @@
 mod cuda;
 #[cfg(feature = "cudarc")]
 mod cudarc;
+mod image;
 
-pub use cuda::CudaImage;
+pub use image::CudaImage;
 #[cfg(nvenc)]
-pub(crate) use cuda::DevicePlane;
+pub(crate) use image::DevicePlane;
 
 use crate::error::FrameError;
 use crate::format::{PixelFormat, RgbOrder};

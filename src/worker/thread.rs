@@ -23,7 +23,7 @@ pub(super) fn run<F: ToFrame, E: Encoder>(encoder: E, shared: &Shared<F, E>) {
     // then it is over.
     let _over = OnDrop(|| shared.is_over());
     let most_units = shared.state().most_units;
-    let mut worker = Worker {
+    let mut worker = WorkerThread {
         encoder,
         shared,
         memory: Arc::new(Recycler::new(most_units + SPARE_UNITS)),
@@ -48,7 +48,7 @@ pub(super) fn run<F: ToFrame, E: Encoder>(encoder: E, shared: &Shared<F, E>) {
     }
 }
 
-struct Worker<'s, F, E> {
+struct WorkerThread<'s, F, E> {
     encoder: E,
     shared: &'s Shared<F, E>,
     memory: Arc<Recycler<UnitBuffer>>,
@@ -57,7 +57,7 @@ struct Worker<'s, F, E> {
     can_go_on: bool,
 }
 
-impl<F: ToFrame, E: Encoder> Worker<'_, F, E> {
+impl<F: ToFrame, E: Encoder> WorkerThread<'_, F, E> {
     /// Changes the size last: another size begins with the rates that it is meant to have, and a size that is refused
     /// keeps none of them back.
     fn change(&mut self, changes: Changes) {

@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use super::Input;
-use super::binding::{Binding, Rows};
+use super::binding::{Binding, Input, Rows};
 use crate::error::DriverError;
 use crate::nvenc::driver::OpenSession;
 use crate::nvenc::pixels::SurfaceFormat;

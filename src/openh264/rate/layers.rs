@@ -1,6 +1,6 @@
 //! How two temporal layers share out the bits: so that both come to the same quantiser.
 
-use super::PictureKind;
+use super::kind::PictureKind;
 use super::scene::{INTER_SLOPE, LogMotion};
 
 /// What a picture of the base has of a pair before it is learned: it is predicted from a picture twice as far away.

@@ -6,7 +6,8 @@ use std::fmt;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 
-use super::{CUdevice, Functions, Status};
+use super::functions::Functions;
+use super::{CUdevice, Status};
 use crate::load::{self, DriverLibrary, DriverLoadError, LoaderMessage};
 
 /// The CUDA driver.

@@ -8,10 +8,10 @@ use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::version::{ApiVersion, DriverApi, TooOld};
 use super::{
-    ApiVersion, DriverApi, Functions, MissingFunction, NV_ENC_DEVICE_TYPE_CUDA, NV_ENC_ENCODER_PTR,
-    NV_ENC_ERR_INVALID_VERSION, NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS, NV_ENCODE_API_FUNCTION_LIST,
-    NvEncEncoder, Status, TooOld,
+    Functions, MissingFunction, NV_ENC_DEVICE_TYPE_CUDA, NV_ENC_ENCODER_PTR, NV_ENC_ERR_INVALID_VERSION,
+    NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS, NV_ENCODE_API_FUNCTION_LIST, NvEncEncoder, Status,
 };
 use crate::cuda::CUcontext;
 use crate::load::{self, DriverLibrary, DriverLoadError, LoaderMessage, Missing};
