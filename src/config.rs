@@ -1,5 +1,7 @@
 //! What an encoder is opened with, and the only set of defaults.
 
+#[cfg(feature = "cudarc")]
+mod cudarc;
 mod failover;
 mod nvenc;
 mod settings;

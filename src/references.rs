@@ -28,12 +28,12 @@ pub(crate) struct References {
     /// The number of references that the session keeps.
     kept: usize,
     /// Oldest first.
-    known: VecDeque<Known>,
+    known: VecDeque<CodedPicture>,
     last_idr: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Known {
+struct CodedPicture {
     picture: u64,
     /// The picture that it was predicted from.
     parent: Option<u64>,
@@ -58,7 +58,7 @@ impl References {
             self.known.pop_front();
         }
         let parent = self.known.iter().rev().find(|known| known.can_be_used()).map(|known| known.picture);
-        self.known.push_back(Known { picture, parent, is_reference: !is_droppable, is_lost: false });
+        self.known.push_back(CodedPicture { picture, parent, is_reference: !is_droppable, is_lost: false });
     }
 
     /// Takes in that a receiver does not have these pictures, and returns the answer.
@@ -94,7 +94,7 @@ impl References {
     fn mark(&mut self, lost: &RangeInclusive<u64>) -> Vec<u64> {
         let mut newly = Vec::new();
         for at in 0..self.known.len() {
-            let Known { picture, parent, is_reference, is_lost } = self.known[at];
+            let CodedPicture { picture, parent, is_reference, is_lost } = self.known[at];
             let is_orphan = parent.is_some_and(|parent| self.is_lost(parent));
             if !is_lost && (lost.contains(&picture) || is_orphan) {
                 self.known[at].is_lost = true;
@@ -114,7 +114,7 @@ impl References {
     }
 }
 
-impl Known {
+impl CodedPicture {
     fn can_be_used(&self) -> bool {
         self.is_reference && !self.is_lost
     }

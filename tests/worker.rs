@@ -18,7 +18,8 @@ use d264_double::Double;
 use direct264::error::FrameError;
 use direct264::openh264::OpenH264Encoder;
 use direct264::worker::{
-    FramePool, FrameSender, HostFrame, Step, ToFrame, Unit, UnitReceiver, WorkerConfig, WorkerError, spawn,
+    FailedStep, FramePool, FrameSender, HostFrame, ToFrame, Unit, UnitReceiver, WorkerConfig, WorkerError,
+    spawn,
 };
 use direct264::{
     Backend, BackendOrder, Encoder, EncoderConfig, Error, EventKind, Frame, FrameSize, Picture, PixelFormat,
@@ -147,12 +148,12 @@ fn errors_come_out_in_the_place_of_what_failed_and_the_worker_goes_on() {
 
     frames.submit(wide.frame(1), Picture::Idr).unwrap();
     let WorkerError { step, error, .. } = units.blocking_recv().unwrap().unwrap_err();
-    assert_eq!(step, Step::Frame(Some(Timestamp(1))));
+    assert_eq!(step, FailedStep::Frame(Some(Timestamp(1))));
     assert!(matches!(error, Error::Frame(FrameError::Size { .. })), "{error:?}");
 
     frames.set_size(size(8, 8)).unwrap();
     let refused = units.blocking_recv().unwrap().unwrap_err();
-    assert_eq!((refused.step, refused.to_string().as_str()), (Step::Size, "the size was not set"));
+    assert_eq!((refused.step, refused.to_string().as_str()), (FailedStep::Size, "the size was not set"));
     assert!(
         std::error::Error::source(&refused).is_some_and(|why| why.to_string() == "the settings cannot work")
     );
@@ -169,7 +170,7 @@ fn errors_come_out_in_the_place_of_what_failed_and_the_worker_goes_on() {
     let refused = units.blocking_recv().unwrap().unwrap_err();
     assert_eq!(
         (refused.step, refused.to_string().as_str()),
-        (Step::Frame(None), "the frame was not encoded")
+        (FailedStep::Frame(None), "the frame was not encoded")
     );
 }
 
@@ -309,7 +310,7 @@ fn an_encoder_that_can_do_no_more_says_so_last() {
     stage.set("FAULT=nvEncEncodePicture:*=20");
     frames.submit(source.frame(1), Picture::Auto).unwrap();
     let WorkerError { step, error, .. } = units.blocking_recv().unwrap().unwrap_err();
-    assert_eq!(step, Step::Frame(Some(Timestamp(1))));
+    assert_eq!(step, FailedStep::Frame(Some(Timestamp(1))));
     assert!(matches!(error, Error::Driver(_)), "{error:?}");
     assert!(units.blocking_recv().is_none());
     assert!(frames.submit(source.frame(2), Picture::Auto).is_err());

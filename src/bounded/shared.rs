@@ -2,7 +2,7 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::Worker;
+use super::worker::Worker;
 
 #[derive(Debug)]
 pub(super) struct Shared<W: Worker> {

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use direct264_sys::cuda::{CUcontext, CUctx_st, CUdevice, Driver, Functions};
 
-use super::{Stream, check};
+use super::check;
 use crate::backend::Backend;
-use crate::error::{DriverError, Error, Unavailable};
+use crate::error::DriverError;
 
 /// The primary context of one device, retained once for all its users in this crate and released with the last one.
 #[derive(Debug)]
@@ -86,27 +86,6 @@ impl Context {
     /// The driver's functions.
     pub(crate) fn functions(&self) -> &'static Functions {
         self.driver.functions()
-    }
-
-    /// Whether CUDA has given the context up. Every call that makes an object then fails, so this makes a stream. The
-    /// question follows a refusal by NVENC, which has no status for a lost context.
-    pub(crate) fn is_lost(self: &Arc<Self>) -> bool {
-        Stream::new(self).is_err_and(|error| error.is_context_lost)
-    }
-
-    /// Adds to the error of a refused call whether the context is lost.
-    pub(crate) fn explain(self: &Arc<Self>, error: Error) -> Error {
-        match error {
-            Error::Driver(why) => {
-                let is_context_lost = why.is_context_lost || self.is_lost();
-                DriverError { is_context_lost, ..why }.into()
-            }
-            Error::Unavailable(why) => {
-                let is_context_lost = why.is_context_lost || self.is_lost();
-                Unavailable { is_context_lost, ..why }.into()
-            }
-            other => other,
-        }
     }
 
     /// Makes the context current on this thread until the guard is dropped.

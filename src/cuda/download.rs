@@ -1,7 +1,10 @@
 //! Fetches a picture from device memory to page-locked memory, for encoding or conversion on the CPU.
 #![expect(unsafe_code, reason = "a picture is copied from an address that the caller vouches for")]
 
-use super::{Event, PinnedMemory, Place, Stream};
+use super::event::Event;
+use super::memory::PinnedMemory;
+use super::place::Place;
+use super::stream::Stream;
 use crate::error::{Error, FrameError};
 use crate::format::PixelFormat;
 use crate::frame::{CudaImage, Frame, Plane};

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use direct264_sys::cuda::{CU_EVENT_DISABLE_TIMING, CUevent_st, CUstream};
 
-use super::{Context, Stream, check};
+use super::check;
+use super::context::Context;
+use super::stream::Stream;
 use crate::backend::Backend;
 use crate::error::DriverError;
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use direct264_sys::cuda::CUdeviceptr;
 
-use super::{Context, check};
+use super::check;
+use super::context::Context;
 use crate::backend::Backend;
 use crate::error::DriverError;
 

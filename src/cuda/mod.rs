@@ -7,6 +7,7 @@ mod context;
 mod device;
 mod download;
 mod event;
+mod lost;
 mod memory;
 mod place;
 mod process;

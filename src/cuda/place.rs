@@ -9,7 +9,8 @@ use direct264_sys::cuda::{
     CU_POINTER_ATTRIBUTE_RANGE_START_ADDR, CUdeviceptr, Functions,
 };
 
-use super::{Context, check};
+use super::check;
+use super::context::Context;
 use crate::error::{Error, FrameError};
 use crate::frame::{CudaImage, DevicePlane};
 use crate::units::FrameSize;

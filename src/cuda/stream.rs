@@ -12,7 +12,9 @@ use direct264_sys::cuda::{
     CU_MEMORYTYPE_DEVICE, CU_MEMORYTYPE_HOST, CU_STREAM_NON_BLOCKING, CUDA_MEMCPY2D, CUstream,
 };
 
-use super::{Context, PinnedMemory, PitchedMemory, check};
+use super::check;
+use super::context::Context;
+use super::memory::{PinnedMemory, PitchedMemory};
 use crate::backend::Backend;
 use crate::error::{DriverError, Error, Internal};
 use crate::frame::DevicePlane;

@@ -1,6 +1,12 @@
 //! The table from errors to reasons, and to what to do.
 
-use super::{ConfigError, Error, FrameError, Internal, NoThread, StillInUse, Unavailable, Unreadable};
+use super::Error;
+use super::config::ConfigError;
+use super::ended::StillInUse;
+use super::frame::{FrameError, Unreadable};
+use super::internal::Internal;
+use super::no_thread::NoThread;
+use super::unavailable::Unavailable;
 use crate::backend::Backend;
 use crate::reason::Reason;
 use crate::units::OutOfRange;

@@ -2,10 +2,10 @@
 //! it, so the caller has less to promise.
 #![expect(unsafe_code, reason = "what the constructor of a CUDA frame asks for is shown here")]
 
-use cudarc::driver::{CudaContext, CudaStream, DevicePtr};
+use cudarc::driver::{CudaStream, DevicePtr};
 
-use super::{CudaImage, Frame};
-use crate::config::GpuChoice;
+use super::Frame;
+use super::image::CudaImage;
 use crate::error::FrameError;
 use crate::format::{PixelFormat, RgbOrder};
 use crate::units::{FrameSize, Timestamp};
@@ -16,25 +16,6 @@ impl CudaImage {
     #[must_use]
     pub fn written_on_stream(self, stream: &CudaStream) -> Self {
         self.written_on(stream.cu_stream().addr())
-    }
-}
-
-impl GpuChoice {
-    /// Chooses the GPU of a cudarc context, for frames in its memory. The memory has to belong to the primary
-    /// context, which [`CudaContext::new`] gives.
-    ///
-    /// ```no_run
-    /// use cudarc::driver::CudaContext;
-    /// use direct264::config::{GpuChoice, NvencConfig};
-    /// # fn example() -> Result<(), cudarc::driver::DriverError> {
-    /// let context = CudaContext::new(0)?;
-    /// let config = NvencConfig::new().gpu(GpuChoice::of_context(&context));
-    /// # let _ = config; Ok(()) }
-    /// ```
-    #[must_use]
-    pub fn of_context(context: &CudaContext) -> Self {
-        // CUDA counts its devices with an `int`, from 0.
-        Self::Index(u32::try_from(context.ordinal()).unwrap_or(u32::MAX))
     }
 }
 

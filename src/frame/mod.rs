@@ -3,12 +3,13 @@
 mod cuda;
 #[cfg(feature = "cudarc")]
 mod cudarc;
+mod image;
 
-pub use cuda::CudaImage;
+pub use image::CudaImage;
 
 pub use crate::format::{PixelFormat, RgbOrder};
 #[cfg(nvenc)]
-pub(crate) use cuda::DevicePlane;
+pub(crate) use image::DevicePlane;
 
 use crate::error::FrameError;
 use crate::units::{FrameSize, Timestamp};

@@ -1,6 +1,6 @@
 //! Why NVENC cannot be had, as one of the closed set of reasons.
 
-use direct264_sys::LoadError;
+use direct264_sys::DriverLoadError;
 use direct264_sys::cuda::{CUDA_ERROR_NOT_INITIALIZED, InitError};
 use direct264_sys::nvenc::{
     NV_ENC_ERR_INCOMPATIBLE_CLIENT_KEY, NV_ENC_ERR_NO_ENCODE_DEVICE, NV_ENC_ERR_OUT_OF_MEMORY,
@@ -16,16 +16,16 @@ fn because(reason: Reason, detail: impl Into<String>) -> Unavailable {
 }
 
 /// `libcuda` did not load.
-pub(super) fn cuda_not_loaded(error: &LoadError) -> Unavailable {
+pub(super) fn cuda_not_loaded(error: &DriverLoadError) -> Unavailable {
     not_loaded(error, Reason::NoDriver)
 }
 
 /// `libnvidia-encode` did not load, while `libcuda` did.
-pub(super) fn encode_library_not_loaded(error: &LoadError) -> Unavailable {
+pub(super) fn encode_library_not_loaded(error: &DriverLoadError) -> Unavailable {
     not_loaded(error, Reason::NoVideoCapability)
 }
 
-fn not_loaded(error: &LoadError, missing_library: Reason) -> Unavailable {
+fn not_loaded(error: &DriverLoadError, missing_library: Reason) -> Unavailable {
     match error.symbol() {
         Some(symbol) => because(Reason::MissingSymbol, format!("{} lacks {symbol}", error.library())),
         None => because(missing_library, error.said().to_string()),
@@ -108,10 +108,10 @@ mod tests {
     use super::*;
     use direct264_sys::cuda::{CUDA_ERROR_NO_DEVICE, CUDA_ERROR_SYSTEM_DRIVER_MISMATCH};
     use direct264_sys::nvenc::{ApiVersion, DriverApi, NV_ENC_ERR_INVALID_VERSION};
-    use direct264_sys::{Library, LoaderMessage};
+    use direct264_sys::{DriverLibrary, LoaderMessage};
 
-    fn library(library: Library, said: &str) -> LoadError {
-        LoadError::Library { library, said: LoaderMessage(said.to_owned()) }
+    fn library(library: DriverLibrary, said: &str) -> DriverLoadError {
+        DriverLoadError::Library { library, said: LoaderMessage(said.to_owned()) }
     }
 
     fn opened(error: OpenError) -> Reason {
@@ -120,9 +120,9 @@ mod tests {
 
     #[test]
     fn a_library_that_is_missing_is_told_by_which_one_it_is() {
-        let cuda = library(Library::Cuda, "libcuda.so.1: cannot open shared object file");
+        let cuda = library(DriverLibrary::Cuda, "libcuda.so.1: cannot open shared object file");
         assert_eq!(cuda_not_loaded(&cuda).reason, Reason::NoDriver);
-        let nvcuvid = library(Library::NvEncode, "libnvcuvid.so.1: cannot open shared object file");
+        let nvcuvid = library(DriverLibrary::NvEncode, "libnvcuvid.so.1: cannot open shared object file");
         let why = encode_library_not_loaded(&nvcuvid);
         assert_eq!(why.reason, Reason::NoVideoCapability);
         assert!(why.detail.contains("libnvcuvid.so.1"), "{why}");
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn a_symbol_that_is_missing_is_named_with_its_library() {
         let said = LoaderMessage("undefined symbol".to_owned());
-        let error = LoadError::Symbol { library: Library::Cuda, symbol: "cuMemHostAlloc", said };
+        let error = DriverLoadError::Symbol { library: DriverLibrary::Cuda, symbol: "cuMemHostAlloc", said };
         let why = cuda_not_loaded(&error);
         assert_eq!(why.reason, Reason::MissingSymbol);
         assert!(why.detail.contains("cuMemHostAlloc") && why.detail.contains("cuda"), "{why}");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use direct264_sys::cuda::{self, Device};
 use direct264_sys::nvenc::{
     self as sys, ApiVersion, Functions, GUID, NV_ENC_CAPS_PARAM, NV_ENC_CODEC_H264_GUID, NV_ENC_CONFIG,
-    NV_ENC_ENCODER_PTR, NV_ENC_ERR_OUT_OF_MEMORY, NV_ENC_PRESET_CONFIG, Session, Status,
+    NV_ENC_ENCODER_PTR, NV_ENC_ERR_OUT_OF_MEMORY, NV_ENC_PRESET_CONFIG, SessionHandle, Status,
 };
 
 use super::availability;
@@ -81,7 +81,7 @@ unsafe impl Send for Params {}
 /// A session of the driver, destroyed when the last who holds it lets go: first itself, then what it lives in.
 #[derive(Debug)]
 pub(super) struct OpenSession {
-    session: Session,
+    session: SessionHandle,
     context: Arc<Context>,
 }
 

@@ -16,6 +16,9 @@ pub(super) type Destroy = unsafe extern "C" fn(*mut ISVCEncoder);
 /// Writes the library's version. The form that returns it has another calling convention in some builds.
 pub(super) type GetVersion = unsafe extern "C" fn(*mut OpenH264Version);
 
+#[cfg(feature = "cisco")]
+static LOADED: OnceLock<Api> = OnceLock::new();
+
 /// One openh264 library, which is never closed.
 #[derive(Debug)]
 pub(super) struct Api {
@@ -41,13 +44,25 @@ impl Api {
         Self { create, destroy, get_version, path, cpu_features: OnceLock::new() }
     }
 
-    /// The one that encoders are made by: what was loaded goes before what is built in.
+    /// The library that makes the encoders: the loaded one goes before the one that is built in.
     pub(super) fn in_use() -> Option<&'static Self> {
         #[cfg(feature = "cisco")]
-        if let Some(loaded) = super::load::loaded() {
+        if let Some(loaded) = Self::loaded() {
             return Some(loaded);
         }
         built_in()
+    }
+
+    /// The library that was loaded.
+    #[cfg(feature = "cisco")]
+    pub(super) fn loaded() -> Option<&'static Self> {
+        LOADED.get()
+    }
+
+    /// Has this library make the encoders from now on, unless one was loaded before; returns the one that does.
+    #[cfg(feature = "cisco")]
+    pub(super) fn put_in_use(self) -> &'static Self {
+        LOADED.get_or_init(|| self)
     }
 
     /// Where it was loaded from; `None` for the one that is built in.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::device::DeviceReader;
 use super::planar::{Planar, Planes};
 use super::rate::{PictureKind, RateControl};
-use super::session::Session;
+use super::session::LibrarySession;
 use super::{library, params};
 use crate::access_unit::{AccessUnitInfo, StageTimes};
 use crate::annexb::is_droppable;
@@ -33,7 +33,7 @@ use crate::units::{FrameId, QpRange};
 /// the call that takes it.
 #[derive(Debug)]
 pub struct OpenH264Encoder {
-    session: Session,
+    session: LibrarySession,
     /// As opened, with the settings in force.
     config: EncoderConfig,
     /// Reads frames that lie in device memory.
@@ -62,7 +62,7 @@ impl OpenH264Encoder {
         library::warn_without_simd();
         let rate = rate_control(config);
         let mut encoder = Self {
-            session: Session::open(config, rate.qp())?,
+            session: LibrarySession::open(config, rate.qp())?,
             config: config.clone(),
             device: DeviceReader::new(config.nvenc.form),
             planar: Planar::new(config.colour),
@@ -131,7 +131,7 @@ fn quantisers(config: &EncoderConfig) -> QpRange {
 /// Encodes a picture, as an IDR or not. A picture that outgrows the library's buffer is coded again, coarser, whatever
 /// the range of quantisers: as the IDR of a session of its own. Tells whether that happened.
 fn code(
-    session: &mut Session,
+    session: &mut LibrarySession,
     config: &EncoderConfig,
     rate: &mut RateControl,
     planes: &Planes<'_>,
@@ -147,7 +147,7 @@ fn code(
             qp = coarser,
             "a picture outgrew openh264's buffer and is coded again, coarser, as an IDR"
         );
-        *session = Session::open(config, coarser)?;
+        *session = LibrarySession::open(config, coarser)?;
         session.set_qp(coarser, false)?;
         is_anew = true;
         coded = session.encode(planes, milliseconds, true);

@@ -9,7 +9,7 @@ use std::error::Error;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use openh264_sys2::{DynamicAPI, libloading::APILoader};
 
@@ -21,12 +21,7 @@ const SPOKEN: std::ops::RangeInclusive<(u32, u32)> = (2, 6)..=(2, 7);
 /// No build of the library is nearly as large.
 const LARGEST_FILE_BYTES: u64 = 64 << 20;
 
-static LOADED: OnceLock<Api> = OnceLock::new();
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-pub(super) fn loaded() -> Option<&'static Api> {
-    LOADED.get()
-}
 
 /// Why a library was not loaded. Whatever encoded before goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,7 +120,7 @@ fn install(
     open: impl FnOnce(&Path) -> Result<DynamicAPI, openh264_sys2::Error>,
 ) -> Result<Library, LoadError> {
     let _only = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(path) = LOADED.get().and_then(Api::path) {
+    if let Some(path) = Api::loaded().and_then(Api::path) {
         return Err(LoadError::AlreadyLoaded { path: path.clone() });
     }
     let unreadable = |said: String| LoadError::Unreadable { path: path.to_owned(), said };
@@ -153,7 +148,7 @@ fn install(
         let version = format!("{}.{}.{}", version.uMajor, version.uMinor, version.uRevision);
         return Err(LoadError::Version { path: path.to_owned(), version });
     }
-    Ok(Library::of(LOADED.get_or_init(|| api)))
+    Ok(Library::of(api.put_in_use()))
 }
 
 /// The functions of a library, which is kept for ever, and with it a library that is found to lack one.

@@ -46,12 +46,6 @@ impl std::fmt::Debug for RawEncoder {
     }
 }
 
-/// What came of one picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Coded {
-    pub(super) is_idr: bool,
-}
-
 impl RawEncoder {
     /// An encoder without settings, its messages sent to `tracing`.
     pub(super) fn create(api: &'static Api) -> Result<Self, DriverError> {
@@ -121,13 +115,13 @@ impl RawEncoder {
         check("ForceIntraFrame", status)
     }
 
-    /// Encodes one picture, to be fetched with [`RawEncoder::copy_coded`].
+    /// Encodes one picture, to be fetched with [`RawEncoder::copy_coded`]. Returns whether the picture is an IDR.
     pub(super) fn encode(
         &mut self,
         size: FrameSize,
         planes: &Planes<'_>,
         milliseconds: i64,
-    ) -> Result<Coded, Error> {
+    ) -> Result<bool, Error> {
         let function = self.function("EncodeFrame", |table| table.EncodeFrame)?;
         let (width, height) = (size.width() as usize, size.height() as usize);
         // `Planes` cannot be made shorter than this; the check stands beside the pointers that rely on it.
@@ -153,7 +147,7 @@ impl RawEncoder {
         // during the call; the library copies the picture before it works on it, so it writes to none of them.
         let status = unsafe { function(self.handle.as_ptr(), &raw const picture, &raw mut *self.info) };
         check("EncodeFrame", status)?;
-        Ok(Coded { is_idr: self.info.eFrameType == videoFrameTypeIDR })
+        Ok(self.info.eFrameType == videoFrameTypeIDR)
     }
 
     /// Copies what the last call coded to the end of `out`, and where each NAL unit lies to the end of `nals`.

@@ -20,7 +20,7 @@ const OVERFLOW: i64 = 3;
 const FINER_BASE: i32 = 3;
 
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct LibrarySession {
     raw: RawEncoder,
     params: SEncParamExt,
     /// The size as coded: both sides even.
@@ -31,7 +31,7 @@ pub(super) struct Session {
     spent: Option<Error>,
 }
 
-impl Session {
+impl LibrarySession {
     /// Opens the library, with quantiser `qp` for the first picture.
     pub(super) fn open(config: &EncoderConfig, qp: u8) -> Result<Self, Error> {
         let cores = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
@@ -95,15 +95,15 @@ impl Session {
         self.end(forced)
     }
 
-    /// Encodes a picture, for [`Session::take`]. Whether it is an IDR must be as said: the caller counts on it.
+    /// Encodes a picture, for [`LibrarySession::take`]. Whether it is an IDR must be as said: the caller counts on it.
     pub(super) fn encode(
         &mut self,
         planes: &Planes<'_>,
         milliseconds: i64,
         is_idr: bool,
     ) -> Result<(), Error> {
-        let coded = self.raw.encode(self.size, planes, milliseconds).and_then(|coded| {
-            if coded.is_idr == is_idr {
+        let coded = self.raw.encode(self.size, planes, milliseconds).and_then(|was_idr| {
+            if was_idr == is_idr {
                 return Ok(());
             }
             let what =
@@ -127,7 +127,7 @@ impl Session {
         self.end(taken)
     }
 
-    /// Has SPS and PPS coded, for [`Session::take`].
+    /// Has SPS and PPS coded, for [`LibrarySession::take`].
     pub(super) fn encode_parameter_sets(&mut self) -> Result<(), Error> {
         let coded = self.raw.encode_parameter_sets();
         self.end(coded)

@@ -57,8 +57,8 @@
 //!
 //! # Errors and the end
 //! An error comes out in the place of what failed, as a [`WorkerError`]. A frame that does not fit, or a change that is
-//! refused, leaves the worker as it was. When the encoder can do no more ([`Error::Driver`](crate::Error::Driver) or
-//! [`Error::Unavailable`](crate::Error::Unavailable) from a frame) its error is the last thing that comes.
+//! refused, leaves the worker as it was. When an error of a frame does not
+//! [leave the encoder usable](crate::Error::leaves_encoder_usable), that error is the last thing that comes.
 //!
 //! The thread ends by itself, whichever end goes first:
 //! - When the last [`FrameSender`] is dropped, what was submitted is still encoded, and [`UnitReceiver`] ends after it.
@@ -68,6 +68,7 @@
 //! not prolong beyond the [`CallLimits`](crate::config::CallLimits) of the bounded form, and drops the encoder.
 //! [`UnitReceiver::stop`] waits for that, with a limit; who ends the process calls it before.
 
+mod failure;
 mod frame;
 mod input;
 mod output;
@@ -77,6 +78,7 @@ mod shared;
 #[cfg(all(test, openh264))]
 mod tests;
 mod thread;
+mod unit;
 #[cfg(all(test, openh264))]
 mod watched;
 
@@ -86,10 +88,12 @@ use std::sync::Arc;
 
 use crate::encoder::Encoder;
 
+pub use failure::{FailedStep, StillRunning, WorkerError};
 pub use frame::{FramePool, HostFrame, ToFrame};
 pub use input::{Closed, FrameSender};
-pub use output::{Step, StillRunning, Unit, UnitReceiver, WorkerError};
+pub use output::UnitReceiver;
 pub use shared::WorkerCounters;
+pub use unit::Unit;
 
 /// How much may wait on either side of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

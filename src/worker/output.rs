@@ -1,148 +1,21 @@
 //! The end of a worker where access units come out.
 
-use std::error::Error as StdError;
-use std::fmt;
 use std::future::poll_fn;
 use std::mem;
-use std::ops::Deref;
 use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::failure::{StillRunning, WorkerError};
 use super::frame::HostFrame;
-use super::recycle::Recycler;
 use super::shared::{Shared, State, WorkerCounters};
-use crate::access_unit::{AccessUnit, OwnedAccessUnit, UnitBuffer};
-use crate::error::Error;
+use super::unit::Unit;
 use crate::event::Event;
 use crate::failover::FailoverEncoder;
-use crate::units::Timestamp;
 
 /// An access unit or an error, or the end.
 type Next = Option<Result<Unit, WorkerError>>;
-
-/// An access unit, with what the worker knows of it. Its memory goes back to the worker when it is dropped.
-#[derive(Debug)]
-pub struct Unit {
-    unit: OwnedAccessUnit,
-    waited: Duration,
-    coded_at: Instant,
-    /// `None` once the memory is somebody else's.
-    home: Option<Arc<Recycler<UnitBuffer>>>,
-}
-
-impl Unit {
-    pub(super) fn new(unit: &AccessUnit<'_>, waited: Duration, home: &Arc<Recycler<UnitBuffer>>) -> Self {
-        let unit = unit.copied_into(home.take().unwrap_or_default());
-        Self { unit, waited, coded_at: Instant::now(), home: Some(Arc::clone(home)) }
-    }
-
-    /// How long the frame waited for the encoder, from when it was submitted.
-    #[must_use]
-    pub const fn waited(&self) -> Duration {
-        self.waited
-    }
-
-    /// When the access unit was ready to be received.
-    #[must_use]
-    pub const fn coded_at(&self) -> Instant {
-        self.coded_at
-    }
-
-    /// The access unit by itself, with its memory.
-    #[must_use]
-    pub fn into_owned(mut self) -> OwnedAccessUnit {
-        self.home = None;
-        let UnitBuffer { bytes, nal_ranges } = self.memory();
-        OwnedAccessUnit { bytes, nal_ranges, info: self.unit.info }
-    }
-
-    fn memory(&mut self) -> UnitBuffer {
-        UnitBuffer {
-            bytes: mem::take(&mut self.unit.bytes),
-            nal_ranges: mem::take(&mut self.unit.nal_ranges),
-        }
-    }
-}
-
-impl Deref for Unit {
-    type Target = OwnedAccessUnit;
-
-    fn deref(&self) -> &OwnedAccessUnit {
-        &self.unit
-    }
-}
-
-impl Drop for Unit {
-    fn drop(&mut self) {
-        if let Some(home) = self.home.take() {
-            home.give_back(self.memory());
-        }
-    }
-}
-
-/// What a worker was doing when it failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Step {
-    /// Encoding a frame: its timestamp, unless it could not be shown as a frame at all.
-    Frame(Option<Timestamp>),
-    /// Changing settings other than the size.
-    Settings,
-    /// Changing the size.
-    Size,
-}
-
-/// An error of the encoder, in the place of what failed.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct WorkerError {
-    /// What failed.
-    pub step: Step,
-    /// Why. [`Error::Driver`] and [`Error::Unavailable`] from a frame are the last thing that comes out of a worker.
-    pub error: Error,
-}
-
-impl WorkerError {
-    pub(super) const fn new(step: Step, error: Error) -> Self {
-        Self { step, error }
-    }
-}
-
-impl fmt::Display for WorkerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.step {
-            Step::Frame(Some(Timestamp(timestamp))) => {
-                write!(f, "the frame of time {timestamp} was not encoded")
-            }
-            Step::Frame(None) => f.write_str("the frame was not encoded"),
-            Step::Settings => f.write_str("the settings were not changed"),
-            Step::Size => f.write_str("the size was not changed"),
-        }
-    }
-}
-
-impl StdError for WorkerError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        Some(&self.error)
-    }
-}
-
-/// The thread of a worker did not end within the limit. It still will, by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StillRunning {
-    /// How long it was waited for.
-    pub limit: Duration,
-}
-
-impl fmt::Display for StillRunning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the encoder's worker has not ended within {:?}", self.limit)
-    }
-}
-
-impl StdError for StillRunning {}
 
 /// Where access units come out, in order, and errors in the place of what failed. `None` is the end: nothing follows.
 ///

@@ -33,14 +33,14 @@ pub(super) struct Waiting<F> {
 }
 
 #[derive(Debug)]
-pub(super) struct Queue<F> {
+pub(super) struct FrameQueue<F> {
     waiting: VecDeque<Waiting<F>>,
     depth: usize,
     /// Changes since the newest frame.
     since: Changes,
 }
 
-impl<F> Queue<F> {
+impl<F> FrameQueue<F> {
     pub(super) fn new(depth: usize) -> Self {
         Self { waiting: VecDeque::with_capacity(depth), depth, since: Changes::default() }
     }
@@ -83,14 +83,14 @@ mod tests {
         Bitrate::from_kbps(u64::from(kbps)).unwrap()
     }
 
-    fn pop(queue: &mut Queue<u32>) -> Option<(Changes, Option<u32>)> {
+    fn pop(queue: &mut FrameQueue<u32>) -> Option<(Changes, Option<u32>)> {
         queue.pop().map(|(changes, waiting)| (changes, waiting.map(|waiting| waiting.frame)))
     }
 
     #[test]
     fn a_frame_that_is_replaced_leaves_its_changes_to_the_next() {
         let now = Instant::now();
-        let mut queue = Queue::new(1);
+        let mut queue = FrameQueue::new(1);
         queue.change(|changes| {
             (changes.settings.bitrate, changes.settings.size) = (Some(kbps(100)), FrameSize::new(64, 64).ok())
         });
@@ -136,7 +136,7 @@ mod tests {
             depth in 1_usize..4,
             acts in prop::collection::vec(act(), 1..200),
         ) {
-            let mut queue = Queue::new(depth);
+            let mut queue = FrameQueue::new(depth);
             let (mut wanted, mut in_force) = ((None, None), (None, None));
             let mut submitted = Vec::new();
             let (mut idrs_wanted, mut replaced, mut popped) = (Vec::new(), Vec::new(), Vec::new());

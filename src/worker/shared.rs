@@ -6,8 +6,9 @@ use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use super::output::{Unit, WorkerError};
-use super::queue::{Changes, Queue, Waiting};
+use super::failure::WorkerError;
+use super::queue::{Changes, FrameQueue, Waiting};
+use super::unit::Unit;
 use crate::event::{Event, EventLog};
 
 /// What a worker came to so far.
@@ -36,7 +37,7 @@ pub(super) enum Work<F, E> {
 }
 
 pub(super) struct State<F, E> {
-    pub(super) queue: Queue<F>,
+    pub(super) queue: FrameQueue<F>,
     /// What came out and was not received yet.
     pub(super) units: VecDeque<Result<Unit, WorkerError>>,
     /// Nothing is encoded while so many wait.
@@ -67,7 +68,7 @@ impl<F, E> Shared<F, E> {
     pub(super) fn new(most_frames: usize, most_units: usize) -> Self {
         Self {
             state: Mutex::new(State {
-                queue: Queue::new(most_frames),
+                queue: FrameQueue::new(most_frames),
                 units: VecDeque::with_capacity(most_units),
                 most_units,
                 calls: VecDeque::new(),
@@ -160,7 +161,7 @@ impl<F, E> Shared<F, E> {
     pub(super) fn close(&self) {
         let mut state = self.state();
         state.is_closed = true;
-        let left = mem::replace(&mut state.queue, Queue::new(0));
+        let left = mem::replace(&mut state.queue, FrameQueue::new(0));
         let calls = mem::take(&mut state.calls);
         self.has_news(state);
         drop((left, calls));

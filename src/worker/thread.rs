@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::failure::{FailedStep, WorkerError};
 use super::frame::ToFrame;
-use super::output::{Step, Unit, WorkerError};
 use super::queue::{Changes, Waiting};
 use super::recycle::Recycler;
 use super::shared::{Shared, Work};
+use super::unit::Unit;
 use crate::access_unit::UnitBuffer;
 use crate::config::SettingsChange;
 use crate::encoder::Encoder;
@@ -22,7 +23,7 @@ pub(super) fn run<F: ToFrame, E: Encoder>(encoder: E, shared: &Shared<F, E>) {
     // then it is over.
     let _over = OnDrop(|| shared.is_over());
     let most_units = shared.state().most_units;
-    let mut worker = Worker {
+    let mut worker = WorkerThread {
         encoder,
         shared,
         memory: Arc::new(Recycler::new(most_units + SPARE_UNITS)),
@@ -47,7 +48,7 @@ pub(super) fn run<F: ToFrame, E: Encoder>(encoder: E, shared: &Shared<F, E>) {
     }
 }
 
-struct Worker<'s, F, E> {
+struct WorkerThread<'s, F, E> {
     encoder: E,
     shared: &'s Shared<F, E>,
     memory: Arc<Recycler<UnitBuffer>>,
@@ -56,7 +57,7 @@ struct Worker<'s, F, E> {
     can_go_on: bool,
 }
 
-impl<F: ToFrame, E: Encoder> Worker<'_, F, E> {
+impl<F: ToFrame, E: Encoder> WorkerThread<'_, F, E> {
     /// Changes the size last: another size begins with the rates that it is meant to have, and a size that is refused
     /// keeps none of them back.
     fn change(&mut self, changes: Changes) {
@@ -66,7 +67,7 @@ impl<F: ToFrame, E: Encoder> Worker<'_, F, E> {
         let rates = (rates != SettingsChange::new()).then(|| self.encoder.change(rates));
         let size = size.map(|size| self.encoder.set_size(size));
         self.tell();
-        for (step, done) in [(Step::Settings, rates), (Step::Size, size)] {
+        for (step, done) in [(FailedStep::Settings, rates), (FailedStep::Size, size)] {
             if let Some(Err(error)) = done {
                 self.shared.deliver(Err(WorkerError::new(step, error)), false);
             }
@@ -88,7 +89,7 @@ impl<F: ToFrame, E: Encoder> Worker<'_, F, E> {
         self.tell();
         let out = coded.map_err(|error| {
             self.can_go_on = error.leaves_encoder_usable();
-            WorkerError::new(Step::Frame(timestamp), error)
+            WorkerError::new(FailedStep::Frame(timestamp), error)
         });
         self.shared.deliver(out, true);
     }

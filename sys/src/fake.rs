@@ -16,14 +16,14 @@ pub(crate) fn with_answer<T>(code: u32, body: impl FnOnce() -> T) -> T {
 }
 
 /// A type that a fake function can return.
-pub(crate) trait Answer {
+pub(crate) trait FakeAnswer {
     /// The answer that is set for this thread.
     fn given() -> Self;
     /// The answer as a number.
     fn widened(self) -> u64;
 }
 
-impl Answer for u32 {
+impl FakeAnswer for u32 {
     fn given() -> Self {
         CODE.get()
     }
@@ -34,7 +34,7 @@ impl Answer for u32 {
 }
 
 /// The answer of a function that returns text: none.
-impl Answer for *const c_char {
+impl FakeAnswer for *const c_char {
     fn given() -> Self {
         std::ptr::null()
     }

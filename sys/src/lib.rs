@@ -4,7 +4,7 @@
 //! promises:
 //!
 //! - **Nothing is linked.** [`cuda::load`] and [`nvenc::load`] open the driver's libraries by name, once per
-//!   process, and never close them. A machine without them gets a [`LoadError`] with the library or the symbol,
+//!   process, and never close them. A machine without them gets a [`DriverLoadError`] with the library or the symbol,
 //!   and the loader's message.
 //! - **Integers across the border.** A driver may write any number, so nothing that it writes is ever a Rust
 //!   enum, and every function returns its status as `u32`. [`nvenc::Status`] and [`cuda::Status`] name status
@@ -49,5 +49,5 @@ mod load;
 mod status;
 mod structs;
 
-pub use load::{Library, LoadError, LoaderMessage};
+pub use load::{DriverLibrary, DriverLoadError, LoaderMessage};
 pub use status::StatusInfo;

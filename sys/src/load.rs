@@ -8,14 +8,14 @@ use std::ptr::NonNull;
 
 /// One of the two driver libraries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Library {
+pub enum DriverLibrary {
     /// The CUDA driver.
     Cuda,
     /// The video encoder.
     NvEncode,
 }
 
-impl Library {
+impl DriverLibrary {
     /// The file name that the loader is asked for. Only these names are reliable inside containers, because
     /// names without a version belong to development packages.
     #[must_use]
@@ -29,7 +29,7 @@ impl Library {
     }
 }
 
-impl fmt::Display for Library {
+impl fmt::Display for DriverLibrary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.file_name())
     }
@@ -51,19 +51,19 @@ impl Error for LoaderMessage {}
 /// The reason why a driver library cannot be used. The loader's message is the [`source`](Error::source).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum LoadError {
+pub enum DriverLoadError {
     /// The loader did not open the library.
     Library {
         /// The library that was asked for. The missing file can be another one: see
-        /// [`missing_file`](LoadError::missing_file).
-        library: Library,
+        /// [`missing_file`](DriverLoadError::missing_file).
+        library: DriverLibrary,
         /// The loader's message.
         said: LoaderMessage,
     },
     /// The library opened and lacks a function that is required.
     Symbol {
         /// The library that opened.
-        library: Library,
+        library: DriverLibrary,
         /// The function that the library lacks.
         symbol: &'static str,
         /// The loader's message.
@@ -71,10 +71,10 @@ pub enum LoadError {
     },
 }
 
-impl LoadError {
+impl DriverLoadError {
     /// The library that was asked for.
     #[must_use]
-    pub fn library(&self) -> Library {
+    pub fn library(&self) -> DriverLibrary {
         match self {
             Self::Library { library, .. } | Self::Symbol { library, .. } => *library,
         }
@@ -109,7 +109,7 @@ impl LoadError {
     }
 }
 
-impl fmt::Display for LoadError {
+impl fmt::Display for DriverLoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Library { library, .. } => write!(f, "the driver library {library} cannot be loaded"),
@@ -120,7 +120,7 @@ impl fmt::Display for LoadError {
     }
 }
 
-impl Error for LoadError {
+impl Error for DriverLoadError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(self.said())
     }
@@ -136,13 +136,13 @@ pub(crate) type Missing = (&'static str, LoaderMessage);
 /// `LD_LIBRARY_PATH`, which it ignores in programs with more rights than their user, in the program's run path, in its
 /// cache and in the system's folders; in the current folder only where one of these says so. On Windows it looks in the
 /// system's folder alone.
-pub(crate) fn open(library: Library) -> Result<ManuallyDrop<libloading::Library>, LoadError> {
+pub(crate) fn open(library: DriverLibrary) -> Result<ManuallyDrop<libloading::Library>, DriverLoadError> {
     // SAFETY: opening runs the library's initialisers. NVIDIA promises that its driver libraries may be
     // opened by any thread at any time; whoever puts another file of this name in the loader's path promises
     // the same.
     unsafe { by_name(library.file_name()) }
         .map(ManuallyDrop::new)
-        .map_err(|error| LoadError::Library { library, said: in_full(&error) })
+        .map_err(|error| DriverLoadError::Library { library, said: in_full(&error) })
 }
 
 /// # Safety
@@ -186,8 +186,8 @@ fn in_full(error: &libloading::Error) -> LoaderMessage {
 mod tests {
     use super::*;
 
-    fn not_opened(said: &str) -> LoadError {
-        LoadError::Library { library: Library::NvEncode, said: LoaderMessage(said.to_owned()) }
+    fn not_opened(said: &str) -> DriverLoadError {
+        DriverLoadError::Library { library: DriverLibrary::NvEncode, said: LoaderMessage(said.to_owned()) }
     }
 
     #[test]
@@ -204,10 +204,13 @@ mod tests {
     #[test]
     fn the_message_says_what_and_the_source_says_why() {
         let error = not_opened("libnvcuvid.so.1: gone");
-        assert_eq!(error.to_string(), format!("the driver library {} cannot be loaded", Library::NvEncode));
+        assert_eq!(
+            error.to_string(),
+            format!("the driver library {} cannot be loaded", DriverLibrary::NvEncode)
+        );
         assert_eq!(error.source().expect("a cause").to_string(), "libnvcuvid.so.1: gone");
         let said = LoaderMessage("undefined symbol".to_owned());
-        let symbol = LoadError::Symbol { library: Library::Cuda, symbol: "cuInit", said };
+        let symbol = DriverLoadError::Symbol { library: DriverLibrary::Cuda, symbol: "cuInit", said };
         assert_eq!(symbol.symbol(), Some("cuInit"));
         assert!(symbol.to_string().ends_with("has no function cuInit"));
     }

@@ -33,8 +33,8 @@ macro_rules! status_codes {
 
         impl $status {
             /// Every code that has a name, in rising order.
-            pub const TABLE: &'static [$crate::StatusInfo] = &[
-                $($crate::StatusInfo {
+            pub const TABLE: &'static [$crate::status::StatusInfo] = &[
+                $($crate::status::StatusInfo {
                     code: $code,
                     name: stringify!($name),
                     meaning: $meaning,
@@ -44,7 +44,7 @@ macro_rules! status_codes {
 
             /// The table row of this code; `None` for a number that no header of ours names.
             #[must_use]
-            pub fn info(self) -> Option<&'static $crate::StatusInfo> {
+            pub fn info(self) -> Option<&'static $crate::status::StatusInfo> {
                 let row = Self::TABLE.binary_search_by_key(&self.0, |row| row.code).ok()?;
                 Self::TABLE.get(row)
             }

@@ -50,7 +50,7 @@ macro_rules! driver_struct {
 
             #[cfg(test)]
             #[allow(dead_code, reason = "not every struct has a row in the layout table")]
-            pub(crate) const LAYOUT: crate::structs::Layout = crate::structs::Layout {
+            pub(crate) const LAYOUT: crate::structs::StructLayout = crate::structs::StructLayout {
                 name: stringify!($name),
                 size: $size,
                 fields: &[$((stringify!($kind), stringify!($field), $offset),)+],
@@ -124,7 +124,7 @@ pub(crate) use opaque;
 
 /// The size and fields of a struct declaration, for the tests that compare it with other sources.
 #[cfg(test)]
-pub(crate) struct Layout {
+pub(crate) struct StructLayout {
     pub(crate) name: &'static str,
     pub(crate) size: usize,
     /// Kind, name and offset in bytes.

@@ -12,20 +12,20 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use direct264_sys::{Library, cuda, nvenc};
+use direct264_sys::{DriverLibrary, cuda, nvenc};
 
 #[test]
 fn loading_answers_and_keeps_its_answer() {
     let first = cuda::load().map(|_| ());
     assert_eq!(first, cuda::load().map(|_| ()));
     if let Err(error) = first {
-        assert_eq!(error.library(), Library::Cuda);
-        assert!(error.to_string().contains(Library::Cuda.file_name()), "{error}");
+        assert_eq!(error.library(), DriverLibrary::Cuda);
+        assert!(error.to_string().contains(DriverLibrary::Cuda.file_name()), "{error}");
     }
     let first = nvenc::load().map(|_| ());
     assert_eq!(first, nvenc::load().map(|_| ()));
     if let Err(error) = first {
-        assert_eq!(error.library(), Library::NvEncode);
+        assert_eq!(error.library(), DriverLibrary::NvEncode);
         assert!(error.source().is_some());
     }
 }
@@ -36,7 +36,7 @@ fn the_libraries_have_the_names_that_containers_provide() {
         true => ("nvcuda.dll", "nvEncodeAPI64.dll"),
         false => ("libcuda.so.1", "libnvidia-encode.so.1"),
     };
-    assert_eq!((Library::Cuda.file_name(), Library::NvEncode.file_name()), (cuda, encode));
+    assert_eq!((DriverLibrary::Cuda.file_name(), DriverLibrary::NvEncode.file_name()), (cuda, encode));
 }
 
 /// What one process saw of both libraries, a line each; run by the tests below.
@@ -57,7 +57,7 @@ fn child() {
 }
 
 /// Whether the process still has a library that it opened.
-fn stays(library: Library) -> &'static str {
+fn stays(library: DriverLibrary) -> &'static str {
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     if maps.lines().any(|line| line.ends_with(&format!("/{library}"))) { "and stays" } else { "and is gone" }
 }

@@ -18,7 +18,7 @@ use std::process::Command;
 use direct264_sys::nvenc::{
     ApiVersion, DriverApi, NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS, NV_ENCODE_API_FUNCTION_LIST, OpenError,
 };
-use direct264_sys::{Library, cuda, nvenc};
+use direct264_sys::{DriverLibrary, cuda, nvenc};
 
 /// Generation, newest API that it speaks, the API that is negotiated, and its CUDA version.
 const GENERATIONS: [(&str, DriverApi, ApiVersion, i32); 4] = [
@@ -110,7 +110,7 @@ fn child_without_nvcuvid() {
     }
     let error = nvenc::load().expect_err("the library needs libnvcuvid");
     println!("{error}: {}", error.said());
-    assert_eq!((error.library(), error.missing_file()), (Library::NvEncode, Some("libnvcuvid.so.1")));
+    assert_eq!((error.library(), error.missing_file()), (DriverLibrary::NvEncode, Some("libnvcuvid.so.1")));
 }
 
 #[test]
@@ -168,7 +168,8 @@ fn a_second_client_is_put_up_with(encode: &nvenc::Driver, ours: ApiVersion) {
     let no_context = Box::leak(Box::new([0_u64; 512])).as_mut_ptr();
 
     // SAFETY: the library is open already, so nothing of it runs.
-    let library = unsafe { libloading::Library::new(Library::NvEncode.file_name()) }.expect("it is open");
+    let library =
+        unsafe { libloading::Library::new(DriverLibrary::NvEncode.file_name()) }.expect("it is open");
     type Create = unsafe extern "system" fn(*mut NV_ENCODE_API_FUNCTION_LIST) -> u32;
     // SAFETY: the function has this signature in every header.
     let create = unsafe { library.get::<Create>("NvEncodeAPICreateInstance") }.expect("it is exported");

@@ -4,9 +4,11 @@ use std::convert::Infallible;
 use std::mem;
 use std::time::Duration;
 
-use super::{FetchStep, Fetcher, Progress};
+use super::fetcher::{FetchProgress, FetchStep, Fetcher};
 use crate::bounded::{Bounded, OpenError, TimedOut, Worker};
-use crate::cuda::{PinnedMemory, Process, forked};
+use crate::cuda::forked;
+use crate::cuda::memory::PinnedMemory;
+use crate::cuda::process::Process;
 use crate::error::{FrameError, NoThread, Unreadable};
 use crate::frame::CudaImage;
 use crate::remains::Remains;
@@ -97,8 +99,8 @@ impl Worker for Fetcher {
     type Lost = FrameError;
     type Memory = Option<PinnedMemory>;
 
-    fn open((): (), progress: &Progress) -> Result<(Self, ()), Infallible> {
-        Ok((Self { gpu: None, progress: progress.clone() }, ()))
+    fn open((): (), progress: &FetchProgress) -> Result<(Self, ()), Infallible> {
+        Ok((Self::new(progress.clone()), ()))
     }
 
     fn run(&mut self, Fetch { image, size, mut memory }: Fetch) -> Fetched {

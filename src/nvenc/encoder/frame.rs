@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::NvencEncoder;
+use super::flying::{Flying, Origin};
 use super::memory::{SlotMemory, nothing};
 use crate::access_unit::{AccessUnitInfo, StageTimes};
 use crate::annexb::is_droppable;
@@ -18,31 +19,6 @@ use crate::nvenc::pixels::{Staging, SurfaceFormat};
 use crate::nvenc::session::{Next, Output, Source};
 use crate::picture::Picture;
 use crate::units::{FrameId, FrameSize, QpRange, Timestamp};
-
-/// A frame that was submitted and has not come out.
-#[derive(Debug)]
-pub(super) struct Flying {
-    slot: usize,
-    origin: Origin,
-    timestamp: Timestamp,
-    times: StageTimes,
-    start: Instant,
-}
-
-/// The place that a frame is encoded from.
-#[derive(Debug, Clone, Copy)]
-enum Origin {
-    /// The page-locked memory of its slot, with a picture of this size.
-    Host(FrameSize),
-    Device(Frame<'static>),
-}
-
-impl Flying {
-    /// The slot in whose page-locked memory it is.
-    pub(super) fn host_slot(&self) -> Option<usize> {
-        matches!(self.origin, Origin::Host(_)).then_some(self.slot)
-    }
-}
 
 /// A frame in memory that the GPU reads, about to be submitted.
 pub(super) struct Brought {

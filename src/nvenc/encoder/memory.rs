@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::thread;
 
-use super::{Flying, NvencEncoder};
+use super::NvencEncoder;
+use super::flying::Flying;
 use crate::config::CallForm;
 use crate::cuda::PinnedMemory;
 use crate::error::{Error, FrameError, Internal};

@@ -1,6 +1,7 @@
 //! The engine of the hardware backend, in terms of a session.
 
 mod change;
+mod flying;
 mod frame;
 mod lending;
 mod memory;
@@ -35,7 +36,7 @@ use crate::remains::Remains;
 use crate::replaceable::Replaceable;
 use crate::units::FrameId;
 use crate::window::Window;
-use frame::Flying;
+use flying::Flying;
 use memory::SlotMemory;
 
 /// An H.264 encoder on an NVIDIA GPU.

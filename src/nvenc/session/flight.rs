@@ -5,35 +5,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Output, SLOTS, Session, no_such_slot};
+use super::next::{Next, Source};
+use super::picture::Output;
+use super::{SLOTS, Session, no_such_slot};
 use crate::cuda::{Context, Event, Stream};
 use crate::error::{DriverError, Error};
 use crate::frame::CudaImage;
-use crate::nvenc::pixels::{Layout, Staging, SurfaceFormat};
+use crate::nvenc::pixels::{Layout, Staging};
 use crate::nvenc::progress::Step;
 use crate::nvenc::slot::Input;
-use crate::units::FrameSize;
-
-/// A picture that is to be submitted.
-#[derive(Debug)]
-pub(in crate::nvenc) struct Next {
-    /// Less than [`SLOTS`], and not that of the picture in flight.
-    pub(in crate::nvenc) slot: usize,
-    pub(in crate::nvenc) source: Source,
-    pub(in crate::nvenc) is_idr: bool,
-    /// The number of pictures over which an intra refresh is spread that begins with this one; 0 for none.
-    pub(in crate::nvenc) refresh_frames: u32,
-}
-
-/// The place of a picture's pixels.
-#[derive(Debug)]
-pub(in crate::nvenc) enum Source {
-    /// Page-locked memory, shared for as long as the picture is in flight: the session drops its share when nothing reads
-    /// the memory any more, and until then nobody writes to it.
-    Staged(Arc<Staging>),
-    /// Device memory of the caller, with a picture of this size.
-    Device { image: CudaImage, size: FrameSize, format: SurfaceFormat },
-}
 
 /// The pictures in flight, oldest first: at most one between two calls, two within.
 #[derive(Debug, Default)]

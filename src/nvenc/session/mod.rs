@@ -4,6 +4,7 @@
 
 mod device;
 mod flight;
+mod next;
 mod picture;
 mod recovery;
 
@@ -16,7 +17,7 @@ use direct264_sys::nvenc::{
 };
 
 use flight::Flight;
-pub(super) use flight::{Next, Source};
+pub(super) use next::{Next, Source};
 pub(super) use picture::Output;
 use picture::PictureParams;
 

@@ -8,7 +8,8 @@ use direct264_sys::nvenc::{
     NV_ENC_PIC_FLAG_OUTPUT_SPSPPS, NV_ENC_PIC_PARAMS, NV_ENC_PIC_STRUCT_FRAME, Status,
 };
 
-use super::{Next, Session, no_such_slot};
+use super::next::Next;
+use super::{Session, no_such_slot};
 use crate::access_unit::UnitBuffer;
 use crate::backend::Backend;
 use crate::error::{DriverError, Error};

@@ -5,11 +5,12 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use direct264_sys::nvenc::{
-    NV_ENC_INPUT_IMAGE, NV_ENC_INPUT_RESOURCE_TYPE_CUDADEVICEPTR, NV_ENC_MAP_INPUT_RESOURCE,
-    NV_ENC_REGISTER_RESOURCE, NvEncInput, NvEncRegistration,
+    NV_ENC_BUFFER_FORMAT_ABGR, NV_ENC_BUFFER_FORMAT_ARGB, NV_ENC_BUFFER_FORMAT_IYUV,
+    NV_ENC_BUFFER_FORMAT_NV12, NV_ENC_INPUT_IMAGE, NV_ENC_INPUT_RESOURCE_TYPE_CUDADEVICEPTR,
+    NV_ENC_MAP_INPUT_RESOURCE, NV_ENC_REGISTER_RESOURCE, NvEncInput, NvEncRegistration,
 };
 
-use super::{buffer_format, nothing};
+use crate::backend::Backend;
 use crate::error::DriverError;
 use crate::nvenc::driver::OpenSession;
 use crate::nvenc::pixels::SurfaceFormat;
@@ -116,7 +117,8 @@ impl Registered {
         // is the caller's promise.
         let code = unsafe { (session.functions().nvEncRegisterResource)(session.handle(), &raw mut params) };
         session.check(CALL, code)?;
-        let handle = NonNull::new(params.registeredResource).ok_or_else(|| nothing(CALL))?;
+        let handle = NonNull::new(params.registeredResource)
+            .ok_or_else(|| DriverError::unusable(Backend::Nvenc, CALL, "no handle"))?;
         Ok(Self { session: Arc::clone(session), handle: Some(handle) })
     }
 
@@ -159,7 +161,8 @@ impl Mapped {
         // registration is this session's and outlives the mapping: see `Binding`.
         let code = unsafe { (session.functions().nvEncMapInputResource)(session.handle(), &raw mut params) };
         session.check(CALL, code)?;
-        let handle = NonNull::new(params.mappedResource).ok_or_else(|| nothing(CALL))?;
+        let handle = NonNull::new(params.mappedResource)
+            .ok_or_else(|| DriverError::unusable(Backend::Nvenc, CALL, "no handle"))?;
         Ok(Self { session: Arc::clone(session), handle: Some(handle) })
     }
 
@@ -179,5 +182,15 @@ impl Drop for Mapped {
     /// A status cannot be handed on from here.
     fn drop(&mut self) {
         let _ = self.release();
+    }
+}
+
+/// The driver's word for a format.
+fn buffer_format(format: SurfaceFormat) -> u32 {
+    match format {
+        SurfaceFormat::Nv12 => NV_ENC_BUFFER_FORMAT_NV12,
+        SurfaceFormat::I420 => NV_ENC_BUFFER_FORMAT_IYUV,
+        SurfaceFormat::Bgra => NV_ENC_BUFFER_FORMAT_ARGB,
+        SurfaceFormat::Rgba => NV_ENC_BUFFER_FORMAT_ABGR,
     }
 }

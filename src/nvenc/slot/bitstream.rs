@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use direct264_sys::nvenc::{NV_ENC_CREATE_BITSTREAM_BUFFER, NvEncOutput};
 
-use super::nothing;
+use crate::backend::Backend;
 use crate::error::DriverError;
 use crate::nvenc::driver::OpenSession;
 
@@ -29,7 +29,8 @@ impl Bitstream {
         let code =
             unsafe { (session.functions().nvEncCreateBitstreamBuffer)(session.handle(), &raw mut params) };
         session.check(CALL, code)?;
-        let handle = NonNull::new(params.bitstreamBuffer).ok_or_else(|| nothing(CALL))?;
+        let handle = NonNull::new(params.bitstreamBuffer)
+            .ok_or_else(|| DriverError::unusable(Backend::Nvenc, CALL, "no handle"))?;
         Ok(Self { session: Arc::clone(session), handle })
     }
 

@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use super::Input;
-use super::binding::{Binding, Rows};
+use super::binding::{Binding, Input, Rows};
 use crate::error::DriverError;
 use crate::nvenc::driver::OpenSession;
 use crate::nvenc::pixels::SurfaceFormat;
@@ -27,13 +26,13 @@ pub(in crate::nvenc) struct Key {
 /// The places of one session.
 #[derive(Debug, Default)]
 pub(in crate::nvenc) struct Foreign {
-    places: Vec<Known>,
+    places: Vec<KnownMemory>,
     /// Pictures so far.
     pictures: u64,
 }
 
 #[derive(Debug)]
-struct Known {
+struct KnownMemory {
     key: Key,
     /// `None` for memory that the driver does not take.
     binding: Option<Binding>,
@@ -77,7 +76,7 @@ impl Foreign {
             Err(error) => return Err(error),
         };
         let input = binding.as_ref().map(Binding::input);
-        self.places.push(Known { key, binding, last_used: now });
+        self.places.push(KnownMemory { key, binding, last_used: now });
         Ok(input)
     }
 

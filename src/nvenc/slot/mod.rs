@@ -8,14 +8,8 @@ mod foreign;
 
 use std::sync::Arc;
 
-use direct264_sys::nvenc::{
-    NV_ENC_BUFFER_FORMAT_ABGR, NV_ENC_BUFFER_FORMAT_ARGB, NV_ENC_BUFFER_FORMAT_IYUV,
-    NV_ENC_BUFFER_FORMAT_NV12,
-};
-
 use super::driver::OpenSession;
 use super::pixels::SurfaceFormat;
-use crate::backend::Backend;
 use crate::cuda::PitchedMemory;
 use crate::error::DriverError;
 use crate::units::FrameSize;
@@ -92,18 +86,4 @@ impl Slot {
     pub(super) fn new(session: &Arc<OpenSession>) -> Result<Self, DriverError> {
         Ok(Self { surface: None, bitstream: Bitstream::new(session)? })
     }
-}
-
-/// The driver's word for a format.
-pub(super) fn buffer_format(format: SurfaceFormat) -> u32 {
-    match format {
-        SurfaceFormat::Nv12 => NV_ENC_BUFFER_FORMAT_NV12,
-        SurfaceFormat::I420 => NV_ENC_BUFFER_FORMAT_IYUV,
-        SurfaceFormat::Bgra => NV_ENC_BUFFER_FORMAT_ARGB,
-        SurfaceFormat::Rgba => NV_ENC_BUFFER_FORMAT_ABGR,
-    }
-}
-
-fn nothing(call: &'static str) -> DriverError {
-    DriverError::unusable(Backend::Nvenc, call, "no handle")
 }

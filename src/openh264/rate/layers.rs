@@ -1,6 +1,6 @@
 //! Shares the bits out between two temporal layers, so that both come to the same quantiser.
 
-use super::PictureKind;
+use super::kind::PictureKind;
 use super::scene::{INTER_SLOPE, LogMotion};
 
 /// The share of a pair's bits that a base picture has before it is learned. Its reference is twice as far away.

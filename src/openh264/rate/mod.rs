@@ -7,6 +7,7 @@
 //! ([`Window`]) has the last word.
 
 mod activity;
+mod kind;
 mod layers;
 mod scene;
 
@@ -16,6 +17,7 @@ use crate::units::{Bitrate, FrameRate, FrameSize, QpRange};
 use crate::window::Window;
 
 use activity::{Activity, texture};
+pub(super) use kind::PictureKind;
 use layers::Shares;
 use scene::{Layer, LogMotion, Scene};
 
@@ -63,24 +65,6 @@ const COARSER_BY: u8 = 16;
 /// A picture after a step down may have the first share of its budget, and the second more with full credit.
 const STEP_DOWN_BUDGET: f32 = 1.1;
 const STEP_DOWN_CREDIT: f32 = 0.2;
-
-/// The kind of the next picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PictureKind {
-    Idr,
-    P,
-    /// A P picture from which no other is predicted.
-    Leaf,
-}
-
-impl PictureKind {
-    const fn layer(self) -> Layer {
-        match self {
-            Self::Idr | Self::P => Layer::Base,
-            Self::Leaf => Layer::Leaf,
-        }
-    }
-}
 
 #[derive(Debug)]
 pub(super) struct RateControl {

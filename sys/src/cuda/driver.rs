@@ -6,8 +6,9 @@ use std::fmt;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 
-use super::{CUdevice, Functions, Status};
-use crate::load::{self, Library, LoadError, LoaderMessage};
+use super::functions::Functions;
+use super::{CUdevice, Status};
+use crate::load::{self, DriverLibrary, DriverLoadError, LoaderMessage};
 
 /// The CUDA driver.
 #[derive(Debug)]
@@ -22,15 +23,15 @@ pub struct Driver {
 ///
 /// # Errors
 ///
-/// [`LoadError::Library`] when the library cannot be opened, as on machines without an NVIDIA driver;
-/// [`LoadError::Symbol`] when the library lacks a function that is required.
-pub fn load() -> Result<&'static Driver, &'static LoadError> {
-    static DRIVER: OnceLock<Result<Driver, LoadError>> = OnceLock::new();
+/// [`DriverLoadError::Library`] when the library cannot be opened, as on machines without an NVIDIA driver;
+/// [`DriverLoadError::Symbol`] when the library lacks a function that is required.
+pub fn load() -> Result<&'static Driver, &'static DriverLoadError> {
+    static DRIVER: OnceLock<Result<Driver, DriverLoadError>> = OnceLock::new();
     DRIVER.get_or_init(open).as_ref()
 }
 
-fn open() -> Result<Driver, LoadError> {
-    let library = load::open(Library::Cuda)?;
+fn open() -> Result<Driver, DriverLoadError> {
+    let library = load::open(DriverLibrary::Cuda)?;
     // SAFETY: a library of this name is the CUDA driver, and its functions have the signatures that NVIDIA
     // documents; whoever puts another file of this name in the loader's path promises the same.
     // It is never closed.
@@ -42,7 +43,7 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// [`LoadError::Symbol`] when `resolve` fails for a function that is required.
+    /// [`DriverLoadError::Symbol`] when `resolve` fails for a function that is required.
     ///
     /// # Safety
     ///
@@ -50,9 +51,9 @@ impl Driver {
     /// NVIDIA documents for its name, and stays valid.
     pub unsafe fn from_symbols(
         resolve: impl FnMut(&'static CStr) -> Result<NonNull<c_void>, LoaderMessage>,
-    ) -> Result<Self, LoadError> {
-        let functions = Functions::find(resolve).map_err(|(symbol, said)| LoadError::Symbol {
-            library: Library::Cuda,
+    ) -> Result<Self, DriverLoadError> {
+        let functions = Functions::find(resolve).map_err(|(symbol, said)| DriverLoadError::Symbol {
+            library: DriverLibrary::Cuda,
             symbol,
             said,
         })?;

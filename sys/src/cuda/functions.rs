@@ -70,12 +70,12 @@ macro_rules! functions {
         #[cfg(test)]
         pub(super) mod fake {
             use super::*;
-            use crate::fake::Answer;
+            use crate::fake::FakeAnswer;
 
-            $(pub(crate) unsafe extern "system" fn $name($(_: $type),*) -> u32 { Answer::given() })+
+            $(pub(crate) unsafe extern "system" fn $name($(_: $type),*) -> u32 { FakeAnswer::given() })+
             $(
                 pub(crate) unsafe extern "system" fn $optional($(_: $optional_type),*) -> u32 {
-                    Answer::given()
+                    FakeAnswer::given()
                 }
             )+
 

@@ -2,7 +2,8 @@
 
 use std::ffi::c_void;
 
-use super::{ApiVersion, NV_ENC_INPUT_PTR, NV_ENC_OUTPUT_PTR, NV_ENC_REGISTERED_PTR};
+use super::version::ApiVersion;
+use super::{NV_ENC_INPUT_PTR, NV_ENC_OUTPUT_PTR, NV_ENC_REGISTERED_PTR};
 use crate::structs::{Unused, bit_fields, driver_struct};
 
 driver_struct! {

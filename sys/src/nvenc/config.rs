@@ -2,7 +2,8 @@
 
 use std::ffi::c_void;
 
-use super::{ApiVersion, GUID};
+use super::GUID;
+use super::version::ApiVersion;
 use crate::structs::{Unused, bit_fields, driver_struct};
 
 driver_struct! {

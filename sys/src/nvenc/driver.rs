@@ -8,13 +8,13 @@ use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::version::{ApiVersion, DriverApi, TooOld};
 use super::{
-    ApiVersion, DriverApi, Functions, MissingFunction, NV_ENC_DEVICE_TYPE_CUDA, NV_ENC_ENCODER_PTR,
-    NV_ENC_ERR_INVALID_VERSION, NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS, NV_ENCODE_API_FUNCTION_LIST,
-    NvEncEncoder, Status, TooOld,
+    Functions, MissingFunction, NV_ENC_DEVICE_TYPE_CUDA, NV_ENC_ENCODER_PTR, NV_ENC_ERR_INVALID_VERSION,
+    NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS, NV_ENCODE_API_FUNCTION_LIST, NvEncEncoder, Status,
 };
 use crate::cuda::CUcontext;
-use crate::load::{self, Library, LoadError, LoaderMessage, Missing};
+use crate::load::{self, DriverLibrary, DriverLoadError, LoaderMessage, Missing};
 
 /// The two functions that the encode library exports; all others come out of the function list.
 #[derive(Debug, Clone, Copy)]
@@ -61,17 +61,19 @@ pub struct Driver {
 ///
 /// # Errors
 ///
-/// [`LoadError::Library`] when the library cannot be opened, as in containers without the `video` capability;
-/// [`LoadError::Symbol`] when the library lacks one of its two entry points.
-pub fn load() -> Result<&'static Driver, &'static LoadError> {
-    static DRIVER: OnceLock<Result<Driver, LoadError>> = OnceLock::new();
+/// [`DriverLoadError::Library`] when the library cannot be opened, as in containers without the `video` capability;
+/// [`DriverLoadError::Symbol`] when the library lacks one of its two entry points.
+pub fn load() -> Result<&'static Driver, &'static DriverLoadError> {
+    static DRIVER: OnceLock<Result<Driver, DriverLoadError>> = OnceLock::new();
     DRIVER.get_or_init(open).as_ref()
 }
 
-fn open() -> Result<Driver, LoadError> {
-    let library = load::open(Library::NvEncode)?;
-    let entry_points = EntryPoints::find(|symbol| load::find(&library, symbol))
-        .map_err(|(symbol, said)| LoadError::Symbol { library: Library::NvEncode, symbol, said })?;
+fn open() -> Result<Driver, DriverLoadError> {
+    let library = load::open(DriverLibrary::NvEncode)?;
+    let entry_points =
+        EntryPoints::find(|symbol| load::find(&library, symbol)).map_err(|(symbol, said)| {
+            DriverLoadError::Symbol { library: DriverLibrary::NvEncode, symbol, said }
+        })?;
     Ok(Driver { entry_points })
 }
 
@@ -150,7 +152,11 @@ impl Driver {
     /// # Safety
     ///
     /// `context` is a CUDA context of this process that lives until the session is destroyed.
-    pub unsafe fn open_session(&self, api: ApiVersion, context: CUcontext) -> Result<Session, OpenError> {
+    pub unsafe fn open_session(
+        &self,
+        api: ApiVersion,
+        context: CUcontext,
+    ) -> Result<SessionHandle, OpenError> {
         // SAFETY: the caller vouches for `context`.
         unsafe { self.open_session_within(PATIENCE, api, context) }
     }
@@ -163,7 +169,7 @@ impl Driver {
         patience: Duration,
         api: ApiVersion,
         context: CUcontext,
-    ) -> Result<Session, OpenError> {
+    ) -> Result<SessionHandle, OpenError> {
         let _version_is_ours = lock_api_version(patience).ok_or(OpenError::Occupied(patience))?;
         // SAFETY: the caller vouches for `context`.
         match unsafe { self.try_open_session(api, context) } {
@@ -178,7 +184,11 @@ impl Driver {
     /// # Safety
     ///
     /// As [`Driver::open_session`].
-    unsafe fn try_open_session(&self, api: ApiVersion, context: CUcontext) -> Result<Session, OpenError> {
+    unsafe fn try_open_session(
+        &self,
+        api: ApiVersion,
+        context: CUcontext,
+    ) -> Result<SessionHandle, OpenError> {
         let functions = self.create_instance(api)?;
         let mut params = NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS::versioned(api);
         params.deviceType = NV_ENC_DEVICE_TYPE_CUDA;
@@ -189,7 +199,7 @@ impl Driver {
         // the call, and the caller vouches for the context.
         let code = unsafe { (functions.nvEncOpenEncodeSessionEx)(&raw mut params, &raw mut encoder) };
         match (Status(code).ok(), NonNull::new(encoder)) {
-            (Ok(()), Some(encoder)) => Ok(Session { encoder, functions, api }),
+            (Ok(()), Some(encoder)) => Ok(SessionHandle { encoder, functions, api }),
             (Ok(()), None) => Err(OpenError::NoHandle),
             (Err(status), None) => Err(OpenError::Refused(status)),
             (Err(status), Some(left_behind)) => {
@@ -214,7 +224,7 @@ impl Driver {
 /// An open session: the handle, and the functions that take it. Nothing is closed when this is dropped.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub struct Session {
+pub struct SessionHandle {
     /// The handle. The driver dereferences it unchecked.
     pub encoder: NonNull<NvEncEncoder>,
     /// The driver's functions.

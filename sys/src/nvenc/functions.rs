@@ -3,13 +3,13 @@
 use std::ffi::{c_char, c_void};
 use std::fmt;
 
+use super::version::ApiVersion;
 use super::{
-    ApiVersion, GUID, NV_ENC_CAPS_PARAM, NV_ENC_CREATE_BITSTREAM_BUFFER, NV_ENC_CREATE_INPUT_BUFFER,
-    NV_ENC_CUSTREAM_PTR, NV_ENC_ENCODER_PTR, NV_ENC_INITIALIZE_PARAMS, NV_ENC_INPUT_PTR,
-    NV_ENC_LOCK_BITSTREAM, NV_ENC_LOCK_INPUT_BUFFER, NV_ENC_MAP_INPUT_RESOURCE,
-    NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS, NV_ENC_OUTPUT_PTR, NV_ENC_PIC_PARAMS, NV_ENC_PRESET_CONFIG,
-    NV_ENC_RECONFIGURE_PARAMS, NV_ENC_REGISTER_RESOURCE, NV_ENC_REGISTERED_PTR,
-    NV_ENC_SEQUENCE_PARAM_PAYLOAD, NV_ENC_STAT,
+    GUID, NV_ENC_CAPS_PARAM, NV_ENC_CREATE_BITSTREAM_BUFFER, NV_ENC_CREATE_INPUT_BUFFER, NV_ENC_CUSTREAM_PTR,
+    NV_ENC_ENCODER_PTR, NV_ENC_INITIALIZE_PARAMS, NV_ENC_INPUT_PTR, NV_ENC_LOCK_BITSTREAM,
+    NV_ENC_LOCK_INPUT_BUFFER, NV_ENC_MAP_INPUT_RESOURCE, NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS,
+    NV_ENC_OUTPUT_PTR, NV_ENC_PIC_PARAMS, NV_ENC_PRESET_CONFIG, NV_ENC_RECONFIGURE_PARAMS,
+    NV_ENC_REGISTER_RESOURCE, NV_ENC_REGISTERED_PTR, NV_ENC_SEQUENCE_PARAM_PAYLOAD, NV_ENC_STAT,
 };
 use crate::structs::{Unused, driver_struct};
 
@@ -87,12 +87,12 @@ macro_rules! functions {
         #[cfg(test)]
         pub(crate) mod fake {
             use super::*;
-            use crate::fake::Answer;
+            use crate::fake::FakeAnswer;
 
-            $(pub(crate) unsafe extern "system" fn $name($(_: $type),*) -> $result { Answer::given() })+
+            $(pub(crate) unsafe extern "system" fn $name($(_: $type),*) -> $result { FakeAnswer::given() })+
             $(
                 pub(crate) unsafe extern "system" fn $optional($(_: $optional_type),*) -> $optional_result {
-                    Answer::given()
+                    FakeAnswer::given()
                 }
             )+
 

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use super::constants::NUMBERS;
 use super::guid::GUIDS;
 use super::*;
-use crate::structs::Layout;
+use crate::structs::StructLayout;
 
 type Bits = &'static [(&'static str, u32, u32)];
 
@@ -26,7 +26,7 @@ macro_rules! structs {
     };
 }
 
-type OurAndTheirs = (Layout, (usize, &'static [Option<usize>]), &'static [Bits]);
+type OurAndTheirs = (StructLayout, (usize, &'static [Option<usize>]), &'static [Bits]);
 const STRUCTS: &[OurAndTheirs] = structs! {
     NV_ENCODE_API_FUNCTION_LIST,
     NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS,
@@ -82,7 +82,7 @@ fn in_table(key: &str, what: &str, api: ApiVersion) -> Option<usize> {
 }
 
 /// The offset of the word that holds a struct's bit-fields.
-fn bits_word(layout: &Layout) -> usize {
+fn bits_word(layout: &StructLayout) -> usize {
     layout.fields.iter().find(|(kind, ..)| *kind == "bits").expect("it has bit-fields").2
 }
 
@@ -177,9 +177,9 @@ fn a_struct_within_a_struct_gets_its_word_too() {
     }
 }
 
-/// Sets every byte of a struct, zeroes the fields newer than each version, and compares with the table: a field that
-/// the version has elsewhere or not at all is zero, every other field is unchanged.
-fn zeroes_what_the_table_says<T>(layout: &Layout, bits: Bits, zero: fn(&mut T, ApiVersion)) {
+/// Sets every byte of a struct, zeroes what is newer than each version, and compares with the table: what the
+/// version has elsewhere or not at all is zero, everything else is as it was.
+fn zeroes_what_the_table_says<T>(layout: &StructLayout, bits: Bits, zero: fn(&mut T, ApiVersion)) {
     let newest = ApiVersion::NEWEST;
     for api in ApiVersion::ALL {
         let mut filled = MaybeUninit::<T>::uninit();

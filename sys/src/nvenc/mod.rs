@@ -22,7 +22,7 @@ mod version;
 pub use buffers::*;
 pub use config::*;
 pub use constants::*;
-pub use driver::{Driver, EntryPoints, NegotiateError, OpenError, Session, load};
+pub use driver::{Driver, EntryPoints, NegotiateError, OpenError, SessionHandle, load};
 pub use functions::*;
 pub use guid::*;
 pub use picture::*;

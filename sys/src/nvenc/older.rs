@@ -4,10 +4,10 @@
 //! have to be zero, or belong to another field. Each function here sets exactly these fields to zero and leaves
 //! the rest alone; with 12.1 it changes nothing.
 
+use super::version::ApiVersion;
 use super::{
-    ApiVersion, NV_ENC_CONFIG, NV_ENC_CONFIG_H264, NV_ENC_CONFIG_H264_VUI_PARAMETERS,
-    NV_ENC_INITIALIZE_PARAMS, NV_ENC_PIC_PARAMS, NV_ENC_RC_PARAMS, NV_ENC_RECONFIGURE_PARAMS,
-    NV_ENC_REGISTER_RESOURCE,
+    NV_ENC_CONFIG, NV_ENC_CONFIG_H264, NV_ENC_CONFIG_H264_VUI_PARAMETERS, NV_ENC_INITIALIZE_PARAMS,
+    NV_ENC_PIC_PARAMS, NV_ENC_RC_PARAMS, NV_ENC_RECONFIGURE_PARAMS, NV_ENC_REGISTER_RESOURCE,
 };
 
 impl NV_ENC_RC_PARAMS {

@@ -1,0 +1,24 @@
+//! The GPU of a context of the crate cudarc.
+
+use cudarc::driver::CudaContext;
+
+use super::nvenc::GpuChoice;
+
+impl GpuChoice {
+    /// The GPU that a context of cudarc's is on, for frames in its memory. Those have to be of the primary context, which
+    /// is what [`CudaContext::new`] gives.
+    ///
+    /// ```no_run
+    /// use cudarc::driver::CudaContext;
+    /// use direct264::config::{GpuChoice, NvencConfig};
+    /// # fn example() -> Result<(), cudarc::driver::DriverError> {
+    /// let context = CudaContext::new(0)?;
+    /// let config = NvencConfig::new().gpu(GpuChoice::of_context(&context));
+    /// # let _ = config; Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn of_context(context: &CudaContext) -> Self {
+        // CUDA counts its devices with an `int`, from 0.
+        Self::Index(u32::try_from(context.ordinal()).unwrap_or(u32::MAX))
+    }
+}

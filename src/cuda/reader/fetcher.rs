@@ -1,0 +1,136 @@
+//! The driver calls that bring a picture to host memory.
+#![expect(unsafe_code, reason = "a picture is copied from an address that the caller vouches for")]
+
+use std::sync::Arc;
+
+use crate::bounded;
+use crate::cuda::context::Context;
+use crate::cuda::download::{bytes_of, download};
+use crate::cuda::event::Event;
+use crate::cuda::memory::PinnedMemory;
+use crate::cuda::place::Place;
+use crate::cuda::stream::Stream;
+use crate::error::{DriverError, Error, FrameError, Unreadable};
+use crate::frame::CudaImage;
+use crate::units::FrameSize;
+
+bounded::steps! {
+    /// A stretch of a fetch, by the driver call that it ends with.
+    pub(super) enum FetchStep {
+        Initialise = "cuInit",
+        Find = "cuPointerGetAttributes",
+        Enter = "cuDevicePrimaryCtxRetain",
+        Prepare = "cuMemHostAlloc",
+        Copy = "cuMemcpy2DAsync",
+        Wait = "cuStreamQuery",
+    }
+}
+
+/// The step that a fetch is at.
+pub(super) type FetchProgress = bounded::Progress<FetchStep>;
+
+/// Makes the calls, and tells which one it is in.
+#[derive(Debug, Default)]
+pub(super) struct Fetcher {
+    gpu: Option<GpuReader>,
+    progress: FetchProgress,
+}
+
+impl Fetcher {
+    pub(super) const fn new(progress: FetchProgress) -> Self {
+        Self { gpu: None, progress }
+    }
+
+    /// Brings a picture to the start of `memory`, which is what was there before where that is large enough.
+    pub(super) fn fetch(
+        &mut self,
+        image: &CudaImage,
+        size: FrameSize,
+        memory: &mut Option<PinnedMemory>,
+    ) -> Result<(), FrameError> {
+        self.fetch_from_gpu(image, size, memory).map_err(|error| {
+            let why = match error {
+                Error::Frame(error) => return error,
+                Error::Driver(why) => Unreadable::Driver(why),
+                Error::Internal(why) => Unreadable::Internal(why),
+                // CUDA is not there: what the address is worth, nobody can say.
+                _ => return FrameError::NoDeviceMemory { address: image.address() },
+            };
+            // A copy may still write to the memory until the stream was waited for.
+            self.gpu = None;
+            *memory = None;
+            why.into()
+        })
+    }
+
+    fn fetch_from_gpu(
+        &mut self,
+        image: &CudaImage,
+        size: FrameSize,
+        memory: &mut Option<PinnedMemory>,
+    ) -> Result<(), Error> {
+        let Self { gpu, progress } = self;
+        progress.at(FetchStep::Initialise);
+        let driver = crate::cuda::driver()?;
+        progress.at(FetchStep::Find);
+        let nothing = || FrameError::NoDeviceMemory { address: image.address() };
+        let first = image.planes(size).next().ok_or_else(nothing)?;
+        let device = Place::of(driver.functions(), &first)?.device;
+        let gpu = match gpu.take() {
+            Some(known) if known.context.device() == device => gpu.insert(known),
+            other => {
+                drop(other);
+                *memory = None;
+                progress.at(FetchStep::Enter);
+                gpu.insert(GpuReader::new(Context::primary(driver, device)?)?)
+            }
+        };
+        let place = Place::of_image(image, size, &gpu.context)?;
+        progress.at(FetchStep::Prepare);
+        let kept = PinnedMemory::at_least(memory.take(), &gpu.context, bytes_of(image, size))?;
+        progress.at(FetchStep::Copy);
+        let started = gpu.start(image, size, &place, memory.insert(kept));
+        progress.at(FetchStep::Wait);
+        gpu.stream.wait_asleep()?;
+        started
+    }
+}
+
+/// What it takes to read from the memory of one GPU. Drops from top to bottom.
+#[derive(Debug)]
+struct GpuReader {
+    event: Event,
+    stream: Stream,
+    context: Arc<Context>,
+}
+
+impl GpuReader {
+    fn new(context: Arc<Context>) -> Result<Self, DriverError> {
+        let stream = Stream::new(&context)?;
+        let event = Event::new(&context)?;
+        Ok(Self { event, stream, context })
+    }
+
+    fn start(
+        &self,
+        image: &CudaImage,
+        size: FrameSize,
+        place: &Place,
+        memory: &mut PinnedMemory,
+    ) -> Result<(), Error> {
+        let _entered = self.context.enter()?;
+        // SAFETY: whoever made the frame vouches for its memory and its stream until `encode` returns; and where that
+        // returns before the copy is done, because of a limit, until `forget_cuda` has succeeded. The memory written to
+        // is waited for before anybody sees it or frees it: see `Fetcher::fetch`.
+        unsafe { download(&self.stream, &self.event, image, size, place, memory) }
+    }
+}
+
+impl Drop for GpuReader {
+    /// A copy that was not waited for may still write to the memory.
+    fn drop(&mut self) {
+        if !self.context.is_forked() {
+            let _ = self.stream.synchronise();
+        }
+    }
+}

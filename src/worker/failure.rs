@@ -1,0 +1,71 @@
+//! Errors of a worker.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::units::Timestamp;
+
+/// What a worker was doing when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FailedStep {
+    /// Encoding a frame: its timestamp, unless it could not be shown as a frame at all.
+    Frame(Option<Timestamp>),
+    /// Changing settings other than the size.
+    Settings,
+    /// Changing the size.
+    Size,
+}
+
+/// An error of the encoder, in the place of what failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct WorkerError {
+    /// What failed.
+    pub step: FailedStep,
+    /// Why. An error of a frame that does not [leave the encoder usable](Error::leaves_encoder_usable) is the last thing
+    /// that comes out of a worker.
+    pub error: Error,
+}
+
+impl WorkerError {
+    pub(super) const fn new(step: FailedStep, error: Error) -> Self {
+        Self { step, error }
+    }
+}
+
+impl fmt::Display for WorkerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.step {
+            FailedStep::Frame(Some(Timestamp(timestamp))) => {
+                write!(f, "the frame of time {timestamp} was not encoded")
+            }
+            FailedStep::Frame(None) => f.write_str("the frame was not encoded"),
+            FailedStep::Settings => f.write_str("the settings were not changed"),
+            FailedStep::Size => f.write_str("the size was not changed"),
+        }
+    }
+}
+
+impl StdError for WorkerError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&self.error)
+    }
+}
+
+/// The thread of a worker did not end within the limit. It still will, by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StillRunning {
+    /// How long it was waited for.
+    pub limit: Duration,
+}
+
+impl fmt::Display for StillRunning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the encoder's worker has not ended within {:?}", self.limit)
+    }
+}
+
+impl StdError for StillRunning {}
