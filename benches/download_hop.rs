@@ -11,11 +11,10 @@ use std::time::{Duration, Instant};
 
 use cudarc::driver::{CudaContext, result};
 use d264_double::Double;
+use direct264::config::{CallForm, NvencConfig};
+use direct264::frame::CudaImage;
 use direct264::openh264::OpenH264Encoder;
-use direct264::{
-    Bitrate, CallForm, CudaImage, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, NvencConfig, Picture,
-    Timestamp,
-};
+use direct264::{Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Picture, Timestamp};
 
 /// The forms take turns, so that what else the machine does meets them alike.
 const ROUNDS: usize = 5;

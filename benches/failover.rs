@@ -9,9 +9,10 @@
 use std::time::{Duration, Instant};
 
 use d264_double::{Double, Stage};
+use direct264::config::{BackOff, FailoverConfig};
 use direct264::{
-    BackOff, Backend, BackendOrder, Bitrate, Encoder, EncoderConfig, FailoverConfig, FailoverEncoder, Frame,
-    FrameRate, FrameSize, Picture, PixelFormat, Timestamp, open,
+    Backend, BackendOrder, Bitrate, Encoder, EncoderConfig, FailoverEncoder, Frame, FrameRate, FrameSize,
+    Picture, PixelFormat, Timestamp, open,
 };
 // The pictures of `direct264 bench`, so that the figures can be compared.
 use direct264_cli::bench::source::BuiltIn;

@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 
 use cudarc::driver::{CudaContext, result};
 use d264_double::Double;
+use direct264::config::{CallForm, NvencConfig};
+use direct264::frame::{CudaImage, RgbOrder};
 use direct264::nvenc::NvencEncoder;
 use direct264::{
-    Bitrate, CallForm, CudaImage, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, NvencConfig, Picture,
-    PixelFormat, RgbOrder, Timestamp,
+    Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Picture, PixelFormat, Timestamp,
 };
 
 const CASES: [(&str, u32, u32, Source); 5] = [

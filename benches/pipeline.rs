@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 
 use cudarc::driver::{CudaContext, result};
 use d264_double::Double;
+use direct264::config::{CallForm, NvencConfig};
+use direct264::frame::{CudaImage, RgbOrder};
 use direct264::nvenc::NvencEncoder;
 use direct264::{
-    Bitrate, CallForm, CudaImage, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, NvencConfig, Picture,
-    Pipeline, PixelFormat, RgbOrder, Timestamp,
+    Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Picture, Pipeline, PixelFormat, Timestamp,
 };
 
 const ROUNDS: usize = 7;

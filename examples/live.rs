@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     println!("encoding with {}", opened.encoder.backend());
 
-    let mut pixels = vec![0; PixelFormat::Rgb(direct264::RgbOrder::Bgra).frame_bytes(size)];
+    let mut pixels = vec![0; PixelFormat::Rgb(direct264::frame::RgbOrder::Bgra).frame_bytes(size)];
     let start = Instant::now();
     for number in 0..3 * HZ {
         draw(&mut pixels, size, number);
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let picture = if number == 90 { Picture::Idr } else { Picture::Auto };
 
         let timestamp = Timestamp(i64::from(number) * 90_000 / i64::from(HZ));
-        let format = PixelFormat::Rgb(direct264::RgbOrder::Bgra);
+        let format = PixelFormat::Rgb(direct264::frame::RgbOrder::Bgra);
         let frame = Frame::contiguous(size, format, &pixels, timestamp)?;
         let unit = opened.encoder.encode(&frame, picture)?;
         // Here `unit.bytes` goes to the packetiser, with `unit.timestamp`.

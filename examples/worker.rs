@@ -16,10 +16,11 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use direct264::frame::RgbOrder;
 use direct264::rtc::{KeyframeGate, RateGlue, RtpClock};
 use direct264::worker::{FramePool, FrameSender, UnitReceiver, WorkerConfig, spawn};
 use direct264::{
-    BackendOrder, Bitrate, EncoderConfig, FrameRate, FrameSize, Picture, PixelFormat, RgbOrder, Timestamp,
+    BackendOrder, Bitrate, EncoderConfig, FrameRate, FrameSize, Picture, PixelFormat, Timestamp,
 };
 
 const HZ: u32 = 60;

@@ -36,7 +36,7 @@ pub struct AccessUnitInfo {
     /// Whether decoding can start here.
     pub is_idr: bool,
     /// Whether no other picture refers to this one (`nal_ref_idc` is 0 in each slice), so that it can be dropped without
-    /// harm to any other. Such pictures come with [`TemporalLayers::Two`](crate::TemporalLayers::Two).
+    /// harm to any other. Such pictures come with [`TemporalLayers::Two`](crate::config::TemporalLayers::Two).
     pub is_droppable: bool,
     /// The frame's timestamp, untouched.
     pub timestamp: Timestamp,

@@ -1,8 +1,8 @@
-//! NAL units of a byte stream (ITU-T H.264 annex B). Pure: no unsafe, no allocation.
+//! Splits a byte stream into NAL units (ITU-T H.264 annex B). No unsafe code, no allocation.
 
 use std::ops::Range;
 
-/// The kinds of NAL unit that this crate's streams have (ITU-T H.264 table 7-1).
+/// The kind of a NAL unit (ITU-T H.264 table 7-1), by name where this crate's streams have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NalKind {
@@ -20,11 +20,11 @@ pub enum NalKind {
     AccessUnitDelimiter,
     /// 12: filler.
     Filler,
-    /// Any other, with its number, 0 to 31.
+    /// Another kind, with its number, 0 to 31.
     Other(u8),
 }
 
-/// One NAL unit.
+/// A NAL unit, borrowed from its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Nal<'a> {
     /// The unit without its start code; never empty.
@@ -38,7 +38,7 @@ impl<'a> Nal<'a> {
         self.bytes
     }
 
-    /// What it holds.
+    /// The kind of the unit, by `nal_unit_type`.
     #[must_use]
     pub fn kind(&self) -> NalKind {
         match self.header() & 0x1f {
@@ -53,13 +53,13 @@ impl<'a> Nal<'a> {
         }
     }
 
-    /// `nal_ref_idc`, 0 to 3: at 0 no other picture refers to it, so it may be dropped.
+    /// `nal_ref_idc`, 0 to 3. At 0 no other picture refers to this one, so the unit may be dropped.
     #[must_use]
     pub fn ref_idc(&self) -> u8 {
         self.header() >> 5 & 3
     }
 
-    /// The unit at `range` of `stream`, start code included in the range; `None` when nothing is there.
+    /// Returns the unit at `range` of `stream`, which includes the start code; `None` when the range holds no unit.
     fn at(stream: &'a [u8], range: Range<usize>) -> Option<Self> {
         let bytes = strip_start_code(stream.get(range)?);
         (!bytes.is_empty()).then_some(Self { bytes })
@@ -70,12 +70,12 @@ impl<'a> Nal<'a> {
     }
 }
 
-/// The units of `stream` at known places.
+/// Returns the units of `stream` at known ranges.
 pub(crate) fn nals_at<'a>(stream: &'a [u8], ranges: &'a [Range<usize>]) -> impl Iterator<Item = Nal<'a>> {
     ranges.iter().filter_map(move |range| Nal::at(stream, range.clone()))
 }
 
-/// Whether the units of `stream` at known places are a picture that no other one refers to.
+/// Whether the units of `stream` at known ranges are a picture to which no other picture refers.
 pub(crate) fn is_droppable(stream: &[u8], ranges: &[Range<usize>]) -> bool {
     let mut slices = nals_at(stream, ranges)
         .filter(|nal| matches!(nal.kind(), NalKind::Slice | NalKind::IdrSlice))
@@ -83,7 +83,7 @@ pub(crate) fn is_droppable(stream: &[u8], ranges: &[Range<usize>]) -> bool {
     slices.peek().is_some() && slices.all(|slice| slice.ref_idc() == 0)
 }
 
-/// Splits a byte stream into NAL units; start codes may have 3 or 4 bytes, and trailing zeros belong to no unit.
+/// Splits a byte stream into NAL units. Start codes may have 3 or 4 bytes, and trailing zeros belong to no unit.
 /// Bytes before the first start code are passed over.
 pub fn nals(stream: &[u8]) -> impl Iterator<Item = Nal<'_>> {
     let mut next = start_code(stream, 0);
@@ -99,9 +99,9 @@ pub fn nals(stream: &[u8]) -> impl Iterator<Item = Nal<'_>> {
     })
 }
 
-/// Where the next `00 00 01` begins, from `from` on.
+/// The offset of the next `00 00 01` from `from` on.
 fn start_code(stream: &[u8], from: usize) -> Option<usize> {
-    /// Places that are looked at together, without a branch between them, so that the compiler makes SIMD code of it.
+    /// Offsets that are compared together, without a branch between them, so that the compiler makes SIMD code.
     const PLACES: usize = 64;
     let mut rest = stream.get(from..)?;
     while let Some(bytes) = rest.first_chunk::<{ PLACES + 2 }>() {

@@ -36,7 +36,7 @@ impl Backend {
 
     /// The word for it: `nvenc` or `openh264`.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Nvenc => "nvenc",
             Self::OpenH264 => "openh264",
@@ -48,7 +48,7 @@ impl Backend {
 
 impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(self.as_str())
     }
 }
 
@@ -56,7 +56,7 @@ impl FromStr for Backend {
     type Err = UnknownBackend;
 
     fn from_str(word: &str) -> Result<Self, UnknownBackend> {
-        let named = Self::ALL.into_iter().find(|backend| backend.word() == word);
+        let named = Self::ALL.into_iter().find(|backend| backend.as_str() == word);
         named.ok_or_else(|| UnknownBackend { word: word.to_owned() })
     }
 }
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn a_backend_is_read_from_its_own_word_and_from_no_other() {
         for backend in Backend::ALL {
-            assert_eq!(backend.word().parse(), Ok(backend));
+            assert_eq!(backend.as_str().parse(), Ok(backend));
         }
         let error = "NVENC".parse::<Backend>().unwrap_err();
         assert_eq!(error.to_string(), "\"NVENC\" is no backend: say nvenc or openh264");

@@ -1,16 +1,16 @@
-//! The colour of YUV pixels: which matrix, which range.
+//! The colour of YUV pixels: matrix and range.
 
 /// The matrix between RGB and YUV, and the primaries and transfer that go with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Matrix {
+pub enum ColourMatrix {
     /// ITU-R BT.709, for HD. Code point 1.
     Bt709,
     /// ITU-R BT.601 in its 525-line form, for SD. Code point 6.
     Bt601,
 }
 
-impl Matrix {
+impl ColourMatrix {
     /// The code point of primaries, transfer and matrix in the VUI (ITU-T H.264 tables E-3 to E-5).
     #[must_use]
     pub const fn code_point(self) -> u8 {
@@ -21,26 +21,26 @@ impl Matrix {
     }
 }
 
-/// The values that black and white have.
+/// The range of sample values between black and white.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Range {
+pub enum ColourRange {
     /// Luma 16 to 235, chroma 16 to 240: video range.
     Limited,
     /// 0 to 255: full or JPEG range.
     Full,
 }
 
-/// Matrix and range of a stream: fixed at opening and the same on every backend. What is signalled in the VUI is
-/// what was done.
+/// Matrix and range of a stream, fixed at opening and the same on every backend. The VUI signals the colour that the
+/// conversion used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Colour {
     /// The matrix.
-    pub matrix: Matrix,
+    pub matrix: ColourMatrix,
     /// The range.
-    pub range: Range,
+    pub range: ColourRange,
 }
 
 impl Colour {
     /// BT.709 at limited range, the default.
-    pub const BT709_LIMITED: Self = Self { matrix: Matrix::Bt709, range: Range::Limited };
+    pub const BT709_LIMITED: Self = Self { matrix: ColourMatrix::Bt709, range: ColourRange::Limited };
 }

@@ -12,24 +12,14 @@ pub use nvenc::{
 };
 pub use settings::{Settings, SettingsChange};
 
+pub use crate::level::Level;
+pub use crate::profile::Profile;
+
 use std::num::{NonZeroU8, NonZeroU32, NonZeroU64};
 
 use crate::colour::Colour;
 use crate::error::ConfigError;
 use crate::units::{Bitrate, FrameRate, FrameSize, QpRange, SampleAspect};
-
-/// The H.264 profile, and with it the entropy coder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Profile {
-    /// Constrained baseline with CAVLC: what every browser and every hardware decoder takes.
-    #[default]
-    ConstrainedBaseline,
-    /// Main with CABAC: fewer bits for the same picture, some more time.
-    Main,
-    /// High with CABAC.
-    High,
-}
 
 /// How the frames depend on each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -49,8 +39,9 @@ pub enum TemporalLayers {
 /// Size, frame rate and bitrate have no honest default and must be given; everything else is chained:
 ///
 /// ```
-/// # fn main() -> Result<(), direct264::ConfigError> {
-/// use direct264::{Bitrate, EncoderConfig, FrameRate, FrameSize, Profile};
+/// # fn main() -> Result<(), direct264::error::ConfigError> {
+/// use direct264::config::Profile;
+/// use direct264::{Bitrate, EncoderConfig, FrameRate, FrameSize};
 /// let config = EncoderConfig::new(FrameSize::new(1920, 1080)?, FrameRate::hz(60)?, Bitrate::from_mbps(6)?)
 ///     .profile(Profile::High);
 /// # let _ = config; Ok(()) }

@@ -1,13 +1,13 @@
-//! Writes frames of any host format as planar 4:2:0 of even size, for a backend that does not read them as they come.
+//! Converts frames of any host format to planar 4:2:0 of even size, for a backend that does not read that format.
 
 use yuv::{BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix};
 
-use crate::colour::{Colour, Matrix, Range};
+use crate::colour::{Colour, ColourMatrix, ColourRange};
 use crate::format::RgbOrder;
 use crate::frame::{Frame, Pixels, Plane};
 use crate::units::FrameSize;
 
-/// Planes of an even size to be written, each of whole rows. Both chroma planes have one stride.
+/// Planes of an even size to write to, each of whole rows. Both chroma planes have the same stride.
 #[derive(Debug)]
 pub(crate) struct PlanesMut<'a> {
     pub(crate) y: &'a mut [u8],
@@ -17,11 +17,11 @@ pub(crate) struct PlanesMut<'a> {
     pub(crate) chroma_stride: usize,
 }
 
-/// Writes planes in the colour that it was made for.
+/// A converter to one colour.
 #[derive(Debug)]
 pub(crate) struct Converter {
     colour: Colour,
-    /// The last rows of packed pixels, where they do not reach their stride.
+    /// A copy of the last rows of packed pixels, where the last row does not reach the stride.
     tail: Vec<u8>,
 }
 
@@ -47,8 +47,8 @@ impl Converter {
             self.convert_rows(size, order, whole, stride, to, 0);
             return;
         }
-        // The last row does not reach the stride, which the crate would leave out together with its pair: the last
-        // rows go through a copy.
+        // The last row does not reach the stride. The crate `yuv` would leave it out together with its pair, so the
+        // last rows go through a copy.
         let row_bytes = size.width() as usize * order.bytes_per_pixel();
         let first = (rows - 1) / 2 * 2;
         if let Some(whole) = plane.bytes().get(..stride * first) {
@@ -61,7 +61,7 @@ impl Converter {
         self.tail = tail;
     }
 
-    /// Converts whole rows, the first of which becomes luma row `first`, an even number.
+    /// Converts whole rows. The first of them becomes luma row `first`, an even number.
     fn convert_rows(
         &self,
         size: FrameSize,
@@ -76,12 +76,12 @@ impl Converter {
             return;
         }
         let matrix = match self.colour.matrix {
-            Matrix::Bt709 => YuvStandardMatrix::Bt709,
-            Matrix::Bt601 => YuvStandardMatrix::Bt601,
+            ColourMatrix::Bt709 => YuvStandardMatrix::Bt709,
+            ColourMatrix::Bt601 => YuvStandardMatrix::Bt601,
         };
         let range = match self.colour.range {
-            Range::Limited => YuvRange::Limited,
-            Range::Full => YuvRange::Full,
+            ColourRange::Limited => YuvRange::Limited,
+            ColourRange::Full => YuvRange::Full,
         };
         let convert = match order {
             RgbOrder::Rgb24 => yuv::rgb_to_yuv420,
@@ -89,7 +89,7 @@ impl Converter {
             RgbOrder::Rgba => yuv::rgba_to_yuv420,
             RgbOrder::Bgra => yuv::bgra_to_yuv420,
         };
-        // The crate finds a last odd row by what is left over: every slice must hold these rows and no more.
+        // The crate `yuv` finds a last odd row by the bytes left over: every slice must hold these rows and no more.
         let luma = to.y_stride * first..to.y_stride * (first + rows);
         let chroma = to.chroma_stride * (first / 2)..to.chroma_stride * (first + rows).div_ceil(2);
         let mut image = YuvPlanarImageMut {
@@ -103,12 +103,12 @@ impl Converter {
             height: rows as u32,
         };
         let done = convert(&mut image, bytes, stride as u32, range, matrix, YuvConversionMode::Balanced);
-        // `Frame` was checked when it was made and the planes above have its size, which is all that can fail.
+        // Only sizes can be wrong, and `Frame` checked its own when it was made; the planes above have the same size.
         debug_assert!(done.is_ok(), "{done:?}");
     }
 }
 
-/// Copies the luma of a frame that has one, padded to even.
+/// Copies the luma of a 4:2:0 frame, padded to even. RGB has no luma to copy.
 fn write_luma(frame: &Frame<'_>, y: &mut [u8], stride: usize) {
     let size = frame.size();
     match *frame.pixels() {
@@ -120,7 +120,7 @@ fn write_luma(frame: &Frame<'_>, y: &mut [u8], stride: usize) {
     }
 }
 
-/// Copies the chroma of a frame that has some: of an odd size, it is padded as it comes.
+/// Copies the chroma of a 4:2:0 frame. Chroma of an odd size is rounded up already, so it needs no padding.
 pub(crate) fn write_chroma(frame: &Frame<'_>, u: &mut [u8], v: &mut [u8], stride: usize) {
     let (columns, rows) = frame.size().chroma();
     match *frame.pixels() {
@@ -145,14 +145,14 @@ fn deinterleave(uv: Plane<'_>, u: &mut [u8], v: &mut [u8], stride: usize, column
     for (row, (u, v)) in rows.enumerate() {
         let (pairs, _) = uv.row(row, 2 * columns).as_chunks::<2>();
         for ((u, v), &pair) in u.iter_mut().zip(v).zip(pairs) {
-            // As one number, of which the compiler makes vectors: 16 times as fast as two loads.
+            // One load of 16 bits, of which the compiler makes vector code; two loads took 16 times as long.
             let pair = u16::from_le_bytes(pair);
             (*u, *v) = ((pair & 0xff) as u8, (pair >> 8) as u8);
         }
     }
 }
 
-/// Repeats the last column and the last row of an odd picture that lies in a plane of even size.
+/// Repeats the last column and the last row of an odd picture in a plane of even size.
 fn pad_luma(size: FrameSize, y: &mut [u8], stride: usize) {
     let (width, height) = (size.width() as usize, size.height() as usize);
     if width % 2 == 1 {

@@ -49,7 +49,7 @@ pub trait Encoder: Engine + Send + fmt::Debug {
     /// # Errors
     /// [`Error::Frame`] and [`Error::Config`] leave the encoder usable; after any other error every further call fails.
     /// A frame of a [`Pipeline`](crate::Pipeline) that is still in flight or not yet taken is refused with
-    /// [`FrameError::InFlight`](crate::FrameError::InFlight).
+    /// [`FrameError::InFlight`](crate::error::FrameError::InFlight).
     fn encode(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<AccessUnit<'_>, Error> {
         self.begin_unit()?;
         self.submit(frame, picture, Depth::One)?;

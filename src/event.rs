@@ -9,8 +9,8 @@ use crate::units::{Bitrate, FrameId, FrameSize};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
-    /// The frame at which it happened, counted from 0 by the encoder: the one being encoded, or else the next one.
-    pub frame: u64,
+    /// The frame at which it happened: the one being encoded, or else the next one.
+    pub frame_id: FrameId,
     /// The backend that it concerns.
     pub backend: Backend,
     /// What happened.
@@ -18,8 +18,8 @@ pub struct Event {
 }
 
 impl Event {
-    pub(crate) const fn new(frame: u64, backend: Backend, kind: EventKind) -> Self {
-        Self { frame, backend, kind }
+    pub(crate) const fn new(frame_id: FrameId, backend: Backend, kind: EventKind) -> Self {
+        Self { frame_id, backend, kind }
     }
 }
 
@@ -91,7 +91,7 @@ pub enum EventKind {
 impl EventKind {
     /// The word for it, such as `bitrate_changed`.
     #[must_use]
-    pub const fn word(&self) -> &'static str {
+    pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Selected => "selected",
             Self::PassedOver { .. } => "passed_over",
@@ -114,11 +114,11 @@ impl EventLog {
     /// Events that are kept.
     const MOST: usize = 256;
 
-    pub(crate) fn note(&mut self, frame: u64, backend: Backend, kind: EventKind) {
+    pub(crate) fn note(&mut self, frame_id: FrameId, backend: Backend, kind: EventKind) {
         if self.0.len() >= Self::MOST {
             self.0.remove(0);
         }
-        self.0.push(Event::new(frame, backend, kind));
+        self.0.push(Event::new(frame_id, backend, kind));
     }
 
     pub(crate) fn take(&mut self) -> Vec<Event> {
@@ -134,10 +134,13 @@ mod tests {
     fn the_last_events_are_kept() {
         let mut log = EventLog::default();
         for frame in 0..300 {
-            log.note(frame, Backend::Nvenc, EventKind::IdrRequested);
+            log.note(FrameId(frame), Backend::Nvenc, EventKind::IdrRequested);
         }
         let events = log.take();
-        assert_eq!((events.len(), events[0].frame, events[255].frame), (256, 44, 299));
+        assert_eq!(
+            (events.len(), events[0].frame_id, events[255].frame_id),
+            (256, FrameId(44), FrameId(299))
+        );
         assert!(log.take().is_empty());
     }
 }

@@ -1,16 +1,16 @@
-//! The H.264 level that a stream needs (ITU-T H.264 annex A, table A-1).
+//! H.264 levels and the level that a stream needs (ITU-T H.264 annex A, table A-1).
 
 use std::fmt;
 
-use crate::config::Profile;
+use crate::profile::Profile;
 use crate::units::{Bitrate, FrameRate, FrameSize};
 
-/// A level: what a decoder must be able to do to play the stream.
+/// An H.264 level: limits that a decoder must keep up with to play the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Level(u8);
 
-/// `level_idc`, macroblocks a second, macroblocks a frame, macroblocks in all the frames that are kept, kbit/s in the
-/// baseline and main profiles.
+/// Table A-1: `level_idc`, macroblocks a second, macroblocks a frame, macroblocks in all reference frames, kbit/s in
+/// the baseline and main profiles.
 const TABLE: [(u8, u32, u32, u32, u32); 19] = [
     (10, 1_485, 99, 396, 64),
     (11, 3_000, 396, 900, 192),
@@ -34,16 +34,16 @@ const TABLE: [(u8, u32, u32, u32, u32); 19] = [
 ];
 
 impl Level {
-    /// The highest level there is, 6.2.
+    /// The highest level, 6.2.
     pub const MAX: Self = Self(62);
 
-    /// The lowest level whose limits hold size, frame rate and bitrate; [`Level::MAX`] when none does.
+    /// Returns the lowest level whose limits hold size, frame rate and bitrate; [`Level::MAX`] when no level does.
     #[must_use]
     pub fn for_stream(profile: Profile, size: FrameSize, frame_rate: FrameRate, bitrate: Bitrate) -> Self {
         Self::for_stream_keeping(1, profile, size, frame_rate, bitrate)
     }
 
-    /// The same for a stream whose decoder has to keep so many frames.
+    /// Returns the lowest level for a stream whose decoder has to keep `frames` reference frames.
     pub(crate) fn for_stream_keeping(
         frames: u32,
         profile: Profile,
@@ -58,15 +58,15 @@ impl Level {
             .unwrap_or(Self::MAX)
     }
 
-    /// The level with this `level_idc`: 42 for level 4.2. `None` when table A-1 has none; level 1b, which some profiles
-    /// write as 9, is not told apart from level 1 here and has no value of its own.
+    /// Returns the level with this `level_idc`: 42 for level 4.2. `None` when table A-1 has no such level. Level 1b,
+    /// which some profiles write as 9, has no value of its own here.
     #[must_use]
     pub fn from_idc(idc: u8) -> Option<Self> {
         TABLE.iter().any(|&(known, ..)| known == idc).then_some(Self(idc))
     }
 
-    /// Whether a stream of this size, frame rate and bitrate is within the limits of the level: what a receiver that says
-    /// this level has promised to play.
+    /// Whether a stream of this size, frame rate and bitrate is within the limits of the level. A receiver that
+    /// signals the level has promised to play such a stream.
     #[must_use]
     pub fn holds(self, profile: Profile, size: FrameSize, frame_rate: FrameRate, bitrate: Bitrate) -> bool {
         self.holds_keeping(1, profile, size, frame_rate, bitrate)
@@ -98,7 +98,7 @@ impl Level {
         )
     }
 
-    /// How many frames of a size a decoder of the highest level can keep: at most 16.
+    /// The number of reference frames of a size that a decoder of the highest level can keep: at most 16.
     #[cfg(nvenc)]
     pub(crate) fn most_frames(size: FrameSize) -> u32 {
         let (columns, rows) = size.macroblocks();
@@ -106,7 +106,7 @@ impl Level {
         (max_kept / (columns * rows).max(1)).clamp(1, 16)
     }
 
-    /// `level_idc`: ten times the level's name, so 42 for level 4.2.
+    /// `level_idc`, which is ten times the level's name: 42 for level 4.2.
     #[must_use]
     pub const fn idc(self) -> u8 {
         self.0

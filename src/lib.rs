@@ -58,31 +58,32 @@
     allow(dead_code, reason = "without a backend nothing makes an access unit")
 )]
 
-mod access_unit;
+pub mod access_unit;
 pub mod annexb;
 mod backend;
 mod backends;
 #[cfg(nvenc)]
 mod bounded;
-mod colour;
-mod config;
+pub mod colour;
+pub mod config;
 #[cfg(any(nvenc, openh264))]
 mod convert;
 #[cfg(nvenc)]
 mod cuda;
 mod encoder;
 mod engine;
-mod error;
+pub mod error;
 mod event;
-mod failover;
+pub mod failover;
 mod format;
-mod frame;
+pub mod frame;
 mod level;
 pub mod nvenc;
 #[cfg(openh264)]
 pub mod openh264;
 mod picture;
-mod pipeline;
+pub mod pipeline;
+mod profile;
 mod ready;
 mod reason;
 mod recovery;
@@ -93,33 +94,25 @@ mod replaceable;
 pub mod rtc;
 #[cfg(test)]
 mod scripted;
-mod units;
+pub mod units;
 #[cfg(any(nvenc, openh264))]
 mod window;
 pub mod worker;
 
-pub use access_unit::{AccessUnit, AccessUnitInfo, OwnedAccessUnit, StageTimes};
-pub use backend::{Backend, UnknownBackend};
-pub use colour::{Colour, Matrix, Range};
-pub use config::{
-    BackOff, CallForm, CallLimits, EncoderConfig, FailoverConfig, GpuChoice, GpuUuid, IntraRefresh,
-    MultiPass, NvencConfig, NvencPreset, Profile, Settings, SettingsChange, TemporalLayers,
-};
+pub use access_unit::{AccessUnit, OwnedAccessUnit};
+pub use backend::Backend;
+pub use config::EncoderConfig;
 pub use encoder::Encoder;
-pub use error::{
-    CallOutcome, ConfigError, DriverError, Ended, Error, FrameError, Internal, NoThread, StillInUse,
-    Unavailable, Unreadable,
-};
+pub use error::Error;
 pub use event::{Event, EventKind};
-pub use failover::{BackendOrder, Counters, FailoverEncoder, Latency, Opened, open};
-pub use format::{PixelFormat, RgbOrder};
-pub use frame::{CudaImage, Frame, Pixels, Plane};
-pub use level::Level;
+pub use failover::{BackendOrder, FailoverEncoder, open};
+pub use format::PixelFormat;
+pub use frame::Frame;
 pub use picture::Picture;
-pub use pipeline::{AccessUnits, Pipeline};
+pub use pipeline::Pipeline;
 pub use reason::Reason;
 pub use recovery::Recovery;
-pub use units::{Bitrate, FrameId, FrameRate, FrameSize, OutOfRange, QpRange, SampleAspect, Timestamp};
+pub use units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange, Timestamp};
 
 /// The README's code, compiled and run as a test.
 #[cfg(doctest)]

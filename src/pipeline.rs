@@ -50,7 +50,7 @@ pub use crate::ready::AccessUnits;
 /// session for it.
 ///
 /// # Times
-/// [`StageTimes::total`](crate::StageTimes::total), and with it the failover encoder's
+/// [`StageTimes::total`](crate::access_unit::StageTimes::total), and with it the failover encoder's
 /// [`latency`](crate::FailoverEncoder::latency), is the time from the call that brought the frame to the access unit's
 /// being handed out, the caller's own time between the two calls included. `wait` is what was still to wait for then.
 ///

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Why a backend was passed over or left. [`Reason::word`] is stable; programs may match on it.
+/// Why a backend was passed over or left. [`Reason::as_str`] is stable; programs may match on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
@@ -60,7 +60,7 @@ impl Reason {
 
     /// The word for programs, such as `no_driver`.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::NoDriver => "no_driver",
             Self::NotBuilt => "not_built",
@@ -115,7 +115,7 @@ impl Reason {
     }
 
     /// What a person can do about it. Empty where nothing needs doing. An error may know more of its own case:
-    /// [`Unavailable::advice`](crate::Unavailable::advice).
+    /// [`Unavailable::advice`](crate::error::Unavailable::advice).
     #[must_use]
     pub const fn advice(self) -> &'static str {
         match self {
@@ -150,6 +150,6 @@ impl Reason {
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(self.as_str())
     }
 }

@@ -16,7 +16,7 @@ pub enum Recovery {
 impl Recovery {
     /// The word for it: `not_needed`, `older_reference` or `idr`.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotNeeded => "not_needed",
             Self::OlderReference => "older_reference",

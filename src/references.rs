@@ -1,30 +1,31 @@
-//! Which pictures a session can still predict from, known from outside by what was coded and what was lost. Pure.
+//! Tracks the references of a session: the pictures that it can still predict from, by what was coded and what was
+//! lost.
 //!
-//! Each picture is predicted from one other, the newest reference that is not lost. So the references that are not lost
-//! are a chain, and with one of them all that came after it is lost too. Should a driver choose an older one, that is in
-//! the same chain, and fewer pictures are lost than is taken for lost here.
+//! Each picture is predicted from one other picture, the newest reference that is not lost. So the references that
+//! are not lost form a chain, and a lost picture takes all later pictures of its chain with it. A driver that chooses
+//! an older reference stays in the same chain; then fewer pictures are lost than this module takes for lost.
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
-/// So many pictures are remembered; what is reported later than that is answered with an IDR.
+/// The number of pictures that are remembered. The loss of an older picture is answered with an IDR.
 const REMEMBERED: usize = 128;
 
-/// What is to be done about a loss.
+/// The answer to the report of a loss.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// Nothing that is still to come depends on it.
+    /// Nothing: no picture still to come depends on the loss.
     Nothing,
-    /// These pictures must not be predicted from any more.
+    /// Invalidate these pictures: nothing may be predicted from them any more.
     Invalidate(Vec<u64>),
-    /// Nothing is left to predict from.
+    /// Send an IDR: no reference is left.
     Idr,
 }
 
 /// The pictures of one session since its last IDR, by their numbers.
 #[derive(Debug)]
 pub(crate) struct References {
-    /// How many references the session keeps.
+    /// The number of references that the session keeps.
     kept: usize,
     /// Oldest first.
     known: VecDeque<CodedPicture>,
@@ -34,20 +35,20 @@ pub(crate) struct References {
 #[derive(Debug, Clone, Copy)]
 struct CodedPicture {
     picture: u64,
-    /// What it was predicted from.
+    /// The picture that it was predicted from.
     parent: Option<u64>,
     is_reference: bool,
     is_lost: bool,
 }
 
 impl References {
-    /// Of a session that keeps so many references.
+    /// The references of a session that keeps `kept` of them.
     pub(crate) fn new(kept: u32) -> Self {
         let kept = usize::try_from(kept).unwrap_or(1).max(1);
         Self { kept, known: VecDeque::with_capacity(REMEMBERED), last_idr: 0 }
     }
 
-    /// A picture was coded, as the next one.
+    /// Takes in the next coded picture.
     pub(crate) fn coded(&mut self, picture: u64, is_idr: bool, is_droppable: bool) {
         if is_idr {
             self.known.clear();
@@ -60,7 +61,7 @@ impl References {
         self.known.push_back(CodedPicture { picture, parent, is_reference: !is_droppable, is_lost: false });
     }
 
-    /// A receiver does not have these pictures.
+    /// Takes in that a receiver does not have these pictures, and returns the answer.
     pub(crate) fn lose(&mut self, lost: RangeInclusive<u64>) -> Answer {
         let (Some(oldest), Some(newest)) = (self.known.front(), self.known.back()) else {
             return Answer::Nothing;
@@ -70,7 +71,7 @@ impl References {
             return Answer::Nothing;
         }
         if *lost.start() < oldest {
-            // With the IDR all is lost, and so it may be with what is not remembered.
+            // The loss may reach back to the IDR or to pictures that are not remembered, so all counts as lost.
             self.known.iter_mut().for_each(|known| known.is_lost = true);
             return Answer::Idr;
         }
@@ -88,7 +89,8 @@ impl References {
         Answer::Invalidate(newly.into_iter().filter(|&picture| picture >= oldest_in_use).collect())
     }
 
-    /// Marks what is lost with what was not received. The references among it that were not marked before.
+    /// Marks the pictures that were not received and the pictures predicted from them. Returns the references among
+    /// those newly marked.
     fn mark(&mut self, lost: &RangeInclusive<u64>) -> Vec<u64> {
         let mut newly = Vec::new();
         for at in 0..self.known.len() {
@@ -105,7 +107,7 @@ impl References {
     }
 
     fn is_lost(&self, picture: u64) -> bool {
-        // The numbers of those remembered follow each other.
+        // The numbers of the remembered pictures are consecutive.
         let first = self.known.front().map_or(0, |known| known.picture);
         let at = picture.checked_sub(first).and_then(|at| usize::try_from(at).ok());
         at.and_then(|at| self.known.get(at)).is_some_and(|known| known.is_lost)

@@ -1,12 +1,14 @@
 //! Encoders of one backend, which the failover encoder can put another one in the place of.
 
+use std::any::Any;
+
 use crate::encoder::Encoder;
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::remains::Remains;
 
 /// An encoder of one backend. The failover encoder asks this of it beyond the contract.
-pub(crate) trait Replaceable: Encoder {
+pub(crate) trait Replaceable: Encoder + Any {
     /// The frame in flight, from the pixels that it is encoded from: also after an error.
     fn in_flight(&self) -> Option<Frame<'_>>;
 

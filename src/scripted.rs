@@ -233,7 +233,7 @@ impl Encoder for Scripted {
 
     fn take_events(&mut self) -> Vec<Event> {
         let backend = self.backend();
-        self.events.drain(..).map(|kind| Event::new(self.frames, backend, kind)).collect()
+        self.events.drain(..).map(|kind| Event::new(FrameId(self.frames), backend, kind)).collect()
     }
 }
 

@@ -1,25 +1,25 @@
-//! The sizes of the pictures of the last second, and whether they are more than was asked for.
+//! A window over the picture sizes of the last second, which tells whether the bitrate is met.
 
 use crate::event::EventKind;
 use crate::units::{Bitrate, FrameRate};
 
-/// The last second may be this many times the target before it is called unmet.
+/// The target counts as unmet when the last second is more than this many times the target.
 const UNMET_AT: f64 = 1.1;
 
-/// A ring of sizes. Pictures before the first count as on target.
+/// A ring of picture sizes. Pictures before the first one count as on target.
 #[derive(Debug)]
 pub(crate) struct Window {
     bytes: Vec<u32>,
-    /// Where the next size goes, and with it the oldest one.
+    /// The place of the oldest size, which the next one replaces.
     next: usize,
     sum: u64,
     /// Pictures seen since the target was set.
     seen: usize,
     target: Bitrate,
-    /// Bytes of all pictures of a second on target.
+    /// Bytes of one second on target.
     target_bytes: u64,
     frame_rate: FrameRate,
-    /// Whether the target was missed when last looked at, so that it is told once.
+    /// Whether the target was unmet at the last picture, so that it is told once.
     is_unmet: bool,
 }
 
@@ -33,8 +33,8 @@ impl Window {
         Self { bytes, next: 0, sum, seen: 0, target, target_bytes, frame_rate, is_unmet: false }
     }
 
-    /// Changes the target. What was within the old one is within a lower one, and what was sent under a higher one
-    /// stays what it was.
+    /// Changes the target. A lower target scales the sizes of the last second down, so that a second within the old
+    /// target is within the new one. A higher target leaves the sizes as they are.
     pub(crate) fn retarget(&mut self, target: Bitrate) {
         let ratio = f64::from(target.bps()) / f64::from(self.target.bps());
         let target_bytes = (self.target_bytes as f64 * ratio).round() as u64;
@@ -48,14 +48,14 @@ impl Window {
         self.sum = self.bytes.iter().map(|&bytes| u64::from(bytes)).sum();
     }
 
-    /// Bits that the next picture may have before the last second is `times` the target.
+    /// The bits that the next picture may have before the last second exceeds `times` the target.
     #[cfg(openh264)]
     pub(crate) fn room_bits(&self, times: f32) -> f32 {
         let without_oldest = self.sum - u64::from(self.bytes[self.next]);
         (self.target_bytes as f32 * times - without_oldest as f32).max(0.0) * 8.0
     }
 
-    /// How far the last second is over the target, as a share of it; negative when below.
+    /// The excess of the last second over the target, as a share of the target; negative when below.
     #[cfg(openh264)]
     pub(crate) fn excess(&self) -> f32 {
         self.sum as f32 / self.target_bytes.max(1) as f32 - 1.0
@@ -69,7 +69,7 @@ impl Window {
         self.seen = self.seen.saturating_add(1);
     }
 
-    /// That the target is not met, told the first time that the last second is too far over it although the
+    /// Returns the event `rate_unmet` the first time that the last second is too far over the target although the
     /// quantiser is at its coarsest.
     pub(crate) fn newly_unmet(&mut self, is_coarsest: bool) -> Option<EventKind> {
         if self.seen < self.bytes.len() {

@@ -18,10 +18,12 @@ use std::time::Duration;
 use common::device::{self, Device, DevicePicture};
 use common::{config, decode, picture, size};
 use cudarc::driver::{CudaSlice, DevicePtr, result};
+use direct264::config::{CallForm, FailoverConfig, GpuChoice, NvencConfig};
+use direct264::frame::CudaImage;
 use direct264::nvenc::{Gpu, probe};
 use direct264::{
-    Backend, BackendOrder, CallForm, CudaImage, Encoder, EncoderConfig, FailoverConfig, FailoverEncoder,
-    Frame, FrameSize, GpuChoice, NvencConfig, Picture, PixelFormat, Reason, Timestamp, open,
+    Backend, BackendOrder, Encoder, EncoderConfig, FailoverEncoder, Frame, FrameSize, Picture, PixelFormat,
+    Reason, Timestamp, open,
 };
 
 /// Long enough for a percentile.

@@ -14,11 +14,11 @@ use common::soak::{Dice, resident_kb, setting};
 use common::{config, picture, size};
 use cudarc::driver::{CudaSlice, DevicePtr};
 use d264_double::{Double, Stage};
+use direct264::colour::{Colour, ColourMatrix, ColourRange};
+use direct264::config::{CallForm, NvencConfig};
+use direct264::frame::{CudaImage, RgbOrder};
 use direct264::nvenc::NvencEncoder;
-use direct264::{
-    CallForm, Colour, CudaImage, Encoder, EncoderConfig, FrameId, FrameSize, Matrix, NvencConfig, Picture,
-    PixelFormat, Range, RgbOrder, Timestamp,
-};
+use direct264::{Encoder, EncoderConfig, FrameId, FrameSize, Picture, PixelFormat, Timestamp};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -217,7 +217,7 @@ fn frames_from_places_that_come_and_go_are_those_of_the_host_and_nothing_is_left
     let keeping = NvencConfig::new().reference_frames(std::num::NonZeroU8::new(4).unwrap());
     let bounded = config(size, 30, 300);
     // RGB is read in place for the one colour, and fetched for the other.
-    let bt601 = Colour { matrix: Matrix::Bt601, range: Range::Limited };
+    let bt601 = Colour { matrix: ColourMatrix::Bt601, range: ColourRange::Limited };
     let direct = bounded.clone().colour(bt601).nvenc(keeping.form(CallForm::Direct));
     let configs = [bounded, direct];
     let mut soak = Soak::new(seed, size);

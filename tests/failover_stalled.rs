@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use common::config;
 use common::live::{Live, fallbacks, ms, patient, small};
 use d264_double::{Double, Stage, passed_as_child, threads};
-use direct264::{Backend, CallLimits, EncoderConfig, NvencConfig, Picture, Reason};
+use direct264::config::{CallLimits, NvencConfig};
+use direct264::{Backend, EncoderConfig, Picture, Reason};
 
 const LIMIT: Duration = CallLimits::DEFAULT.rest;
 

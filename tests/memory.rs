@@ -16,11 +16,13 @@ use common::counting::{Counting, HELD, PEAK, held_bytes};
 use common::form::Form;
 use common::{config, size};
 use d264_double::{Double, Stage};
+use direct264::error::ConfigError;
+use direct264::frame::RgbOrder;
 use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
-    Backend, BackendOrder, ConfigError, Encoder, EncoderConfig, Error, Frame, FrameSize, Picture, Pipeline,
-    PixelFormat, RgbOrder, Timestamp, open,
+    Backend, BackendOrder, Encoder, EncoderConfig, Error, Frame, FrameSize, Picture, Pipeline, PixelFormat,
+    Timestamp, open,
 };
 
 #[global_allocator]

@@ -7,14 +7,15 @@ mod common;
 use std::num::{NonZeroU8, NonZeroU32};
 
 use common::live::{self, Live, ms, small};
-use common::{config, decode, encode, encode_run, picture, size, stream};
+use common::{LIMITS, config, decode, encode, encode_run, picture, size, stream, within};
 use d264_double::{Double, Stage};
+use direct264::config::{BackOff, CallForm, FailoverConfig, NvencConfig, Profile, TemporalLayers};
 use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
+use direct264::pipeline::AccessUnits;
 use direct264::{
-    AccessUnits, BackOff, Backend, Bitrate, CallForm, CallLimits, Encoder, EncoderConfig, EventKind,
-    FailoverConfig, Frame, FrameId, FrameRate, NvencConfig, OwnedAccessUnit, Picture, Pipeline, PixelFormat,
-    Profile, QpRange, Recovery, TemporalLayers, Timestamp,
+    Backend, Bitrate, Encoder, EncoderConfig, EventKind, Frame, FrameId, FrameRate, OwnedAccessUnit, Picture,
+    Pipeline, PixelFormat, QpRange, Recovery, Timestamp,
 };
 
 /// With so many frames to predict from.
@@ -325,7 +326,9 @@ fn a_reach_beyond_what_is_kept_an_absent_capability_and_a_refusal_end_in_an_idr(
         let idrs: Vec<bool> = units[10..].iter().map(|unit| unit.is_idr).collect();
         assert_eq!(idrs, [true, false, false], "{what}");
         let told = encoder.take_events().into_iter().find_map(|event| match event.kind {
-            EventKind::Invalidated { first, last, recovery } => Some((event.frame, first, last, recovery)),
+            EventKind::Invalidated { first, last, recovery } => {
+                Some((event.frame_id.0, first, last, recovery))
+            }
             _ => None,
         });
         assert_eq!(told, Some((10, FrameId(lost), FrameId(lost), Recovery::Idr)), "{what}");
@@ -444,10 +447,9 @@ fn the_failover_encoder_counts_on_over_changes_of_backend_and_knows_whose_frames
     let stage = stage();
     let soon = BackOff::new(ms(5), ms(40)).unwrap();
     // Longer than the double takes on a busy machine, and short enough to wait for.
-    let limits = CallLimits::DEFAULT.open(ms(20_000)).first(ms(20_000)).rest(ms(2_000));
-    let nvenc = NvencConfig::new().reference_frames(NonZeroU8::new(4).unwrap());
+    let nvenc = within(LIMITS.rest(ms(2_000))).reference_frames(NonZeroU8::new(4).unwrap());
     let config = config(small(), 30, 300)
-        .nvenc(nvenc.form(CallForm::Bounded(limits)))
+        .nvenc(nvenc)
         .failover(FailoverConfig::new().warm_software(true).retry(Some(soon)));
     let mut live = Live::open(&config);
     let lost = |first, last| FrameId(first)..=FrameId(last);

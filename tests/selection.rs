@@ -6,7 +6,9 @@ mod common;
 use std::num::NonZeroU8;
 
 use common::{config, encode_run, size};
-use direct264::{Backend, BackendOrder, ConfigError, Encoder, Error, EventKind, OutOfRange, Reason, open};
+use direct264::error::ConfigError;
+use direct264::units::OutOfRange;
+use direct264::{Backend, BackendOrder, Encoder, Error, EventKind, Reason, open};
 
 #[test]
 fn auto_takes_openh264_where_there_is_no_nvenc_and_says_why() {
@@ -93,11 +95,11 @@ fn the_order_is_the_callers() {
 
 #[test]
 fn every_reason_has_a_word_of_its_own_and_a_sentence() {
-    let mut words: Vec<&str> = Reason::ALL.iter().map(|reason| reason.word()).collect();
+    let mut words: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
     words.sort_unstable();
     words.dedup();
     assert_eq!(words.len(), Reason::ALL.len());
-    assert!(Reason::ALL.iter().all(|reason| !reason.sentence().is_empty() && !reason.word().contains(' ')));
+    assert!(Reason::ALL.iter().all(|reason| !reason.sentence().is_empty() && !reason.as_str().contains(' ')));
 }
 
 #[test]

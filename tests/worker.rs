@@ -11,18 +11,19 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Instant;
 
-use common::live::{PATIENCE, hasty, ms, small, words};
+use common::live::{PATIENCE, eager, ms, small, words};
 use common::picture::{Camera, psnr};
 use common::{config, decode, size, sps};
 use d264_double::Double;
+use direct264::error::FrameError;
 use direct264::openh264::OpenH264Encoder;
 use direct264::worker::{
     FailedStep, FramePool, FrameSender, HostFrame, ToFrame, Unit, UnitReceiver, WorkerConfig, WorkerError,
     spawn,
 };
 use direct264::{
-    Backend, BackendOrder, Encoder, EncoderConfig, Error, EventKind, Frame, FrameError, FrameSize, Picture,
-    PixelFormat, Timestamp, open,
+    Backend, BackendOrder, Encoder, EncoderConfig, Error, EventKind, Frame, FrameSize, Picture, PixelFormat,
+    Timestamp, open,
 };
 
 /// Pictures of a camera as frames of a pool.
@@ -252,7 +253,7 @@ fn one_task_serves_several_workers() {
 #[test]
 fn a_failover_in_mid_stream_is_an_idr_and_no_loss() {
     let stage = Double::get().load();
-    let opened = open(&hasty(), &BackendOrder::auto()).unwrap();
+    let opened = open(&eager(), &BackendOrder::auto()).unwrap();
     let (frames, mut units) = spawn(opened.encoder, WorkerConfig::new()).unwrap();
     let source = Source::new(small());
     let mut received: Vec<Unit> = Vec::new();
@@ -296,7 +297,7 @@ fn a_failover_in_mid_stream_is_an_idr_and_no_loss() {
 #[test]
 fn an_encoder_that_can_do_no_more_says_so_last() {
     let stage = Double::get().load();
-    let opened = open(&hasty(), &"nvenc".parse().unwrap()).unwrap();
+    let opened = open(&eager(), &"nvenc".parse().unwrap()).unwrap();
     let (frames, mut units) = spawn(opened.encoder, WorkerConfig::new()).unwrap();
     let source = Source::new(small());
     frames.submit(source.frame(0), Picture::Auto).unwrap();

@@ -1,4 +1,4 @@
-"""Who takes part. Each encodes a clip and gives milliseconds, CPU milliseconds and bytes of each frame, and the stream."""
+"""The contenders. Each encodes a clip and returns milliseconds, CPU milliseconds and bytes of each frame, and the stream."""
 
 import fractions
 import subprocess
@@ -92,6 +92,6 @@ def timed(clip, encode):
 
 
 def everyone(tool):
-    """The whole field; the first is the one that the others are compared with."""
+    """Every contender; the others are compared with the first."""
     rivals = [X264(preset, threads) for preset in ("ultrafast", "superfast", "veryfast") for threads in (1, 2)]
     return [Direct264(tool, 2), Direct264(tool, 1), Library(tool), *rivals, Aiortc()]

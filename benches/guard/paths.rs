@@ -6,11 +6,13 @@ use std::time::Duration;
 use cudarc::driver::{CudaContext, result};
 use d264_double::Double;
 use direct264::annexb::nals;
+use direct264::config::{CallForm, CallLimits, NvencConfig};
+use direct264::frame::{CudaImage, RgbOrder};
 use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
-    BackendOrder, Bitrate, CallForm, CallLimits, CudaImage, Encoder, EncoderConfig, Frame, FrameRate,
-    FrameSize, NvencConfig, Picture, Pipeline, PixelFormat, RgbOrder, Timestamp, open,
+    BackendOrder, Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Picture, Pipeline,
+    PixelFormat, Timestamp, open,
 };
 
 /// A hot path.

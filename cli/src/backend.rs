@@ -26,7 +26,7 @@ impl BackendName {
         }
     }
 
-    const fn word(self) -> &'static str {
+    const fn as_str(self) -> &'static str {
         match self {
             Self::Auto => "auto",
             Self::Nvenc => "nvenc",
@@ -51,7 +51,7 @@ impl Choice {
     /// When the environment names an unknown backend.
     pub(crate) fn of(option: Option<BackendName>) -> Result<Self, Failure> {
         match option {
-            Some(name) => Ok(Self { order: name.order(), said: format!("--backend {}", name.word()) }),
+            Some(name) => Ok(Self { order: name.order(), said: format!("--backend {}", name.as_str()) }),
             None => {
                 Ok(Self::of_environment()?
                     .unwrap_or(Self { order: BackendOrder::auto(), said: String::new() }))

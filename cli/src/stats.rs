@@ -55,10 +55,10 @@ impl Stats {
             }
             EventKind::FellBack { to, reason, detail, advice } => {
                 let mut detail = found(*reason, detail, advice);
-                detail["to"] = to.word().into();
+                detail["to"] = to.as_str().into();
                 (Some(*reason), detail)
             }
-            EventKind::Restored { from } => (None, json!({ "from": from.word() })),
+            EventKind::Restored { from } => (None, json!({ "from": from.as_str() })),
             EventKind::Recreated { size } => {
                 (None, json!({ "width": size.width(), "height": size.height() }))
             }
@@ -67,12 +67,12 @@ impl Stats {
                 (None, json!({ "target": target.bps(), "reached": reached_bps }))
             }
             EventKind::Invalidated { first, last, recovery } => {
-                (None, json!({ "first": first.0, "last": last.0, "recovery": recovery.word() }))
+                (None, json!({ "first": first.0, "last": last.0, "recovery": recovery.as_str() }))
             }
             // Other kinds carry no values. A new kind is told by its word until a case here names its values.
             _ => (None, json!({})),
         };
-        self.event_line(event.frame, event.kind.word(), event.backend, reason, &detail)
+        self.event_line(event.frame_id.0, event.kind.as_str(), event.backend, reason, &detail)
     }
 
     /// Writes the line of a backend that the options exclude.
@@ -96,7 +96,7 @@ impl Stats {
         reason: Option<Reason>,
         detail: &Value,
     ) -> Result<(), Failure> {
-        let reason = reason.map_or(Value::Null, |reason| reason.word().into());
+        let reason = reason.map_or(Value::Null, |reason| reason.as_str().into());
         let written = writeln!(
             self.out,
             r#"{{"type":"event","frame":{frame},"event":"{word}","backend":"{backend}","reason":{reason},"detail":{detail}}}"#

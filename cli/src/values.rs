@@ -5,7 +5,9 @@
 use std::fmt;
 use std::num::{NonZeroU8, NonZeroU32};
 
-use direct264::{Backend, Bitrate, ConfigError, FrameRate, FrameSize, GpuChoice, PixelFormat, QpRange};
+use direct264::config::GpuChoice;
+use direct264::error::ConfigError;
+use direct264::{Backend, Bitrate, FrameRate, FrameSize, PixelFormat, QpRange};
 
 /// Television frame rates in Hz; the exact rates are 1000/1001 of them.
 const TELEVISION_HZ: [u32; 7] = [15, 24, 30, 48, 60, 120, 240];

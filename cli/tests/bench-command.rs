@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use d264_double::Double;
+use d264_double::{Double, Report};
 use serde_json::Value;
 
 /// A path of this test's own.
@@ -168,15 +168,27 @@ fn what_was_measured_before_an_interrupt_is_told() {
     for file in [&json, &page] {
         let _ = std::fs::remove_file(file);
     }
-    let mut child = Command::new(env!("CARGO_BIN_EXE_direct264"))
-        .args(["bench", "--backend", "openh264", "--size", "64x64", "--frames", "2000", "--pace", "30"])
-        .args(["--json", json.to_str().unwrap(), "--report", page.to_str().unwrap()])
+    let (control, calls) = (scratch("interrupted.control"), scratch("interrupted.calls.json"));
+    let _ = std::fs::remove_file(&calls);
+    let mut child = Double::get()
+        .command(env!("CARGO_BIN_EXE_direct264"))
+        .env("D264_DOUBLE_CONTROL", &control)
+        .args(["bench", "--backend", "nvenc:form=direct", "--size", "160x96", "--frames", "20000"])
+        .args(["--pace", "30", "--json", json.to_str().unwrap(), "--report", page.to_str().unwrap()])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // It listens before it begins, and this is longer than it takes to begin on a slow machine.
-    std::thread::sleep(Duration::from_secs(2));
+    // More than a second's worth of frames. The double reports whenever its control file has another length.
+    let deadline = Instant::now() + Duration::from_secs(120);
+    let mut asked = format!("#report {}\n", calls.display());
+    let encoded = || if calls.exists() { Report::read(&calls).calls("nvEncEncodePicture") } else { 0 };
+    while encoded() < 45 {
+        assert!(Instant::now() < deadline, "{} frames", encoded());
+        asked.push('\n');
+        std::fs::write(&control, &asked).unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+    }
     let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(kill.success() && child.try_wait().unwrap().is_none());
     let output = child.wait_with_output().unwrap();
@@ -184,7 +196,6 @@ fn what_was_measured_before_an_interrupt_is_told() {
     let run: Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
     assert_eq!(run["whole"], false);
     let page = std::fs::read_to_string(&page).unwrap();
-    // More than a second's worth of frames.
     assert!(page.contains("Interrupted") && page.contains("Bitrate over one second"));
 }
 

@@ -4,10 +4,12 @@ use std::num::{NonZeroU8, NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use super::numbers::Numbers;
+use direct264::config::{BackOff, FailoverConfig, IntraRefresh, Level, NvencConfig, Profile};
 use direct264::openh264::OpenH264Encoder;
+use direct264::units::SampleAspect;
 use direct264::{
-    BackOff, Bitrate, Encoder, EncoderConfig, Error, FailoverConfig, Frame, FrameRate, FrameSize,
-    IntraRefresh, Level, NvencConfig, Picture, PixelFormat, Profile, QpRange, SampleAspect, Timestamp,
+    Bitrate, Encoder, EncoderConfig, Error, Frame, FrameRate, FrameSize, Picture, PixelFormat, QpRange,
+    Timestamp,
 };
 
 /// Larger pictures are not encoded: each takes its time.

@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::form::Form;
 use super::numbers::Numbers;
 use d264_double::{Double, Stage};
+use direct264::config::{BackOff, CallForm, CallLimits, FailoverConfig, NvencConfig};
 use direct264::{
-    AccessUnit, BackOff, Backend, BackendOrder, Bitrate, CallForm, CallLimits, Encoder, EncoderConfig,
-    FailoverConfig, FailoverEncoder, Frame, FrameRate, FrameSize, NvencConfig, Picture, PixelFormat, QpRange,
-    Timestamp, open,
+    AccessUnit, Backend, BackendOrder, Bitrate, Encoder, EncoderConfig, FailoverEncoder, Frame, FrameRate,
+    FrameSize, Picture, PixelFormat, QpRange, Timestamp, open,
 };
 use openh264::decoder::Decoder;
 use openh264::formats::YUVSource;
@@ -186,7 +186,7 @@ impl Stream {
     fn look_at_events(&mut self) {
         let frames = self.out.frames as u64 + self.inside.len() as u64;
         let told = self.form.take_events();
-        assert!(told.iter().all(|event| event.frame <= frames), "{told:?}");
+        assert!(told.iter().all(|event| event.frame_id.0 <= frames), "{told:?}");
     }
 }
 

@@ -1,7 +1,8 @@
 //! Frames of any numbers.
 
 use super::numbers::Numbers;
-use direct264::{Frame, FrameSize, PixelFormat, Pixels, Plane, RgbOrder, Timestamp};
+use direct264::frame::{Pixels, Plane, RgbOrder};
+use direct264::{Frame, FrameSize, PixelFormat, Timestamp};
 
 /// Makes frames with sizes, strides and lengths that the bytes choose. None panics, and each row of one that is taken
 /// is there.

@@ -5,12 +5,12 @@ use cudarc::driver::CudaContext;
 use super::nvenc::GpuChoice;
 
 impl GpuChoice {
-    /// The GPU that a context of cudarc's is on, for frames in its memory. Those have to be of the primary context, which
-    /// is what [`CudaContext::new`] gives.
+    /// Chooses the GPU of a cudarc context, for frames in its memory. The memory has to belong to the primary
+    /// context, which [`CudaContext::new`] gives.
     ///
     /// ```no_run
     /// use cudarc::driver::CudaContext;
-    /// use direct264::{GpuChoice, NvencConfig};
+    /// use direct264::config::{GpuChoice, NvencConfig};
     /// # fn example() -> Result<(), cudarc::driver::DriverError> {
     /// let context = CudaContext::new(0)?;
     /// let config = NvencConfig::new().gpu(GpuChoice::of_context(&context));

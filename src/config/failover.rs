@@ -33,8 +33,8 @@ impl BackOff {
 ///
 /// ```
 /// use std::time::Duration;
-/// use direct264::{BackOff, FailoverConfig};
-/// # fn main() -> Result<(), direct264::ConfigError> {
+/// use direct264::config::{BackOff, FailoverConfig};
+/// # fn main() -> Result<(), direct264::error::ConfigError> {
 /// let failover = FailoverConfig::new()
 ///     .warm_software(true)
 ///     .retry(Some(BackOff::new(Duration::from_secs(5), Duration::from_secs(300))?));

@@ -89,7 +89,7 @@ pub enum GpuChoice {
     /// Of those that can, the one with the fewest sessions of this process, and of several such the first: encoders
     /// spread over the GPUs. One whose sessions are all taken is passed over for the next. It is chosen anew for each
     /// session, also when a stream returns to hardware. A frame in device memory has to be on the encoder's GPU, or is
-    /// refused with [`FrameError::OtherGpu`](crate::FrameError::OtherGpu), so who has those names the GPU instead.
+    /// refused with [`FrameError::OtherGpu`](crate::error::FrameError::OtherGpu), so who has those names the GPU instead.
     Spread,
     /// The one at this place in CUDA's order, from 0. The order depends on `CUDA_VISIBLE_DEVICES` and others.
     Index(u32),
@@ -148,7 +148,7 @@ pub enum CallForm {
     /// the caller the limit and nothing more: the session is lost, with
     /// [`Reason::TimedOut`](crate::Reason::TimedOut), and what the call may still touch is leaked. The software backend
     /// has a thread of its own for frames in device memory, which it fetches within [`CallLimits::first`]; there a call
-    /// that does not come back costs the frame, with [`FrameError::TimedOut`](crate::FrameError::TimedOut).
+    /// that does not come back costs the frame, with [`FrameError::TimedOut`](crate::error::FrameError::TimedOut).
     Bounded(CallLimits),
     /// The caller's thread, without a limit: a thread's wake-up less each way, some 25 us for a frame at 60 Hz and 6 us
     /// back to back on two cores (`benches/nvenc_hop.rs`), and a driver that hangs takes the caller with it.
@@ -209,7 +209,7 @@ impl CallLimits {
 /// Settings that only NVENC has; part of an [`EncoderConfig`](crate::EncoderConfig), where other backends ignore it.
 ///
 /// ```
-/// use direct264::{GpuChoice, MultiPass, NvencConfig, NvencPreset};
+/// use direct264::config::{GpuChoice, MultiPass, NvencConfig, NvencPreset};
 /// let nvenc = NvencConfig::new()
 ///     .preset(NvencPreset::P3)
 ///     .multi_pass(MultiPass::QuarterResolution)

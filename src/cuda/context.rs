@@ -1,4 +1,4 @@
-//! The primary context of a device, shared by everything in the process that uses the device.
+//! The primary context of a device, shared with all other code of the process that uses the device.
 #![expect(unsafe_code, reason = "contexts are made, entered and left by calls of the CUDA driver")]
 
 use std::marker::PhantomData;
@@ -11,7 +11,7 @@ use super::check;
 use crate::backend::Backend;
 use crate::error::DriverError;
 
-/// The primary context of one device, retained once for all who use it here and released with the last of them.
+/// The primary context of one device, retained once for all its users in this crate and released with the last one.
 #[derive(Debug)]
 pub(crate) struct Context {
     driver: &'static Driver,
@@ -26,27 +26,27 @@ unsafe impl Send for Context {}
 // SAFETY: as above.
 unsafe impl Sync for Context {}
 
-/// By device.
+/// The live contexts, by device.
 type Retained = Vec<(CUdevice, Weak<Context>)>;
 
 /// The contexts that are retained.
 static RETAINED: Mutex<Retained> = Mutex::new(Vec::new());
 
-/// No code that holds the lock can panic, so a poisoned one is as good as any.
+/// Locks the list. No code that holds the lock can panic, so a poisoned lock is as good as any.
 fn retained() -> MutexGuard<'static, Retained> {
     RETAINED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The context of a device, if anybody has it.
+/// The context of a device, if this crate has it retained.
 fn alive(retained: &mut Retained, device: CUdevice) -> Option<Arc<Context>> {
     retained.retain(|(_, context)| context.strong_count() > 0);
     retained.iter().find(|(of, _)| *of == device).and_then(|(_, context)| context.upgrade())
 }
 
 impl Context {
-    /// The primary context of `device`, which `driver` has listed after it was initialised.
+    /// Returns the primary context of `device`, which `driver` has listed after its initialisation.
     pub(crate) fn primary(driver: &'static Driver, device: CUdevice) -> Result<Arc<Self>, DriverError> {
-        // Not held across a call: one that hangs would hold up every other session and GPU.
+        // The lock is not held across a driver call: a call that hangs would hold up every other session and GPU.
         if let Some(context) = alive(&mut retained(), device) {
             return Ok(context);
         }
@@ -58,7 +58,7 @@ impl Context {
             .ok_or_else(|| DriverError::unusable(Backend::Nvenc, "cuDevicePrimaryCtxRetain", "no context"))?;
         let context = Arc::new(Self { driver, device, handle, process: std::process::id() });
         let mut retained = retained();
-        // Another thread may have been first. What was retained once too often is released once the lock is.
+        // Another thread may have been first. Then `context`, dropped after the lock, releases the device once more.
         let shared = alive(&mut retained, device).unwrap_or_else(|| {
             retained.push((device, Arc::downgrade(&context)));
             Arc::clone(&context)
@@ -72,13 +72,13 @@ impl Context {
         self.handle.as_ptr()
     }
 
-    /// The device that it is the primary context of.
+    /// The device of this primary context.
     pub(crate) fn device(&self) -> CUdevice {
         self.device
     }
 
-    /// Whether this is a process that was forked off the one that the context is in. CUDA does not work here, and
-    /// what lives in the context is not this process's to free.
+    /// Whether this process was forked from the process of the context. CUDA does not work in a forked process, and the
+    /// objects of the context are not its own to free.
     pub(crate) fn is_forked(&self) -> bool {
         std::process::id() != self.process
     }
@@ -98,7 +98,7 @@ impl Context {
 }
 
 impl Drop for Context {
-    /// A status cannot be handed on from here.
+    /// Releases the context; `drop` cannot return a status.
     fn drop(&mut self) {
         if self.is_forked() {
             return;
@@ -108,12 +108,12 @@ impl Drop for Context {
     }
 }
 
-/// The context is current on this thread.
+/// A guard for the time in which a context is current on this thread.
 #[derive(Debug)]
 #[must_use = "the context is left as soon as this is dropped"]
 pub(crate) struct Entered<'a> {
     context: &'a Context,
-    /// What was pushed on one thread cannot be popped on another.
+    /// A context that was pushed on one thread cannot be popped on another.
     _this_thread: PhantomData<*mut ()>,
 }
 

@@ -1,4 +1,4 @@
-//! Which device is meant.
+//! Chooses the devices that a setting allows.
 
 use direct264_sys::cuda::Device;
 
@@ -7,7 +7,7 @@ use crate::config::GpuChoice;
 use crate::error::Unavailable;
 use crate::reason::Reason;
 
-/// The devices that a choice allows, in the order in which to try them; never empty.
+/// Returns the devices that a choice allows, in the order in which to try them; never empty.
 pub(crate) fn choose(devices: Vec<Device>, choice: &GpuChoice) -> Result<Vec<Device>, Unavailable> {
     let found = devices.len();
     let no_gpu = |detail: String| Unavailable::new(Backend::Nvenc, Reason::NoGpu, detail);

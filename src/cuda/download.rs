@@ -1,4 +1,4 @@
-//! Fetches a picture from device memory to page-locked memory, for who encodes or converts it on the CPU.
+//! Fetches a picture from device memory to page-locked memory, for encoding or conversion on the CPU.
 #![expect(unsafe_code, reason = "a picture is copied from an address that the caller vouches for")]
 
 use super::event::CudaEvent;
@@ -10,13 +10,13 @@ use crate::format::PixelFormat;
 use crate::frame::{CudaImage, Frame, Plane};
 use crate::units::{FrameSize, Timestamp};
 
-/// Bytes that a fetched picture takes: its rows, one behind the other.
+/// The number of bytes of a fetched picture: its rows, one behind the other.
 pub(crate) fn bytes_of(image: &CudaImage, size: FrameSize) -> usize {
     image.planes(size).map(|plane| plane.row_bytes * plane.rows).sum()
 }
 
-/// Starts to fetch a picture at `place` to the start of `memory`, after what is on the stream that writes it. The context
-/// has to be current.
+/// Starts to fetch a picture at `place` to the start of `memory`, behind the work on the stream that writes the
+/// picture. The context has to be current.
 ///
 /// # Safety
 /// The promises of [`Frame::cuda`] hold until the stream has passed the copies, and nobody looks at `memory` until then.
@@ -39,7 +39,7 @@ pub(crate) unsafe fn download(
     Ok(())
 }
 
-/// A picture that was fetched to the start of `memory`.
+/// Returns the picture that was fetched to the start of `memory`, as a frame.
 pub(crate) fn frame_in<'a>(
     memory: &'a PinnedMemory,
     image: &CudaImage,

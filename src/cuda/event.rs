@@ -1,4 +1,4 @@
-//! A point in a stream that another stream waits for.
+//! An event: a point in a stream that another stream waits for.
 #![expect(unsafe_code, reason = "events are made, recorded and destroyed by calls of the CUDA driver")]
 
 use std::ptr::NonNull;
@@ -12,7 +12,7 @@ use super::stream::Stream;
 use crate::backend::Backend;
 use crate::error::DriverError;
 
-/// An event, recorded anew for each picture.
+/// A CUDA event, recorded anew for each picture.
 #[derive(Debug)]
 pub(crate) struct CudaEvent {
     context: Arc<Context>,
@@ -34,7 +34,7 @@ impl CudaEvent {
         Ok(Self { context: Arc::clone(context), handle })
     }
 
-    /// Has `stream` wait for all that is on `producer` now. No thread waits. The context has to be current.
+    /// Has `stream` wait for all work that is on `producer` now. No thread waits. The context has to be current.
     ///
     /// # Safety
     /// `producer` is a handle of the default stream, or of a stream of this context that is alive.
@@ -53,12 +53,12 @@ impl CudaEvent {
 }
 
 impl Drop for CudaEvent {
-    /// A status cannot be handed on from here.
+    /// Destroys the event; `drop` cannot return a status.
     fn drop(&mut self) {
         if self.context.is_forked() {
             return;
         }
-        // Where it cannot be entered once more it may still be the current one.
+        // A context that cannot be entered once more may still be the current one.
         let entered = self.context.enter();
         // SAFETY: made in `new`, and destroyed only here; CUDA keeps what a stream still waits for.
         let _ = unsafe { (self.context.functions().cuEventDestroy_v2)(self.handle.as_ptr()) };

@@ -11,7 +11,7 @@ use super::context::Context;
 use crate::backend::Backend;
 use crate::error::DriverError;
 
-/// Page-locked host memory, which the GPU reads at full speed and behind the CPU's back.
+/// Page-locked host memory, which the GPU reads at full speed and without the CPU.
 #[derive(Debug)]
 pub(crate) struct PinnedMemory {
     context: Arc<Context>,
@@ -25,7 +25,7 @@ unsafe impl Send for PinnedMemory {}
 unsafe impl Sync for PinnedMemory {}
 
 impl PinnedMemory {
-    /// `bytes` of it, all zero.
+    /// Allocates `bytes` bytes, all zero.
     pub(crate) fn new(context: &Arc<Context>, bytes: usize) -> Result<Self, DriverError> {
         let _entered = context.enter()?;
         let mut start = std::ptr::null_mut();
@@ -38,7 +38,7 @@ impl PinnedMemory {
         Ok(Self { context: Arc::clone(context), start, bytes })
     }
 
-    /// At least `bytes` of it: what was `kept` where that is large enough.
+    /// Returns at least `bytes` bytes: the memory in `kept` where it is large enough, else new memory.
     pub(crate) fn at_least(
         kept: Option<Self>,
         context: &Arc<Context>,
@@ -58,7 +58,7 @@ impl PinnedMemory {
         self.start.as_ptr()
     }
 
-    /// What is in it. That no copy writes to it meanwhile is the promise of whoever starts one.
+    /// The bytes of this memory. The code that starts a copy promises that no copy writes to them meanwhile.
     pub(crate) fn as_slice(&self) -> &[u8] {
         // SAFETY: `bytes` bytes start there, initialised in `new`, and `self` is borrowed for as long.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.bytes) }
@@ -72,12 +72,12 @@ impl PinnedMemory {
 }
 
 impl Drop for PinnedMemory {
-    /// What cannot be freed is leaked: a status cannot be handed on from here.
+    /// Frees the memory. Memory that cannot be freed is leaked, because `drop` cannot return a status.
     fn drop(&mut self) {
         if self.context.is_forked() {
             return;
         }
-        // Where it cannot be entered once more it may still be the current one.
+        // A context that cannot be entered once more may still be the current one.
         let entered = self.context.enter();
         // SAFETY: made in `new` in this context, and freed only here.
         let _ = unsafe { (self.context.functions().cuMemFreeHost)(self.start.as_ptr().cast()) };
@@ -95,7 +95,7 @@ pub(crate) struct PitchedMemory {
 }
 
 impl PitchedMemory {
-    /// `rows` rows of at least `row_bytes` bytes; the driver chooses the pitch.
+    /// Allocates `rows` rows of at least `row_bytes` bytes; the driver chooses the pitch.
     pub(crate) fn new(context: &Arc<Context>, row_bytes: usize, rows: usize) -> Result<Self, DriverError> {
         const ELEMENT_BYTES: u32 = 16;
         let _entered = context.enter()?;
@@ -129,19 +129,19 @@ impl PitchedMemory {
         self.pitch
     }
 
-    /// All of its bytes.
+    /// The number of bytes, padding of the rows included.
     pub(crate) fn len(&self) -> usize {
         self.pitch as usize * self.rows
     }
 }
 
 impl Drop for PitchedMemory {
-    /// What cannot be freed is leaked: a status cannot be handed on from here.
+    /// Frees the memory. Memory that cannot be freed is leaked, because `drop` cannot return a status.
     fn drop(&mut self) {
         if self.address == 0 {
             return;
         }
-        // Where it cannot be entered once more it may still be the current one.
+        // A context that cannot be entered once more may still be the current one.
         let entered = self.context.enter();
         // SAFETY: made in `new` in this context, and freed only here.
         let _ = unsafe { (self.context.functions().cuMemFree_v2)(self.address) };

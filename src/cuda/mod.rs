@@ -1,7 +1,7 @@
-//! What is needed of CUDA: devices, the primary context, page-locked and device memory, a stream.
+//! The CUDA that the encoder needs: devices, the primary context, page-locked and device memory, streams, events.
 //!
-//! One C object has one owner here and one `Drop`. No context is ever left on a thread: whoever needs it enters
-//! it, and the guard leaves it again.
+//! Each C object has one owner here and one `Drop`. No context is ever left on a thread: code that needs the context
+//! enters it, and the guard leaves it again.
 
 mod context;
 mod device;
@@ -36,7 +36,7 @@ use crate::error::DriverError;
 use crate::error::{FrameError, Unavailable, Unreadable};
 use crate::reason::Reason;
 
-/// The CUDA driver of this process, initialised.
+/// Returns the CUDA driver of this process, initialised.
 #[cfg(openh264)]
 pub(crate) fn driver() -> Result<&'static Driver, FrameError> {
     // Where there is no driver, no address is one of CUDA's.
@@ -63,7 +63,7 @@ pub(crate) fn check(call: &'static str, code: u32) -> Result<(), DriverError> {
 pub(crate) fn refused(call: &'static str, status: Status) -> DriverError {
     let reason = match status {
         CUDA_ERROR_OUT_OF_MEMORY => Reason::OutOfMemory,
-        // CUDA is initialised before all else, so what has lost it is a process forked after that.
+        // CUDA is initialised before all else, so this process was forked after that.
         CUDA_ERROR_NOT_INITIALIZED => Reason::Forked,
         _ => Reason::DriverError,
     };

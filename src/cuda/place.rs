@@ -1,4 +1,4 @@
-//! What an address in device memory is: which allocation, of which context, on which device.
+//! The allocation behind an address in device memory: its context, its device, its extent.
 #![expect(unsafe_code, reason = "the CUDA driver is asked about an address")]
 
 use std::ffi::c_void;
@@ -23,12 +23,12 @@ pub(crate) struct DevicePlace {
     pub(crate) device: i32,
     /// A number that no other allocation in the process has, nor had.
     pub(crate) allocation: u64,
-    /// All of the picture that was asked about lies in it, one row behind the other.
+    /// Whether the allocation holds all of the picture, one row behind the other.
     pub(crate) holds_all: bool,
 }
 
 impl DevicePlace {
-    /// The allocation that a plane lies in.
+    /// Returns the allocation that a plane lies in.
     ///
     /// # Errors
     /// [`Error::Frame`] when the plane is no device memory, or reaches beyond its allocation.
@@ -69,7 +69,7 @@ impl DevicePlace {
         Ok(Self { context, device, allocation, holds_all: false })
     }
 
-    /// The allocation that a picture starts in, all of which is memory that work in `context` may read.
+    /// Returns the allocation that a picture starts in. Work in `context` may read all of the picture.
     ///
     /// # Errors
     /// As [`DevicePlace::of`]; and [`Error::Frame`] when a plane lies on another GPU, or in another context of this one.
@@ -77,7 +77,7 @@ impl DevicePlace {
         if image.is_in_one_piece(size) {
             let bytes = image.span(size);
             let whole = DevicePlane { address: image.address(), pitch: bytes, row_bytes: bytes, rows: 1 };
-            // One question for both planes. Where one allocation does not hold them, each is asked about by itself.
+            // One call for both planes. Where one allocation does not hold them, each plane has a call of its own.
             match Self::of(context.functions(), &whole) {
                 Err(Error::Frame(FrameError::Allocation { .. })) => {}
                 found => {
@@ -106,7 +106,7 @@ impl DevicePlace {
         Err(FrameError::OtherContext { gpu: self.device })
     }
 
-    /// Whether it comes from a stream-ordered pool.
+    /// Whether the allocation comes from a stream-ordered pool.
     pub(crate) const fn is_pooled(&self) -> bool {
         self.context == 0
     }

@@ -1,15 +1,15 @@
-//! Which process this is, told for each frame: to ask the kernel costs as much there as three driver calls.
+//! Tells this process from a forked child, for each frame. A system call would cost as much as three driver calls.
 #![cfg_attr(
     all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")),
     expect(unsafe_code, reason = "a page is mapped that a forked process finds empty")
 )]
 
-/// What tells a process from those that are forked from it.
+/// A mark that tells a process from every process forked from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Process(u64);
 
 impl Process {
-    /// The one that this is called in.
+    /// The mark of the calling process.
     pub(crate) fn current() -> Self {
         Self(mark::current().unwrap_or_else(|| u64::from(std::process::id())))
     }
@@ -39,13 +39,14 @@ mod mark {
         fn madvise(at: *mut c_void, bytes: usize, advice: c_int) -> c_int;
     }
 
-    /// A number in a page that the kernel empties in a forked process, as long as there is one.
+    /// A number in a page that the kernel empties in a forked process; null until the page is made.
     static PAGE: AtomicPtr<AtomicU64> = AtomicPtr::new(null_mut());
     static IS_REFUSED: AtomicBool = AtomicBool::new(false);
-    /// The last mark that this process, or one that it was forked from, has given itself.
+    /// The last mark that this process, or a process that it was forked from, has given itself.
     static LAST: AtomicU64 = AtomicU64::new(0);
 
-    /// The mark of this process, which none that it was forked from has; `None` where the kernel empties no pages.
+    /// The mark of this process, which differs from the marks of the processes that it was forked from; `None` where
+    /// the kernel empties no pages.
     pub(super) fn current() -> Option<u64> {
         let mark = page()?;
         match mark.load(Ordering::Relaxed) {
@@ -69,7 +70,7 @@ mod mark {
                 IS_REFUSED.store(true, Ordering::Relaxed);
                 return None;
             };
-            // Who comes second leaves a page unused.
+            // The thread that comes second leaves its page unused.
             let set = PAGE.compare_exchange(null_mut(), made, Ordering::AcqRel, Ordering::Acquire);
             page = set.map_or_else(|other| other, |_| made);
         }
@@ -88,7 +89,7 @@ mod mark {
             // SAFETY: the page is this function's own.
             unsafe { madvise(page, BYTES, advice) }
         };
-        // Emulators say yes to anything.
+        // Emulators accept any advice, so a wrong one must be refused.
         let is_done = advise(-1) != 0 && advise(MADV_WIPEONFORK) == 0;
         is_done.then_some(page.cast())
     }

@@ -1,4 +1,4 @@
-//! A stream of one's own: work in order, without regard to anybody else's.
+//! A CUDA stream of the encoder's own: its work runs in order and waits for no other stream.
 #![expect(unsafe_code, reason = "streams are made, used and destroyed by calls of the CUDA driver")]
 
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::frame::DevicePlane;
 #[derive(Debug)]
 pub(crate) struct Stream {
     context: Arc<Context>,
-    /// In a place that does not move: NVENC is given a pointer to the handle.
+    /// Boxed so that it does not move: NVENC gets a pointer to the handle.
     handle: Box<CUstream>,
 }
 
@@ -48,7 +48,7 @@ impl Stream {
         *self.handle
     }
 
-    /// Where the handle lies, for as long as this value lives, wherever it is moved.
+    /// The address of the handle, valid while this value lives, wherever the value is moved.
     pub(crate) fn handle_place(&mut self) -> *mut CUstream {
         &raw mut *self.handle
     }
@@ -137,8 +137,8 @@ impl Stream {
         check("cuMemcpy2DAsync", code)
     }
 
-    /// Waits until all of it has run, asleep: unless the context says otherwise, who waits in the driver keeps a core
-    /// busy, which an encoder on the CPU has better use for.
+    /// Waits asleep until all work of the stream has run. A wait in the driver keeps a core busy, unless the context
+    /// says otherwise, and an encoder on the CPU needs that core.
     #[cfg(openh264)]
     pub(crate) fn wait_asleep(&self) -> Result<(), DriverError> {
         const PAUSE: Duration = Duration::from_micros(50);
@@ -153,7 +153,7 @@ impl Stream {
         }
     }
 
-    /// Waits until all of it has run.
+    /// Waits until all work of the stream has run.
     pub(crate) fn synchronise(&self) -> Result<(), DriverError> {
         let _entered = self.context.enter()?;
         // SAFETY: the stream lives, and its context is the current one.
@@ -163,12 +163,12 @@ impl Stream {
 }
 
 impl Drop for Stream {
-    /// A status cannot be handed on from here.
+    /// Destroys the stream; `drop` cannot return a status.
     fn drop(&mut self) {
         if self.context.is_forked() {
             return;
         }
-        // Where it cannot be entered once more it may still be the current one.
+        // A context that cannot be entered once more may still be the current one.
         let entered = self.context.enter();
         // SAFETY: made in `new`, and destroyed only here.
         let _ = unsafe { (self.context.functions().cuStreamDestroy_v2)(self.handle()) };

@@ -96,7 +96,7 @@ pub enum FrameError {
     NotInHostMemory,
     /// The frame lies in device memory, and cannot be read there.
     Unreadable(Unreadable),
-    /// The frame lies in device memory, and CUDA did not bring it within [`CallLimits::first`](crate::CallLimits::first).
+    /// The frame lies in device memory, and CUDA did not bring it within [`CallLimits::first`](crate::config::CallLimits::first).
     /// The call that hangs may still read the memory: see [`Frame::cuda`](crate::Frame::cuda). Until it comes back, each
     /// further frame in device memory is refused with this at once.
     TimedOut {

@@ -20,7 +20,7 @@ pub use internal::Internal;
 pub use no_thread::NoThread;
 pub use unavailable::Unavailable;
 
-use crate::backend::UnknownBackend;
+pub use crate::backend::UnknownBackend;
 use crate::units::OutOfRange;
 
 /// Why a call failed. The variant says what to do next; [`reason`](Error::reason) and [`advice`](Error::advice) say it for

@@ -21,7 +21,7 @@ pub struct Unavailable {
     pub detail: String,
     /// What to do about the very status that the driver returned.
     pub(crate) closer_advice: Option<&'static str>,
-    /// See [`DriverError::is_context_lost`](crate::DriverError::is_context_lost).
+    /// See [`DriverError::is_context_lost`](crate::error::DriverError::is_context_lost).
     pub is_context_lost: bool,
     /// Another size may mend it, whatever the reason says of the setting.
     pub(crate) hangs_on_size: bool,

@@ -6,6 +6,8 @@ mod encoder;
 mod flight;
 mod histogram;
 mod ids;
+#[cfg(nvenc)]
+mod lending;
 mod line;
 mod order;
 mod record;

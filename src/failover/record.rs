@@ -85,7 +85,7 @@ impl Record {
 
     /// Tells something of the frame that is being taken, or else the next one.
     fn note(&mut self, backend: Backend, kind: EventKind) {
-        self.events.note(self.frames.max(self.taken), backend, kind);
+        self.events.note(FrameId(self.frames.max(self.taken)), backend, kind);
     }
 
     /// A pipeline took a frame.
@@ -111,10 +111,10 @@ impl Record {
     ) {
         tracing::debug!(
             frame = self.frames,
-            backend = backend.word(),
+            backend = backend.as_str(),
             first = first.0,
             last = last.0,
-            recovery = recovery.word(),
+            recovery = recovery.as_str(),
             "the receiver has lost frames"
         );
         self.note(backend, EventKind::Invalidated { first, last, recovery });
@@ -131,11 +131,11 @@ impl Record {
 
     fn is_not_had(&mut self, why: &Unavailable, message: &'static str) {
         let Unavailable { backend, reason, detail, .. } = why;
-        let word = backend.word();
+        let word = backend.as_str();
         if reason.is_absence() {
-            tracing::info!(backend = word, reason = reason.word(), detail, "{message}");
+            tracing::info!(backend = word, reason = reason.as_str(), detail, "{message}");
         } else {
-            tracing::warn!(backend = word, reason = reason.word(), detail, "{message}");
+            tracing::warn!(backend = word, reason = reason.as_str(), detail, "{message}");
         }
         let (reason, detail, advice) = (*reason, detail.clone(), why.advice());
         self.note(*backend, EventKind::PassedOver { reason, detail, advice });
@@ -143,7 +143,7 @@ impl Record {
 
     pub(super) fn selected(&mut self, backend: Backend, open: Duration) {
         tracing::info!(
-            backend = backend.word(),
+            backend = backend.as_str(),
             size = %self.told.size,
             bitrate_bps = self.told.bitrate.bps(),
             open_ms = open.as_secs_f64() * 1e3,
@@ -158,20 +158,25 @@ impl Record {
         let Unavailable { backend, reason, detail, .. } = why;
         tracing::warn!(
             frame = self.frames,
-            backend = backend.word(),
-            to = to.word(),
-            reason = reason.word(),
+            backend = backend.as_str(),
+            to = to.as_str(),
+            reason = reason.as_str(),
             detail,
             "encoder failed: the stream goes on with another"
         );
         // A frame in flight is the first that comes from the other one.
-        self.events.note(self.frames, backend, EventKind::FellBack { to, reason, detail, advice });
+        self.events.note(FrameId(self.frames), backend, EventKind::FellBack { to, reason, detail, advice });
         self.counters.fallbacks += 1;
         self.count_time(to);
     }
 
     pub(super) fn restored(&mut self, backend: Backend, from: Backend) {
-        tracing::info!(frame = self.frames, backend = backend.word(), from = from.word(), "encoder restored");
+        tracing::info!(
+            frame = self.frames,
+            backend = backend.as_str(),
+            from = from.as_str(),
+            "encoder restored"
+        );
         self.note(backend, EventKind::Restored { from });
         self.counters.restorations += 1;
         self.count_time(backend);
@@ -191,12 +196,12 @@ impl Record {
                 EventKind::Recreated { .. } => is_recreated = true,
                 EventKind::RateUnmet { target, reached_bps } => {
                     tracing::debug!(
-                        backend = backend.word(),
+                        backend = backend.as_str(),
                         target_bps = target.bps(),
                         reached_bps,
                         "the bitrate cannot be met"
                     );
-                    self.events.note(self.frames, backend, event.kind);
+                    self.events.note(FrameId(self.frames), backend, event.kind);
                 }
                 // The record tells of these itself, since it knows whether the caller asked for them. A new kind of
                 // event does not compile before its place is decided.
@@ -211,14 +216,14 @@ impl Record {
         }
         if is_recreated {
             let size = settings.size;
-            tracing::info!(frame = self.frames, backend = backend.word(), %size, "encoder set up anew");
+            tracing::info!(frame = self.frames, backend = backend.as_str(), %size, "encoder set up anew");
             self.note(backend, EventKind::Recreated { size });
         }
         let (from, to) = (told.bitrate, settings.bitrate);
         if from != to {
             tracing::debug!(
                 frame = self.frames,
-                backend = backend.word(),
+                backend = backend.as_str(),
                 from_bps = from.bps(),
                 to_bps = to.bps(),
                 "bitrate changed"
@@ -237,7 +242,7 @@ impl Record {
             let micros = |time: Duration| time.as_micros() as u64;
             tracing::debug!(
                 frame = self.frames,
-                backend = backend.word(),
+                backend = backend.as_str(),
                 is_idr = unit.is_idr,
                 bytes,
                 qp = unit.qp,

@@ -207,8 +207,8 @@ impl Attempts {
 
 fn tell(failed: &Unavailable, wait: Duration) {
     tracing::debug!(
-        backend = failed.backend.word(),
-        reason = failed.reason.word(),
+        backend = failed.backend.as_str(),
+        reason = failed.reason.as_str(),
         detail = failed.detail,
         next_attempt_ms = wait.as_millis() as u64,
         "retry failed"

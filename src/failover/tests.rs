@@ -65,7 +65,7 @@ fn until(encoder: &mut FailoverEncoder, backend: Backend) -> OwnedAccessUnit {
 }
 
 fn words(encoder: &mut FailoverEncoder) -> Vec<(Backend, &'static str)> {
-    encoder.take_events().iter().map(|event| (event.backend, event.kind.word())).collect()
+    encoder.take_events().iter().map(|event| (event.backend, event.kind.as_str())).collect()
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Frames in CUDA device memory: an address that the caller vouches for.
+//! Frames in CUDA device memory, at an address that the caller vouches for.
 #![expect(unsafe_code, reason = "nothing can check what an address in device memory is worth")]
 
 use super::image::CudaImage;
@@ -7,24 +7,24 @@ use crate::error::FrameError;
 use crate::format::PixelFormat;
 use crate::units::{FrameSize, Timestamp};
 
-/// CUDA's handle of the per-thread default stream, which is another stream on each thread.
+/// CUDA's handle of the per-thread default stream, which means another stream on each thread.
 const PER_THREAD_STREAM: usize = 2;
 
 impl<'a> Frame<'a> {
-    /// A frame in CUDA device memory, for [`Encoder::encode`](crate::Encoder::encode) like any other.
+    /// Makes a frame in CUDA device memory, for [`Encoder::encode`](crate::Encoder::encode) like any other.
     ///
-    /// NVENC reads it where it is: its memory is registered with the session at the first frame and stays so for the
-    /// next frames, up to 32 places, until [`forget_cuda`](crate::Encoder::forget_cuda). What NVENC does not take as it
-    /// lies (memory of a stream-ordered pool such as `cudaMallocAsync`, an address that is no multiple of 256, a chroma
-    /// plane elsewhere, an odd size) is copied once on the GPU. NVENC turns RGB into BT.601 at limited range alone; for
-    /// any other colour, and for the software backend, the picture is downloaded.
+    /// NVENC reads the picture where it lies. Its memory is registered with the session at the first frame and stays
+    /// registered for the next frames, up to 32 places, until [`forget_cuda`](crate::Encoder::forget_cuda). NVENC
+    /// does not take memory of a stream-ordered pool such as `cudaMallocAsync`, an address that is no multiple of
+    /// 256, a chroma plane elsewhere, or an odd size: such a picture is copied once on the GPU. NVENC converts RGB to
+    /// BT.601 at limited range alone. For any other colour, and for the software backend, the picture is downloaded.
     ///
-    /// The memory has to belong to the primary context of a device, which is the one that the CUDA runtime, PyTorch
-    /// and cudarc use, and to the GPU that encodes: [`GpuChoice`](crate::GpuChoice) says which one that is. Nothing is
-    /// copied from GPU to GPU: a frame on another one is refused with [`FrameError::OtherGpu`], memory of another context
-    /// with [`FrameError::OtherContext`], and the encoder is as good as before. The software backend reads the primary
-    /// context of any GPU. Whichever context is current on the caller's thread still is when a call returns. What is
-    /// neither NV12 nor RGB of 4 bytes a pixel is for a kernel of the caller's to convert.
+    /// The memory has to belong to the primary context of the GPU that encodes. The CUDA runtime, PyTorch and cudarc
+    /// use the primary context, and [`GpuChoice`](crate::config::GpuChoice) chooses the GPU. Nothing is copied from GPU to
+    /// GPU. A frame on another GPU is refused with [`FrameError::OtherGpu`], memory of another context with
+    /// [`FrameError::OtherContext`], and the encoder stays usable. The software backend reads the primary context of
+    /// any GPU. The context that is current on the caller's thread is still current when a call returns. A kernel of
+    /// the caller's converts pictures that are neither NV12 nor RGB of 4 bytes a pixel.
     ///
     /// # Errors
     /// [`FrameError`] when a pitch is shorter than its row or too large, an address is 0 or wraps around, or the
@@ -37,16 +37,17 @@ impl<'a> Frame<'a> {
     ///   afterwards;
     /// - that stream, if it is not the default stream, is alive and of the context of the memory.
     ///
-    /// In a [`Pipeline`](crate::Pipeline) all of this holds from the call of `submit` until the access unit of the frame
-    /// has come out, or the error in its place, also of an image that is freed soon; or until `forget_cuda` has
-    /// succeeded for the memory, which is what is left where the pipeline ended with an error or is about to be dropped
-    /// with the frame in flight.
+    /// In a [`Pipeline`](crate::Pipeline) all of this holds from the call of `submit` until the access unit of the
+    /// frame has come out, or the error in its place, also of an image that is freed soon; or until `forget_cuda` has
+    /// succeeded for the memory, which is what is left where the pipeline ended with an error or is about to be
+    /// dropped with the frame in flight.
     ///
-    /// Where a call timed out ([`Reason::TimedOut`](crate::Reason::TimedOut) or [`FrameError::TimedOut`] as the error, or
-    /// the former as what an [`Event`](crate::Event) tells of a stream that goes on), the GPU may still read the memory
-    /// and wait for the stream: neither is written nor freed until [`forget_cuda`](crate::Encoder::forget_cuda) has
-    /// succeeded for the memory. Unless the image is [`freed_soon`](CudaImage::freed_soon), `forget_cuda` succeeds before
-    /// memory that was encoded from is freed in any case.
+    /// Where a call timed out ([`Reason::TimedOut`](crate::Reason::TimedOut) or [`FrameError::TimedOut`] as the
+    /// error, or the former as what an [`Event`](crate::Event) tells of a stream that goes on), the GPU may still
+    /// read the memory and wait for the stream: neither is written nor freed until
+    /// [`forget_cuda`](crate::Encoder::forget_cuda) has succeeded for the memory. Unless the image is
+    /// [`freed_soon`](CudaImage::freed_soon), `forget_cuda` succeeds before memory that was encoded from is freed in
+    /// any case.
     pub unsafe fn cuda(
         size: FrameSize,
         image: CudaImage,

@@ -1,5 +1,5 @@
-//! Memory and streams of the crate cudarc. Its slices know whose they are and who writes them: little is left to
-//! vouch for.
+//! Frames and streams of the crate cudarc. A slice of cudarc knows its context and the stream that writes
+//! it, so the caller has less to promise.
 #![expect(unsafe_code, reason = "what the constructor of a CUDA frame asks for is shown here")]
 
 use cudarc::driver::{CudaStream, DevicePtr};
@@ -11,8 +11,8 @@ use crate::format::{PixelFormat, RgbOrder};
 use crate::units::{FrameSize, Timestamp};
 
 impl CudaImage {
-    /// As [`written_on`](CudaImage::written_on), for a stream of cudarc's. That it lives for long enough is among what
-    /// [`Frame::cuda`] asks for.
+    /// Sets the stream on which the picture was written, as [`written_on`](CudaImage::written_on). [`Frame::cuda`]
+    /// says how long the stream has to live.
     #[must_use]
     pub fn written_on_stream(self, stream: &CudaStream) -> Self {
         self.written_on(stream.cu_stream().addr())
@@ -20,12 +20,13 @@ impl CudaImage {
 }
 
 impl<'a> Frame<'a> {
-    /// A frame in a slice of cudarc: NV12, RGBA or BGRA in rows `pitch_bytes` apart, from the start of the slice on.
+    /// Makes a frame in a slice of cudarc: NV12, RGBA or BGRA in rows `pitch_bytes` apart, from the start of the
+    /// slice on.
     ///
-    /// The encoder waits on the GPU for what writes the slice. It is copied there once, since it may be freed as soon as
-    /// this frame is gone; [`Frame::cuda`] saves that copy for who can promise more. A slice is borrowed until the frame
-    /// is dropped, and `encode` returns when the picture has been read. A slice of the per-thread default stream can be
-    /// moved to another one by `CudaStream::memcpy_dtod`.
+    /// The encoder's work on the GPU waits for the work that writes the slice. The picture is copied there once,
+    /// because the slice may be freed as soon as this frame is gone; [`Frame::cuda`] saves that copy for callers that
+    /// can promise more. A slice is borrowed until the frame is dropped, and `encode` returns when the picture has
+    /// been read. `CudaStream::memcpy_dtod` moves a slice of the per-thread default stream to another stream.
     ///
     /// # Errors
     /// [`FrameError`] for another format, a pitch shorter than a row, a slice that ends before the last row, and the
@@ -51,9 +52,9 @@ impl<'a> Frame<'a> {
             other => return Err(FrameError::NotOnDevice { format: other }),
         };
         let image = image.written_on_stream(stream).freed_soon();
-        // SAFETY: the slice is borrowed for as long as the frame lives: its memory is not freed, nothing that Rust knows
-        // of writes to it, and its stream is alive; after that the caller's promise holds. Whether it has the rows is
-        // checked below, before anybody reads them.
+        // SAFETY: the slice is borrowed for as long as the frame lives: its memory is not freed, nothing that Rust
+        // knows of writes to it, and its stream is alive; after that the caller's promise holds. Whether it has the
+        // rows is checked below, before anybody reads them.
         let frame = unsafe { Self::cuda(size, image, timestamp)? };
         let (bytes, needed) = (slice.len(), image.span(size));
         if bytes < needed {

@@ -4,11 +4,11 @@ use crate::error::FrameError;
 use crate::format::{PixelFormat, RgbOrder};
 use crate::units::FrameSize;
 
-/// How a picture lies in CUDA device memory, and the stream that writes it.
+/// The layout of a picture in CUDA device memory, and the stream that writes it.
 ///
 /// ```
 /// # let (address, pitch_bytes, stream) = (0x7f00_0000_0000, 2048, 0);
-/// use direct264::CudaImage;
+/// use direct264::frame::CudaImage;
 /// let image = CudaImage::nv12(address, pitch_bytes).written_on(stream);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,27 +24,27 @@ pub struct CudaImage {
 }
 
 impl CudaImage {
-    /// NV12 at an address in device memory: rows of luma `pitch_bytes` apart, and behind the last one the rows of
-    /// chroma at the same pitch.
+    /// Describes NV12 at an address in device memory: rows of luma `pitch_bytes` apart, and behind the last one the
+    /// rows of chroma at the same pitch.
     #[must_use]
     pub const fn nv12(address: u64, pitch_bytes: usize) -> Self {
         Self { format: PixelFormat::Nv12, address, pitch_bytes, chroma: None, stream: 0, is_kept: true }
     }
 
-    /// Red, green, blue and a byte that is ignored, in rows `pitch_bytes` apart.
+    /// Describes pixels of red, green, blue and an ignored byte, in rows `pitch_bytes` apart.
     #[must_use]
     pub const fn rgba(address: u64, pitch_bytes: usize) -> Self {
         Self { format: PixelFormat::Rgb(RgbOrder::Rgba), ..Self::nv12(address, pitch_bytes) }
     }
 
-    /// Blue, green, red and a byte that is ignored, in rows `pitch_bytes` apart.
+    /// Describes pixels of blue, green, red and an ignored byte, in rows `pitch_bytes` apart.
     #[must_use]
     pub const fn bgra(address: u64, pitch_bytes: usize) -> Self {
         Self { format: PixelFormat::Rgb(RgbOrder::Bgra), ..Self::nv12(address, pitch_bytes) }
     }
 
-    /// The chroma plane of NV12 lies somewhere else than behind the luma plane. Such a picture is copied on the GPU
-    /// before it is encoded. RGB has no chroma plane, and nothing changes for it.
+    /// Sets the place of NV12's chroma plane, where it does not lie behind the luma plane. Such a picture is copied
+    /// on the GPU before it is encoded. RGB has no chroma plane, so nothing changes for it.
     #[must_use]
     pub const fn chroma_at(mut self, address: u64, pitch_bytes: usize) -> Self {
         if matches!(self.format, PixelFormat::Nv12) {
@@ -53,21 +53,21 @@ impl CudaImage {
         self
     }
 
-    /// The handle (`CUstream`) of the stream on which the picture was written; the default stream where this is not
-    /// said. The encoder's work waits for what is on it when `encode` is called, and no thread does.
+    /// Sets the handle (`CUstream`) of the stream on which the picture was written; the default stream unless set. The
+    /// encoder's work on the GPU waits for the work that is on that stream when `encode` is called. No thread waits.
     #[must_use]
     pub const fn written_on(mut self, stream: usize) -> Self {
         self.stream = stream;
         self
     }
 
-    /// NV12, RGBA or BGRA.
+    /// The format: NV12, RGBA or BGRA.
     #[must_use]
     pub const fn format(&self) -> PixelFormat {
         self.format
     }
 
-    /// Where the first row starts.
+    /// The address of the first row.
     #[must_use]
     pub const fn address(&self) -> u64 {
         self.address
@@ -85,8 +85,9 @@ impl CudaImage {
         self.stream
     }
 
-    /// The memory may be freed as soon as `encode` has returned, in a pipeline as soon as the access unit has come out,
-    /// without a word unless a call timed out: it is copied on the GPU, and never registered with a session.
+    /// Lets the caller free the memory as soon as `encode` has returned, and in a pipeline as soon as the access unit
+    /// has come out. The picture is copied on the GPU and never registered with a session, so
+    /// [`forget_cuda`](crate::Encoder::forget_cuda) is needed only after a call that timed out.
     #[must_use]
     pub const fn freed_soon(mut self) -> Self {
         self.is_kept = false;
@@ -98,7 +99,7 @@ impl CudaImage {
         self.is_kept
     }
 
-    /// The planes of a picture of `size`: one or two.
+    /// Returns the planes of a picture of `size`: one or two.
     pub(crate) fn planes(&self, size: FrameSize) -> impl Iterator<Item = DevicePlane> + use<> {
         let (width, height) = (size.width() as usize, size.height() as usize);
         let plane = |address, pitch, row_bytes, rows| DevicePlane { address, pitch, row_bytes, rows };
@@ -119,8 +120,8 @@ impl CudaImage {
         std::iter::once(first).chain(second)
     }
 
-    /// The planes of a picture of `size`; as one where a copy can take both at once, since chroma follows luma in rows of
-    /// the same length. No copy may reach from one allocation into the next.
+    /// Returns the pieces of a picture of `size` that copies take: one where chroma follows luma in rows of the same
+    /// length, else one for each plane. No copy may reach from one allocation into the next.
     #[cfg(nvenc)]
     pub(crate) fn pieces(
         &self,
@@ -140,7 +141,7 @@ impl CudaImage {
         }
     }
 
-    /// Bytes from the start of the first row to behind the last, where the planes follow each other.
+    /// The bytes from the start of the first row to the end of the last, where the planes follow each other.
     #[cfg(nvenc)]
     pub(crate) fn span(&self, size: FrameSize) -> usize {
         let (planes, mut bytes) = (self.planes(size), 0);
@@ -160,7 +161,7 @@ impl CudaImage {
     }
 }
 
-/// Rows in device memory.
+/// A plane in device memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DevicePlane {
     pub(crate) address: u64,
@@ -171,7 +172,7 @@ pub(crate) struct DevicePlane {
 }
 
 impl DevicePlane {
-    /// Bytes from the first to behind the last.
+    /// The bytes from the start of the first row to the end of the last.
     #[cfg(nvenc)]
     pub(crate) const fn span(&self) -> usize {
         self.pitch * self.rows.saturating_sub(1) + self.row_bytes

@@ -1,4 +1,4 @@
-//! Borrowed pixels, checked when a frame is made: an encoder never reads beyond a plane.
+//! Frames of borrowed pixels. The constructors check every plane, so that an encoder never reads beyond one.
 
 mod cuda;
 #[cfg(feature = "cudarc")]
@@ -6,11 +6,12 @@ mod cudarc;
 mod image;
 
 pub use image::CudaImage;
+
+pub use crate::format::{PixelFormat, RgbOrder};
 #[cfg(nvenc)]
 pub(crate) use image::DevicePlane;
 
 use crate::error::FrameError;
-use crate::format::{PixelFormat, RgbOrder};
 use crate::units::{FrameSize, Timestamp};
 
 /// One plane of pixels in host memory, borrowed from the caller.
@@ -21,8 +22,8 @@ pub struct Plane<'a> {
 }
 
 impl<'a> Plane<'a> {
-    /// `bytes` starts with the first row; each row starts `stride_bytes` after the one before. The last row need
-    /// not reach the stride. Whether a row fits is checked when a [`Frame`] is made of it.
+    /// Makes a plane of `bytes`, which start with the first row; each row starts `stride_bytes` after the one before.
+    /// The last row need not reach the stride. The constructors of [`Frame`] check whether the rows fit.
     #[must_use]
     pub const fn new(bytes: &'a [u8], stride_bytes: usize) -> Self {
         Self { bytes, stride_bytes }
@@ -40,7 +41,7 @@ impl<'a> Plane<'a> {
         self.stride_bytes
     }
 
-    /// The first `row_bytes` bytes of row `row`; empty beyond the plane.
+    /// Returns the first `row_bytes` bytes of row `row`; empty beyond the plane.
     pub(crate) fn row(&self, row: usize, row_bytes: usize) -> &'a [u8] {
         let start = row.saturating_mul(self.stride_bytes);
         self.bytes.get(start..start.saturating_add(row_bytes)).unwrap_or_default()
@@ -89,7 +90,7 @@ pub enum Pixels<'a> {
     Nv12 {
         /// Luma, one byte a pixel.
         y: Plane<'a>,
-        /// Cb and Cr by turns, half width and half height, rounded up.
+        /// Cb and Cr interleaved, half width and half height, rounded up.
         uv: Plane<'a>,
     },
     /// Packed RGB.
@@ -99,12 +100,12 @@ pub enum Pixels<'a> {
         /// The pixels.
         plane: Plane<'a>,
     },
-    /// In CUDA device memory: see [`Frame::cuda`].
+    /// A picture in CUDA device memory: see [`Frame::cuda`].
     Cuda(CudaImage),
 }
 
 impl Pixels<'_> {
-    /// How they lie in memory.
+    /// The layout in memory.
     #[must_use]
     pub const fn format(&self) -> PixelFormat {
         match self {
@@ -118,7 +119,7 @@ impl Pixels<'_> {
 
 /// A picture to encode: size, pixels and the caller's timestamp.
 ///
-/// It borrows the pixels for the length of the call to [`Encoder::encode`](crate::Encoder::encode) and no longer.
+/// A frame borrows its pixels for the length of the call to [`Encoder::encode`](crate::Encoder::encode) and no longer.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
     size: FrameSize,
@@ -127,7 +128,7 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// A planar 4:2:0 frame. Chroma planes have `size.chroma()` columns and rows.
+    /// Makes a planar 4:2:0 frame. Chroma planes have `size.chroma()` columns and rows.
     ///
     /// # Errors
     /// [`FrameError`] when a stride is shorter than its row or a plane ends before its last row.
@@ -145,7 +146,7 @@ impl<'a> Frame<'a> {
         Ok(Self { size, timestamp, pixels: Pixels::I420 { y, u, v } })
     }
 
-    /// A semi-planar 4:2:0 frame. A row of `uv` has `2 * size.chroma().0` bytes.
+    /// Makes a semi-planar 4:2:0 frame. A row of `uv` has `2 * size.chroma().0` bytes.
     ///
     /// # Errors
     /// As [`Frame::i420`].
@@ -161,7 +162,7 @@ impl<'a> Frame<'a> {
         Ok(Self { size, timestamp, pixels: Pixels::Nv12 { y, uv } })
     }
 
-    /// A frame of packed RGB pixels.
+    /// Makes a frame of packed RGB pixels.
     ///
     /// # Errors
     /// As [`Frame::i420`].
@@ -175,7 +176,7 @@ impl<'a> Frame<'a> {
         Ok(Self { size, timestamp, pixels: Pixels::Rgb { order, plane } })
     }
 
-    /// A frame whose rows and planes follow each other without padding, as raw files have them.
+    /// Makes a frame whose rows and planes follow each other without padding, as in raw files.
     ///
     /// # Errors
     /// [`FrameError::Length`] when `bytes` is not exactly one frame long.
@@ -214,13 +215,13 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// Width and height in pixels.
+    /// The width and height in pixels.
     #[must_use]
     pub const fn size(&self) -> FrameSize {
         self.size
     }
 
-    /// The same frame for longer than its pixels are borrowed, where nothing is: in device memory.
+    /// Returns a frame in device memory without a lifetime, because it borrows nothing; `None` for host memory.
     #[cfg(nvenc)]
     pub(crate) const fn in_device_memory(&self) -> Option<Frame<'static>> {
         match self.pixels {
@@ -231,13 +232,13 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// The caller's own mark.
+    /// The caller's timestamp.
     #[must_use]
     pub const fn timestamp(&self) -> Timestamp {
         self.timestamp
     }
 
-    /// The planes.
+    /// The pixels.
     #[must_use]
     pub const fn pixels(&self) -> &Pixels<'a> {
         &self.pixels

@@ -64,18 +64,21 @@ impl LentFrame {
         Arc::ptr_eq(&self.pool, pool)
     }
 
+    /// The slot, and a share of the memory for the time that the GPU reads it.
+    pub(super) fn share(&self) -> Option<(usize, Arc<Staging>)> {
+        self.staging.as_ref().map(|staging| (self.slot, Arc::clone(staging)))
+    }
+
     /// Slot and memory, which then do not go back by themselves.
     pub(super) fn take(mut self) -> Option<(usize, Arc<Staging>)> {
         self.staging.take().map(|staging| (self.slot, staging))
     }
 
-    /// The same pixels as a frame to be copied.
-    pub(super) fn as_frame(&mut self, timestamp: Timestamp) -> Result<Frame<'_>, FrameError> {
-        let size = self.size();
-        match self.pixels_mut() {
-            PixelsMut::Nv12 { y, uv } => Frame::nv12(size, y.into(), uv.into(), timestamp),
-            PixelsMut::I420 { y, u, v } => Frame::i420(size, y.into(), u.into(), v.into(), timestamp),
-            PixelsMut::Rgb { order, plane } => Frame::rgb(size, order, plane.into(), timestamp),
+    /// The pixels as a frame of `size`, which is the lent frame's own but for what pads that to even.
+    pub(crate) fn as_frame(&self, size: FrameSize, timestamp: Timestamp) -> Result<Frame<'_>, FrameError> {
+        match &self.staging {
+            Some(staging) => staging.frame(size, timestamp),
+            None => Err(FrameError::AllLent { lent: SLOTS }),
         }
     }
 }
@@ -114,7 +117,7 @@ impl<'a> From<PlaneMut<'a>> for Plane<'a> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PixelsMut<'a> {
-    /// See [`Pixels::I420`](crate::Pixels::I420).
+    /// See [`Pixels::I420`](crate::frame::Pixels::I420).
     I420 {
         /// Luma.
         y: PlaneMut<'a>,
@@ -123,14 +126,14 @@ pub enum PixelsMut<'a> {
         /// Cr.
         v: PlaneMut<'a>,
     },
-    /// See [`Pixels::Nv12`](crate::Pixels::Nv12).
+    /// See [`Pixels::Nv12`](crate::frame::Pixels::Nv12).
     Nv12 {
         /// Luma.
         y: PlaneMut<'a>,
         /// Cb and Cr by turns.
         uv: PlaneMut<'a>,
     },
-    /// See [`Pixels::Rgb`](crate::Pixels::Rgb).
+    /// See [`Pixels::Rgb`](crate::frame::Pixels::Rgb).
     Rgb {
         /// The order of the bytes of a pixel.
         order: RgbOrder,

@@ -11,7 +11,7 @@
 //!
 //! A frame in device memory ([`Frame::cuda`](crate::Frame::cuda)) is read where it lies, behind the stream that writes it.
 //!
-//! Who makes the driver's calls is a setting: [`CallForm`](crate::CallForm).
+//! Who makes the driver's calls is a setting: [`CallForm`](crate::config::CallForm).
 
 mod probe;
 
@@ -75,7 +75,7 @@ use crate::reason::Reason;
 /// not load or initialise stays so for as long as the process lives.
 ///
 /// It takes as long as the driver takes, some 100 ms for each GPU that nobody uses yet, and at most as long as opening
-/// an encoder by default: see [`CallLimits`](crate::CallLimits::DEFAULT). What is not known by then is
+/// an encoder by default: see [`CallLimits`](crate::config::CallLimits::DEFAULT). What is not known by then is
 /// [`Reason::TimedOut`](crate::Reason::TimedOut). It takes one encode session at a time for that long. It never fails:
 /// what is not there is in the answer.
 ///

@@ -15,7 +15,7 @@ use direct264_sys::nvenc::{
 };
 
 use super::probe::Capabilities;
-use crate::colour::{Colour, Range};
+use crate::colour::{Colour, ColourRange};
 use crate::config::{
     EncoderConfig, IntraRefresh, MultiPass, NvencConfig, NvencPreset, Profile, Settings, TemporalLayers,
 };
@@ -290,7 +290,7 @@ fn vui(colour: Colour) -> NV_ENC_CONFIG_H264_VUI_PARAMETERS {
     let code_point = u32::from(colour.matrix.code_point());
     vui.videoSignalTypePresentFlag = 1;
     vui.videoFormat = VIDEO_FORMAT_UNSPECIFIED;
-    vui.videoFullRangeFlag = u32::from(colour.range == Range::Full);
+    vui.videoFullRangeFlag = u32::from(colour.range == ColourRange::Full);
     vui.colourDescriptionPresentFlag = 1;
     vui.colourPrimaries = code_point;
     vui.transferCharacteristics = code_point;

@@ -3,7 +3,7 @@ use std::num::{NonZeroU8, NonZeroU32};
 use direct264_sys::nvenc::{NV_ENC_QP, NV_ENC_TUNING_INFO_LOW_LATENCY};
 
 use super::*;
-use crate::colour::Matrix;
+use crate::colour::ColourMatrix;
 
 const ALL: Capabilities = Capabilities {
     min_width: 145,
@@ -157,7 +157,7 @@ fn every_setting_reaches_its_field() {
         .max_size(size(2560, 1440))
         .slices(NonZeroU8::new(4))
         .qp_range(QpRange::new(18, 40).unwrap())
-        .colour(Colour { matrix: Matrix::Bt601, range: Range::Full })
+        .colour(Colour { matrix: ColourMatrix::Bt601, range: ColourRange::Full })
         .nvenc(nvenc);
     let params = asked(&config);
     assert_eq!(params.init.presetGUID, NV_ENC_PRESET_P5_GUID);

@@ -1,6 +1,6 @@
 //! How a picture lies in the memory that is uploaded, and bringing a frame there with one copy.
 
-use crate::colour::{Colour, Matrix, Range};
+use crate::colour::{Colour, ColourMatrix, ColourRange};
 use crate::convert::PlanesMut;
 use crate::cuda::PinnedMemory;
 use crate::error::FrameError;
@@ -9,7 +9,7 @@ use crate::frame::{Frame, Pixels, Plane};
 use crate::units::{FrameSize, Timestamp};
 
 /// What NVENC turns RGB into by itself.
-const HARDWARE_COLOUR: Colour = Colour { matrix: Matrix::Bt601, range: Range::Limited };
+const HARDWARE_COLOUR: Colour = Colour { matrix: ColourMatrix::Bt601, range: ColourRange::Limited };
 
 /// What NVENC reads as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -89,7 +89,7 @@ impl OpenH264Encoder {
     }
 
     fn note(&mut self, kind: EventKind) {
-        self.events.note(self.frames, Backend::OpenH264, kind);
+        self.events.note(FrameId(self.frames), Backend::OpenH264, kind);
     }
 
     fn idr_is_due(&self, picture: Picture) -> bool {

@@ -5,10 +5,11 @@ use openh264_sys2::{
     RC_OFF_MODE, SEncParamExt, SM_FIXEDSLCNUM_SLICE, SM_SINGLE_SLICE, VF_UNDEF,
 };
 
-use crate::colour::Range;
-use crate::config::{EncoderConfig, Profile, Settings, TemporalLayers};
+use crate::colour::ColourRange;
+use crate::config::{EncoderConfig, Settings, TemporalLayers};
 use crate::error::ConfigError;
 use crate::level::Level;
+use crate::profile::Profile;
 use crate::units::{FrameSize, OutOfRange};
 
 /// The library's own limits.
@@ -142,7 +143,7 @@ pub(super) fn params(
     layer.sSliceArgument.uiSliceNum = slicing.slices;
     layer.bVideoSignalTypePresent = true;
     layer.uiVideoFormat = VF_UNDEF as u8;
-    layer.bFullRange = colour.range == Range::Full;
+    layer.bFullRange = colour.range == ColourRange::Full;
     layer.bColorDescriptionPresent = true;
     layer.uiColorPrimaries = colour.matrix.code_point();
     layer.uiTransferCharacteristics = colour.matrix.code_point();

@@ -1,13 +1,13 @@
-//! Timestamps of 90 kHz from the times of capture (RFC 6184 section 5.1).
+//! 90 kHz timestamps from capture times (RFC 6184 section 5.1).
 
 use std::time::{Duration, Instant};
 
 use crate::units::Timestamp;
 
-/// Turns capture times into timestamps at 90 kHz that grow with every frame.
+/// A clock that turns capture times into 90 kHz timestamps, each larger than the one before.
 ///
-/// A frame carries the whole count as its [`Timestamp`], which does not wrap; [`RtpClock::rtp`] makes of it the 32 bits
-/// that go into packets, which wrap after 13 hours.
+/// A frame carries the whole count as its [`Timestamp`], which does not wrap. [`RtpClock::rtp`] returns the 32 bits
+/// of it that packets carry, which wrap after 13 hours.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use crate::units::Timestamp;
 /// let second = clock.stamp(start + Duration::from_millis(20));
 /// assert_eq!((first, second), (Timestamp(0), Timestamp(1_800)));
 /// assert_eq!((clock.rtp(first), clock.rtp(second)), (0xffff_ff00, 0x608));
-/// // What a receiver reports about a packet is that frame again.
+/// // The timestamp of a packet that a receiver reports about leads back to its frame.
 /// assert_eq!(clock.timestamp(0x608, first), second);
 /// ```
 #[derive(Debug, Clone, Copy)]
@@ -34,27 +34,28 @@ impl RtpClock {
     /// Ticks a second.
     pub const HZ: u32 = 90_000;
 
-    /// A clock whose timestamps count from `epoch` on.
+    /// Makes a clock whose timestamps count from `epoch` on.
     #[must_use]
     pub const fn new(epoch: Instant) -> Self {
         Self { epoch, offset: 0, last: None }
     }
 
-    /// Where the 32 bits in packets begin; 0 unless set. RFC 3550 wants it random where the stack does not add an offset of
-    /// its own.
+    /// Sets the first value of the 32 bits in packets; 0 unless set. RFC 3550 wants it random where the stack does
+    /// not add an offset of its own.
     #[must_use]
     pub const fn offset(mut self, offset: u32) -> Self {
         self.offset = offset;
         self
     }
 
-    /// The timestamp of a frame captured at `captured`: ticks since the epoch, to the nearest, and at least one more than
-    /// that of the frame before, whatever order their capture times have.
+    /// Returns the timestamp of a frame captured at `captured`: ticks since the epoch, rounded to the nearest. The
+    /// timestamp is at least one tick more than that of the frame before, whatever the order of their capture times.
     pub fn stamp(&mut self, captured: Instant) -> Timestamp {
         self.stamp_elapsed(captured.saturating_duration_since(self.epoch))
     }
 
-    /// As [`RtpClock::stamp`], for who has the time since the epoch: the media time of a file, or another clock's.
+    /// Returns the timestamp as [`RtpClock::stamp`] does, for a time since the epoch: the media time of a file, or
+    /// the time of another clock.
     pub fn stamp_elapsed(&mut self, elapsed: Duration) -> Timestamp {
         let ticks = ticks(elapsed);
         let ticks = self.last.map_or(ticks, |last| ticks.max(last.saturating_add(1)));
@@ -62,7 +63,7 @@ impl RtpClock {
         Timestamp(ticks)
     }
 
-    /// The 32 bits that packets carry.
+    /// Returns the 32 bits that packets carry.
     #[must_use]
     pub const fn rtp(&self, timestamp: Timestamp) -> u32 {
         #[expect(
@@ -74,8 +75,9 @@ impl RtpClock {
         low.wrapping_add(self.offset)
     }
 
-    /// The timestamp that packets carry as `rtp`: of all that have these bits the one nearest to `near`, which is within
-    /// 6.6 hours of it. A receiver's report (RTCP, or a browser's `rtpTimestamp`) is so found to be about a frame.
+    /// Returns the timestamp that packets carry as `rtp`: of all timestamps with these bits the one nearest to
+    /// `near`, which is within 6.6 hours of it. So a receiver's report (RTCP, or a browser's `rtpTimestamp`) leads
+    /// back to a frame.
     #[must_use]
     pub const fn timestamp(&self, rtp: u32, near: Timestamp) -> Timestamp {
         let ahead = rtp.wrapping_sub(self.rtp(near)).cast_signed();
@@ -83,7 +85,7 @@ impl RtpClock {
     }
 }
 
-/// To the nearest; what is longer than three million years is as long as that.
+/// Ticks of a duration, rounded to the nearest. Durations over three million years count as that long.
 fn ticks(elapsed: Duration) -> i64 {
     let ticks = (elapsed.as_nanos() * u128::from(RtpClock::HZ) + 500_000_000) / 1_000_000_000;
     i64::try_from(ticks).unwrap_or(i64::MAX)

@@ -1,13 +1,13 @@
-//! When a frame is to be an IDR because somebody asked for it.
+//! Decides which frame answers a keyframe request with an IDR.
 
 use std::time::{Duration, Instant};
 
 use crate::picture::Picture;
 
-/// Makes few IDRs of many requests, and loses none.
+/// A gate that makes few IDRs of many requests, and loses none.
 ///
-/// However many ask, one IDR answers them all; between two IDRs lies at least an interval; and who asked is owed one until
-/// an IDR was really made, whether a frame failed meanwhile or was never encoded.
+/// One IDR answers all requests that came before it. Between two IDRs lies at least an interval. A request stays open
+/// until an IDR was really made, whether a frame failed meanwhile or was never encoded.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ use crate::picture::Picture;
 /// gate.coded(true, now);
 /// assert_eq!(gate.picture(now), Picture::Auto);
 ///
-/// // Another one asks: the interval is waited for.
+/// // Another request waits for the interval.
 /// let soon = now + Duration::from_millis(100);
 /// gate.request(soon);
 /// assert_eq!(gate.due_in(soon), Some(Duration::from_millis(200)));
@@ -34,22 +34,22 @@ use crate::picture::Picture;
 pub struct KeyframeGate {
     interval: Duration,
     round_trip: Duration,
-    /// Somebody asked, and no IDR was made since.
+    /// A request came, and no IDR was made since.
     is_owed: bool,
-    /// One is owed from then on.
+    /// The time from which an IDR is owed.
     required_at: Option<Instant>,
-    /// When a frame was last to be an IDR that has not come out yet.
+    /// The time at which this gate last asked for an IDR that has not come out yet.
     asked_at: Option<Instant>,
-    /// When an IDR was last made.
+    /// The time of the last IDR.
     made_at: Option<Instant>,
 }
 
 impl KeyframeGate {
-    /// The interval unless another one is given: 300 ms.
+    /// The default interval: 300 ms.
     pub const INTERVAL: Duration = Duration::from_millis(300);
 
-    /// A gate that asks for at most one IDR in each `interval`, counted from the last IDR, asked for or not. Zero lets every
-    /// frame be one.
+    /// Makes a gate that asks for at most one IDR in each `interval`, counted from the last IDR, requested or not.
+    /// Zero lets every frame be an IDR.
     #[must_use]
     pub const fn new(interval: Duration) -> Self {
         Self {
@@ -62,13 +62,15 @@ impl KeyframeGate {
         }
     }
 
-    /// The round trip to the one receiver; zero unless set. A request that comes within it after an IDR was sent before that
-    /// IDR arrived, and is answered by it: so the second PLI of a pair costs nothing. With several receivers leave it.
+    /// Sets the round trip to the one receiver; zero unless set. A request that comes within a round trip after an
+    /// IDR was sent before that IDR arrived, so the IDR answers it, and the second PLI of a pair costs nothing. With
+    /// several receivers leave it at zero.
     pub const fn set_round_trip(&mut self, round_trip: Duration) {
         self.round_trip = round_trip;
     }
 
-    /// A receiver asks, by PLI or FIR. Whether an IDR is owed for it: the last one may be the answer.
+    /// Takes in a receiver's request (PLI or FIR). Returns whether an IDR is owed for it; the last IDR may be the
+    /// answer.
     pub fn request(&mut self, now: Instant) -> bool {
         let is_answered = self.made_at.is_some_and(|made| {
             !self.round_trip.is_zero() && now.saturating_duration_since(made) < self.round_trip
@@ -77,14 +79,15 @@ impl KeyframeGate {
         !is_answered
     }
 
-    /// An IDR is needed from `at` on, and none from before will do: somebody has joined, an access unit was lost, or the
-    /// bitrate was cut deeply. The first time that was given holds until there was an IDR for it.
+    /// Requires an IDR from `at` on; an earlier IDR does not count. A viewer has joined, an access unit was lost, or
+    /// the bitrate was cut deeply. The earliest of several times holds until there was an IDR for it.
     pub fn require(&mut self, at: Instant) {
         self.required_at = Some(self.required_at.map_or(at, |earlier| earlier.min(at)));
     }
 
-    /// What the frame that is encoded now is to be. Called once for each frame that will be encoded: an IDR that was asked
-    /// for here is not asked for again while frames before it come out, until the interval has passed in vain.
+    /// Returns the kind of picture for the frame that is encoded now. Call it once for each frame that will be
+    /// encoded. While frames before a requested IDR come out, the gate does not ask for it again until the interval
+    /// has passed without it.
     pub fn picture(&mut self, now: Instant) -> Picture {
         if self.due_in(now).is_none_or(|wait| !wait.is_zero()) {
             return Picture::Auto;
@@ -93,8 +96,8 @@ impl KeyframeGate {
         Picture::Idr
     }
 
-    /// How long until the next IDR is due: zero when the next frame should be one, which who has a still picture encodes at
-    /// once. `None` when none is owed, or it is on its way.
+    /// Returns the time until the next IDR is due, zero when the next frame should be one. A sender of a still
+    /// picture encodes a frame then. `None` when no IDR is owed, or the IDR is on its way.
     #[must_use]
     pub fn due_in(&self, now: Instant) -> Option<Duration> {
         let owed = self.is_owed.then_some(now);
@@ -106,7 +109,8 @@ impl KeyframeGate {
         (!is_on_its_way).then_some(wait)
     }
 
-    /// An access unit came out, and goes to every receiver. An IDR pays what is owed, asked for or not.
+    /// Takes in that an access unit came out and goes to every receiver. Every IDR, asked for or not, answers the
+    /// open requests.
     pub fn coded(&mut self, is_idr: bool, now: Instant) {
         if is_idr {
             self.is_owed = false;
@@ -116,8 +120,8 @@ impl KeyframeGate {
         }
     }
 
-    /// The frame that [`picture`](KeyframeGate::picture) was last called for gave no access unit: the next one takes its
-    /// place at once.
+    /// Takes in that the frame of the last [`picture`](KeyframeGate::picture) gave no access unit. The next frame
+    /// takes its place at once.
     pub const fn failed(&mut self) {
         self.asked_at = None;
     }

@@ -1,6 +1,6 @@
-//! What every sender over WebRTC needs beside the encoder, with no WebRTC stack and no clock in it: values in, values out.
+//! The parts of a WebRTC sender beside the encoder: values in, values out, without a WebRTC stack and without a clock.
 //!
-//! | what the stack brings | what becomes of it |
+//! | from the stack | goes to |
 //! |---|---|
 //! | an offer with `profile-level-id` | [`ProfileLevelId`]: the profile to open the encoder with, the answer, the level |
 //! | a captured frame | [`RtpClock`]: its 90 kHz timestamp |
@@ -8,12 +8,13 @@
 //! | a bandwidth estimate | [`RateGlue`]: a target for [`set_bitrate`](crate::Encoder::set_bitrate), or nothing |
 //! | the age of its send queue | [`may_encode`]: whether this frame is encoded at all |
 //!
-//! Nothing here allocates, blocks or asks what time it is: each `Instant` is the caller's.
+//! No function here allocates, blocks or reads a clock: each `Instant` comes from the caller.
 //!
 //! ```
 //! use std::time::{Duration, Instant};
 //! use direct264::rtc::{KeyframeGate, MAX_QUEUE_AGE, RateGlue, RtpClock, may_encode};
-//! use direct264::{Bitrate, Encoder, Frame, Pixels};
+//! use direct264::frame::Pixels;
+//! use direct264::{Bitrate, Encoder, Frame};
 //!
 //! struct Sender<E> {
 //!     encoder: E,
@@ -66,16 +67,16 @@
 //! }
 //! ```
 //!
-//! # What may be dropped
-//! **A frame may be dropped before it is encoded, an access unit may not.** A decoder that misses a picture which others
-//! refer to goes on without a word, on a wrong reference: Chromium asks for nothing then, and shows what it has. The one
-//! exception is an access unit whose `is_droppable` is set: no other picture refers to it (`nal_ref_idc` is 0 in each of its
-//! slices), so a sender under pressure may leave it out, and a forwarder may give it to some viewers only. Whoever has lost
-//! another one calls [`KeyframeGate::require`].
+//! # Drops
+//! **A frame may be dropped before it is encoded, an access unit may not.** A decoder that misses a picture to which
+//! others refer decodes on with a wrong reference: Chromium then asks for no keyframe and shows the damage. The one
+//! exception is an access unit whose `is_droppable` is set. No other picture refers to it (`nal_ref_idc` is 0 in each
+//! of its slices), so a sender under pressure may leave it out, and a forwarder may give it to some viewers only. A
+//! sender that has lost another access unit calls [`KeyframeGate::require`].
 //!
-//! # What the stack must be told
-//! - `packetization-mode=1`, [`ProfileLevelId::BROWSER`] or another one that was offered, `level-asymmetry-allowed=1`.
-//! - The playout-delay extension at zero on every frame: without it a browser keeps a jitter buffer of its own.
+//! # Settings of the stack
+//! - `packetization-mode=1`, [`ProfileLevelId::BROWSER`] or another offered profile, `level-asymmetry-allowed=1`.
+//! - The playout-delay extension at zero on every frame. Without it a browser keeps a jitter buffer of its own.
 //! - SPS and PPS go in one packet: this crate's have less than 60 bytes together.
 
 mod clock;

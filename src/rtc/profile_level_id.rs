@@ -1,38 +1,40 @@
-//! `profile-level-id`: profile and level of a stream as SDP writes them (RFC 6184 section 8.1).
+//! `profile-level-id`: the profile and level of a stream in SDP (RFC 6184 section 8.1).
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::annexb::{NalKind, nals};
-use crate::config::{EncoderConfig, Profile};
+use crate::config::EncoderConfig;
 use crate::error::ConfigError;
 use crate::level::Level;
+use crate::profile::Profile;
 
-/// Three bytes that an SPS begins with and that SDP writes as six hexadecimal digits: profile, constraints, level.
+/// The first three bytes of an SPS, which SDP writes as six hexadecimal digits: profile, constraints, level.
 ///
 /// ```
 /// use direct264::rtc::ProfileLevelId;
-/// use direct264::{Bitrate, EncoderConfig, FrameRate, FrameSize, Level, Profile};
-/// # fn main() -> Result<(), direct264::ConfigError> {
+/// use direct264::config::{Level, Profile};
+/// use direct264::{Bitrate, EncoderConfig, FrameRate, FrameSize};
+/// # fn main() -> Result<(), direct264::error::ConfigError> {
 /// let config = EncoderConfig::new(FrameSize::new(1920, 1080)?, FrameRate::hz(60)?, Bitrate::from_mbps(6)?);
 /// let ours = ProfileLevelId::for_config(&config);
 /// assert_eq!(ours.to_string(), "42e02a");
 ///
-/// // The offer of a browser. Profiles must be the same, levels need not when both sides say so.
+/// // The offer of a browser. Profiles must be the same; levels may differ when both sides say so.
 /// let offered: ProfileLevelId = "42e01f".parse()?;
 /// assert_eq!(offered.profile(), Some(Profile::ConstrainedBaseline));
 /// assert_eq!(offered.answer(ours, true), Some(ours));
 /// assert_eq!(offered.answer(ours, false), Some(offered));
 ///
-/// // What the receiver has promised to play is within the level that it offered.
+/// // The receiver has promised to play streams within the level that it offered.
 /// let (size, rate, bitrate) = (config.size(), config.frame_rate(), config.bitrate());
 /// let promised = offered.level().is_some_and(|level| level.holds(Profile::ConstrainedBaseline, size, rate, bitrate));
 /// assert!(!promised);
 /// # Ok(()) }
 /// ```
 ///
-/// Browsers keep more than they promise: Chromium offers level 3.1 and plays what the SPS says, 1080p60 included. A decoder
-/// in hardware may size itself by the level, so the SPS of this crate's streams tells the true one.
+/// Browsers play more than they promise: Chromium offers level 3.1 and plays the level of the SPS, 1080p60 included.
+/// A decoder in hardware may size itself by the level, so the SPS of this crate's streams tells the true level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ProfileLevelId {
     profile_idc: u8,
@@ -58,18 +60,18 @@ const HIGH: u8 = 100;
 const SET3: u8 = 0x10;
 
 impl ProfileLevelId {
-    /// `42e01f`, constrained baseline at level 3.1: what every browser offers and accepts.
+    /// `42e01f`, constrained baseline at level 3.1, which every browser offers and accepts.
     pub const BROWSER: Self = Self::from_bytes([BASELINE, 0xe0, 31]);
 
-    /// From `profile_idc`, the constraint flags and `level_idc`, as they follow the header byte of an SPS.
+    /// Makes a value of `profile_idc`, the constraint flags and `level_idc`, which follow the header byte of an SPS.
     #[must_use]
     pub const fn from_bytes([profile_idc, constraints, level_idc]: [u8; 3]) -> Self {
         Self { profile_idc, constraints, level_idc }
     }
 
-    /// From an SPS NAL unit without its start code; `None` when it is none. An SPS may say more of its constraints than
-    /// receivers know from SDP: what is signalled is better made by [`for_config`](ProfileLevelId::for_config) or
-    /// [`answer`](ProfileLevelId::answer).
+    /// Reads the value from an SPS NAL unit without its start code; `None` when the unit is no SPS. An SPS may carry
+    /// constraint flags that receivers do not know from SDP. For signalling,
+    /// [`for_config`](ProfileLevelId::for_config) and [`answer`](ProfileLevelId::answer) make better values.
     #[must_use]
     pub fn from_sps(nal: &[u8]) -> Option<Self> {
         match nal {
@@ -81,18 +83,19 @@ impl ProfileLevelId {
         }
     }
 
-    /// From the first SPS of an Annex B stream: an access unit that is an IDR, or
-    /// [`parameter_sets`](crate::Encoder::parameter_sets). `None` when there is no SPS in it.
+    /// Reads the value from the first SPS of an Annex B stream: an access unit that is an IDR, or
+    /// [`parameter_sets`](crate::Encoder::parameter_sets). `None` when the stream has no SPS.
     #[must_use]
     pub fn from_stream(stream: &[u8]) -> Option<Self> {
         nals(stream).find(|nal| nal.kind() == NalKind::Sps).and_then(|nal| Self::from_sps(nal.bytes()))
     }
 
-    /// What a stream with these settings is signalled as before it is opened. The level has room for `max_size`, the
-    /// frame rate and the bitrate; see [`Level::for_stream`]. High is told as constrained high (`640c..`), which it is:
-    /// nothing is interlaced and there are no B pictures.
+    /// Returns the value to signal for a stream with these settings, before the encoder is opened. The level has room
+    /// for `max_size`, the frame rate and the bitrate; see [`Level::for_stream`]. High is signalled as constrained
+    /// high (`640c..`), because nothing is interlaced and there are no B pictures.
     ///
-    /// The SPS says the same level but for a frame rate below 30 on openh264, which writes the level that 30 would need.
+    /// The SPS carries the same level, with one exception: below 30 frames a second, openh264 writes the level that
+    /// 30 would need.
     #[must_use]
     pub fn for_config(config: &EncoderConfig) -> Self {
         let EncoderConfig { profile, max_size, .. } = *config;
@@ -112,14 +115,14 @@ impl ProfileLevelId {
         [self.profile_idc, self.constraints, self.level_idc]
     }
 
-    /// The three bytes as a number, `0x42e01f` for [`ProfileLevelId::BROWSER`]: what some WebRTC stacks take.
+    /// The three bytes as a number, `0x42e01f` for [`ProfileLevelId::BROWSER`]. Some WebRTC stacks take this form.
     #[must_use]
     pub const fn as_u32(self) -> u32 {
         u32::from_be_bytes([0, self.profile_idc, self.constraints, self.level_idc])
     }
 
-    /// The profile to open an encoder with for a receiver that offers this; `None` when there is none (extended, or a
-    /// profile of more than 8 bits or 4:2:0).
+    /// The profile to open an encoder with for a receiver that offers this value; `None` when no profile fits
+    /// (extended, or a profile of more than 8 bits or 4:2:0).
     #[must_use]
     pub fn profile(self) -> Option<Profile> {
         Some(match self.named()? {
@@ -146,8 +149,8 @@ impl ProfileLevelId {
         Self { level_idc: level.idc(), constraints: self.constraints & !SET3, ..self }
     }
 
-    /// Whether both name the same profile, though the bytes may differ: `42e0` and `42c0` are constrained baseline, `4200`
-    /// is not.
+    /// Whether both values name the same profile, though their bytes may differ: `42e0` and `42c0` are constrained
+    /// baseline, `4200` is not.
     #[must_use]
     pub fn is_same_profile(self, other: Self) -> bool {
         match (self.named(), other.named()) {
@@ -156,9 +159,9 @@ impl ProfileLevelId {
         }
     }
 
-    /// What to answer to this offer with a stream of `ours` (RFC 6184 section 8.2.2): the profile as it was offered, at
-    /// our level where offer and answer both say `level-asymmetry-allowed=1`, else at the lower one. `None` when the
-    /// profiles differ: try the next one that was offered.
+    /// Returns the answer to this offer with a stream of `ours` (RFC 6184 section 8.2.2). It has the offered profile,
+    /// at our level where offer and answer both say `level-asymmetry-allowed=1`, else at the lower level. `None` when
+    /// the profiles differ: try the next offered value.
     #[must_use]
     pub fn answer(self, ours: Self, is_asymmetry_allowed: bool) -> Option<Self> {
         let (offered, level) = (self.level()?, ours.level()?);
@@ -175,7 +178,7 @@ impl ProfileLevelId {
             EXTENDED if is(0xcf, 0xc0) => Named::ConstrainedBaseline,
             BASELINE if is(0x4f, 0) => Named::Baseline,
             EXTENDED if is(0xcf, 0x80) => Named::Baseline,
-            // What the table says, and what an SPS may say beside it of main and high: frames alone, no B pictures.
+            // Beside the table: flags of an SPS of main or high that tell of frames alone and of no B pictures.
             MAIN if is(0xa3, 0) => Named::Main,
             HIGH if is(0xff, 0x0c) => Named::ConstrainedHigh,
             HIGH if is(0xf3, 0) => Named::High,

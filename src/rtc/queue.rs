@@ -1,18 +1,18 @@
-//! Whether to encode while packets wait.
+//! Decides whether to encode a frame while packets wait to be sent.
 
 use std::time::Duration;
 
-/// The age of a send queue above which nothing more is encoded: 60 ms.
+/// The age of a send queue above which no frame is encoded: 60 ms.
 pub const MAX_QUEUE_AGE: Duration = Duration::from_millis(60);
 
-/// Whether a frame is worth encoding now. `queue_age` is how long the oldest packet that was not sent yet has waited, `None`
-/// when none waits; `limit` is usually [`MAX_QUEUE_AGE`].
+/// Whether a frame is worth encoding now. `queue_age` is the time that the oldest unsent packet has waited, `None`
+/// when no packet waits; `limit` is usually [`MAX_QUEUE_AGE`].
 ///
-/// A frame that is left out here costs nothing but itself, where an access unit that is thrown away later breaks those that
-/// follow. It holds for a requested IDR too, the largest of all: [`KeyframeGate`](super::KeyframeGate) keeps the request.
-/// While the link carries less than the encoder makes, the queue so stays within the limit and one access unit, and
-/// the frame rate gives way. There is no second, lower age at which to go on: that would trade evenly spaced frames for
-/// bursts of them.
+/// A frame that is left out here costs nothing but itself, while an access unit that is thrown away later breaks the
+/// access units that follow. The rule holds for a requested IDR too, the largest access unit of all:
+/// [`KeyframeGate`](super::KeyframeGate) keeps the request. While the link carries less than the encoder makes, the
+/// queue stays within the limit and one access unit, and the frame rate gives way. There is no second, lower age at
+/// which encoding resumes, because it would trade evenly spaced frames for bursts of frames.
 ///
 /// ```
 /// use std::time::Duration;
@@ -34,9 +34,9 @@ mod tests {
     /// Milliseconds between frames.
     const FRAME: f64 = 1_000.0 / 30.0;
 
-    /// A link that needs `cost_ms` to carry an access unit, and an encoder at 30 Hz that stops above `stop_ms` of queue and
-    /// goes on below `resume_ms`. The longest queue, the longest pause between frames in frame intervals, and the share of
-    /// frames that were encoded, after a while.
+    /// Simulates a link that needs `cost_ms` to carry an access unit, and an encoder at 30 Hz that stops above
+    /// `stop_ms` of queue and resumes below `resume_ms`. Returns the longest queue, the longest pause between frames
+    /// in frame intervals, and the share of frames that were encoded.
     fn congested(cost_ms: f64, stop_ms: u64, resume_ms: u64) -> (f64, usize, f64) {
         let (mut queue, mut longest, mut pause, mut longest_pause, mut encoded) = (0.0_f64, 0.0_f64, 0, 0, 0);
         let mut is_stopped = false;

@@ -1,4 +1,4 @@
-//! From a bandwidth estimate to a target for the encoder.
+//! Turns bandwidth estimates into bitrates for the encoder.
 
 use std::time::Duration;
 
@@ -8,21 +8,21 @@ use crate::units::Bitrate;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RateChange {
-    /// What the encoder should be set to.
+    /// The bitrate to set on the encoder.
     pub bitrate: Bitrate,
-    /// Whether the link has lost more than half of what it had, so that packets under way are likely lost too: an IDR
-    /// [a little later](RateGlue::IDR_AFTER_CUT) ends the freeze before the receiver would ask. What is encoded until then
-    /// joins the queue that is to drain, so it is best left out.
+    /// Whether the link has lost more than half of its rate, so that packets under way are likely lost too. An IDR [a
+    /// little later](RateGlue::IDR_AFTER_CUT) ends the freeze before the receiver would ask. Frames until then are
+    /// best not encoded, because they would join the queue that is to drain.
     pub is_deep_cut: bool,
 }
 
-/// Turns bandwidth estimates into targets worth setting: below the estimate by a margin, between a floor and a cap, and not
-/// for every little change.
+/// A filter that turns bandwidth estimates into targets worth setting: below the estimate by a margin, between a
+/// floor and a cap, and not for every little change.
 ///
 /// ```
 /// use direct264::Bitrate;
 /// use direct264::rtc::RateGlue;
-/// # fn main() -> Result<(), direct264::ConfigError> {
+/// # fn main() -> Result<(), direct264::error::ConfigError> {
 /// let opened_with = Bitrate::from_mbps(2)?;
 /// let mut rate = RateGlue::new(opened_with, Bitrate::from_kbps(150)?, Bitrate::from_mbps(6)?);
 /// // 85 % of it is within 8 % of what is in force.
@@ -34,13 +34,12 @@ pub struct RateChange {
 /// # Ok(()) }
 /// ```
 ///
-/// What it was measured on: a link cut from 3 to 1 Mbit/s cost a browser 4.2 s of freeze in all without the IDR after the
-/// cut, 2.0 s with it, and 1.1 to 1.4 s where nothing was encoded between the two (`examples/webrtc`, which also takes no
-/// estimate for a deep cut in the second after such a pause: a sender that was silent is estimated too low).
+/// Measured with `examples/webrtc`: a link cut from 3 to 1 Mbit/s cost a browser 4.2 s of freeze in all without the
+/// IDR after the cut, 2.0 s with it, and 1.1 to 1.4 s where no frame was encoded between the two. For a second after
+/// such a pause, the example takes no estimate for a deep cut, because a silent sender is estimated too low.
 ///
-/// [`FailoverEncoder`](crate::FailoverEncoder) has a threshold of its own: an increase of less than 10 % waits there. Where
-/// an encoder does not keep to its target, however low that is set, it tells
-/// [`EventKind::RateUnmet`](crate::EventKind::RateUnmet).
+/// [`FailoverEncoder`](crate::FailoverEncoder) has a threshold of its own: an increase of less than 10 % waits there.
+/// An encoder that cannot keep to its target reports [`EventKind::RateUnmet`](crate::EventKind::RateUnmet).
 #[derive(Debug, Clone, Copy)]
 pub struct RateGlue {
     floor: Bitrate,
@@ -49,18 +48,18 @@ pub struct RateGlue {
     dead_band_percent: u32,
     deep_cut_percent: u32,
     target: Bitrate,
-    /// The highest target since the last deep cut: a cut comes in several steps.
+    /// The highest target since the last deep cut, because a cut comes in several steps.
     peak: Bitrate,
-    /// The last one, for when the limits change.
+    /// The last estimate, for a change of the limits.
     estimate_bps: Option<u64>,
 }
 
 impl RateGlue {
-    /// How long after a deep cut the IDR is best made, 300 ms: an earlier one joins the queue that is to be drained.
+    /// The best time of the IDR after a deep cut, 300 ms. An earlier IDR joins the queue that is to drain.
     pub const IDR_AFTER_CUT: Duration = Duration::from_millis(300);
 
-    /// An encoder that has `target` now, and gets no less than `floor` and no more than `cap`. A cap below the floor counts
-    /// as the floor.
+    /// Makes a filter for an encoder that has `target` now, and gets no less than `floor` and no more than `cap`. A
+    /// cap below the floor counts as the floor.
     #[must_use]
     pub fn new(target: Bitrate, floor: Bitrate, cap: Bitrate) -> Self {
         Self {
@@ -75,7 +74,7 @@ impl RateGlue {
         }
     }
 
-    /// The share of the estimate that the encoder gets, in percent; 85 unless set. The rest is for headers,
+    /// Sets the share of the estimate that the encoder gets, in percent; 85 unless set. The rest is for headers,
     /// retransmissions, and pictures larger than their share.
     #[must_use]
     pub const fn margin_percent(mut self, percent: u32) -> Self {
@@ -83,34 +82,35 @@ impl RateGlue {
         self
     }
 
-    /// A change of no more than this, in percent of what is in force, is not told; 8 unless set. What waits is told as soon
-    /// as it has come to more.
+    /// Sets the dead band, in percent of the target in force; 8 unless set. A change within the band waits until
+    /// changes add up to more.
     #[must_use]
     pub const fn dead_band_percent(mut self, percent: u32) -> Self {
         self.dead_band_percent = percent;
         self
     }
 
-    /// A loss of more than this, in percent of the highest target since the last one, is a deep cut; 55 unless set.
+    /// Sets the loss that counts as a deep cut, in percent of the highest target since the last deep cut; 55 unless
+    /// set.
     #[must_use]
     pub const fn deep_cut_percent(mut self, percent: u32) -> Self {
         self.deep_cut_percent = percent;
         self
     }
 
-    /// The target as it was told last.
+    /// The last target that this filter returned; at first, the target that it was made with.
     #[must_use]
     pub const fn target(&self) -> Bitrate {
         self.target
     }
 
-    /// A new estimate, in bits per second. `None` when it calls for no change.
+    /// Takes in a new estimate, in bits per second. `None` when it calls for no change.
     pub fn estimate(&mut self, bps: u64) -> Option<RateChange> {
         self.estimate_bps = Some(bps);
         self.follow()
     }
 
-    /// Other limits, as another size or another viewer has them. The last estimate counts anew.
+    /// Sets other limits, for another size or another viewer, and applies the last estimate to them.
     pub fn set_limits(&mut self, floor: Bitrate, cap: Bitrate) -> Option<RateChange> {
         (self.floor, self.cap) = (floor, cap.max(floor));
         self.follow()

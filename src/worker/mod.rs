@@ -65,7 +65,7 @@
 //! - When the [`UnitReceiver`] is dropped, so are frames that wait, and [`FrameSender::submit`] returns the frame with [`Closed`].
 //!
 //! Dropping either never waits: the thread goes on by itself to the end of the call that it is in, which a driver's hang does
-//! not prolong beyond the [`CallLimits`](crate::CallLimits) of the bounded form, and drops the encoder.
+//! not prolong beyond the [`CallLimits`](crate::config::CallLimits) of the bounded form, and drops the encoder.
 //! [`UnitReceiver::stop`] waits for that, with a limit; who ends the process calls it before.
 
 mod failure;

@@ -152,8 +152,8 @@ impl<F, E> Shared<F, E> {
 
     pub(super) fn tell(&self, events: Vec<Event>) {
         let mut state = self.state();
-        for Event { frame, backend, kind } in events {
-            state.events.note(frame, backend, kind);
+        for Event { frame_id, backend, kind } in events {
+            state.events.note(frame_id, backend, kind);
         }
     }
 

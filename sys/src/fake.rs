@@ -1,4 +1,4 @@
-//! What the fake drivers of the tests answer.
+//! The answers of the fake drivers in the tests.
 
 use std::cell::Cell;
 use std::ffi::c_char;
@@ -15,7 +15,7 @@ pub(crate) fn with_answer<T>(code: u32, body: impl FnOnce() -> T) -> T {
     result
 }
 
-/// What a fake function can return.
+/// A type that a fake function can return.
 pub(crate) trait FakeAnswer {
     /// The answer that is set for this thread.
     fn given() -> Self;
@@ -33,7 +33,7 @@ impl FakeAnswer for u32 {
     }
 }
 
-/// A function that returns text returns none.
+/// The answer of a function that returns text: none.
 impl FakeAnswer for *const c_char {
     fn given() -> Self {
         std::ptr::null()

@@ -1,23 +1,23 @@
 //! The NVIDIA drivers as direct264 needs them: `libcuda` and `libnvidia-encode`, opened at run time.
 //!
-//! This layer spells the C names and the numbers of the C headers, and has no opinion about encoding. What it
+//! This layer spells the C names and the numbers of the C headers, and has no opinion about encoding. Its
 //! promises:
 //!
 //! - **Nothing is linked.** [`cuda::load`] and [`nvenc::load`] open the driver's libraries by name, once per
-//!   process, and never close them. A machine without them gets a [`DriverLoadError`] that says which library or
-//!   which symbol, and what the loader said.
+//!   process, and never close them. A machine without them gets a [`DriverLoadError`] with the library or the symbol,
+//!   and the loader's message.
 //! - **Integers across the border.** A driver may write any number, so nothing that it writes is ever a Rust
-//!   enum, and every function returns its status as `u32`. Status codes become words in [`nvenc::Status`] and
-//!   [`cuda::Status`], where an unknown code is a value like any other.
-//! - **Required and optional are different words.** A library that lacks a required function does not load;
-//!   an absent optional one is an [`Option`].
+//!   enum, and every function returns its status as `u32`. [`nvenc::Status`] and [`cuda::Status`] name status
+//!   codes; an unknown code is a value like any other.
+//! - **Required and optional are different types.** A library that lacks a required function does not load; an
+//!   optional function is an [`Option`].
 //! - **One API version per session.** The structs have the layout of NVENC API 12.1, which serves 11.0, 11.1
 //!   and 12.0 as well as long as the fields they do not know stay zero; the word in front of each struct
 //!   comes from one table per version ([`nvenc::ApiVersion`]).
-//! - **No panics.** Whatever a driver answers is a value.
+//! - **No panics.** Every answer of a driver is a value.
 //!
-//! What it does not do: free what you allocate, order your calls, or know what a setting means. Every driver
-//! function is `unsafe` to call, and its contract is the one in NVIDIA's documentation.
+//! This layer does not free what you allocate, order your calls, or know what a setting means. Every driver
+//! function is `unsafe` to call, and NVIDIA's documentation states its contract.
 //!
 //! # Example
 //!

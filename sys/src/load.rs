@@ -1,4 +1,4 @@
-//! Opening a driver library, and saying what went wrong when it does not open.
+//! Opens a driver library by its name, and tells what went wrong when it does not open.
 
 use std::error::Error;
 use std::ffi::{CStr, c_void};
@@ -16,8 +16,8 @@ pub enum DriverLibrary {
 }
 
 impl DriverLibrary {
-    /// The name that is given to the loader. Only these names are reliable inside containers: the names
-    /// without a version belong to development packages.
+    /// The file name that the loader is asked for. Only these names are reliable inside containers, because
+    /// names without a version belong to development packages.
     #[must_use]
     pub const fn file_name(self) -> &'static str {
         match self {
@@ -35,8 +35,8 @@ impl fmt::Display for DriverLibrary {
     }
 }
 
-/// The dynamic loader's own words, such as `libcuda.so.1: cannot open shared object file: No such file or
-/// directory`. The wording is the system's and may be in its language.
+/// The dynamic loader's message, such as `libcuda.so.1: cannot open shared object file: No such file or
+/// directory`. The system chooses the wording and its language.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoaderMessage(pub String);
 
@@ -48,7 +48,7 @@ impl fmt::Display for LoaderMessage {
 
 impl Error for LoaderMessage {}
 
-/// Why a driver library cannot be used. What the loader said is the [`source`](Error::source).
+/// The reason why a driver library cannot be used. The loader's message is the [`source`](Error::source).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DriverLoadError {
@@ -57,16 +57,16 @@ pub enum DriverLoadError {
         /// The library that was asked for. The missing file can be another one: see
         /// [`missing_file`](DriverLoadError::missing_file).
         library: DriverLibrary,
-        /// What the loader said.
+        /// The loader's message.
         said: LoaderMessage,
     },
     /// The library opened and lacks a function that is required.
     Symbol {
         /// The library that opened.
         library: DriverLibrary,
-        /// The function it lacks.
+        /// The function that the library lacks.
         symbol: &'static str,
-        /// What the loader said.
+        /// The loader's message.
         said: LoaderMessage,
     },
 }
@@ -80,7 +80,7 @@ impl DriverLoadError {
         }
     }
 
-    /// The function that is missing, if that was the trouble.
+    /// The function that the library lacks; `None` when the library did not open.
     #[must_use]
     pub fn symbol(&self) -> Option<&'static str> {
         match self {
@@ -89,7 +89,7 @@ impl DriverLoadError {
         }
     }
 
-    /// The loader's own words.
+    /// The loader's message.
     #[must_use]
     pub fn said(&self) -> &LoaderMessage {
         match self {
@@ -97,9 +97,9 @@ impl DriverLoadError {
         }
     }
 
-    /// The file that the loader's message begins with, when it is another than the one asked for: the encode
-    /// library cannot be opened without `libnvcuvid.so.1`, and then the message names that file. A hint, read
-    /// from text: `None` where the message has another form.
+    /// The missing file, where the loader's message names another file than the library. The encode library
+    /// cannot be opened without `libnvcuvid.so.1`, and the message then names that file. The answer is a hint
+    /// read from text, and `None` where the message has another form.
     #[must_use]
     pub fn missing_file(&self) -> Option<&str> {
         let Self::Library { library, said } = self else { return None };
@@ -126,15 +126,16 @@ impl Error for DriverLoadError {
     }
 }
 
-/// A required function was not found: its name, and what the loader said.
+/// A required function that was not found: its name, and the loader's message.
 pub(crate) type Missing = (&'static str, LoaderMessage);
 
-/// Opens `library`, never to be closed, whatever it lacks: a driver keeps threads that run its code from its
-/// initialisers on, and functions of it may be called for as long as the process lives.
+/// Opens `library` and never closes it, even where the library lacks a function. A driver's initialisers start
+/// threads that run its code, and its functions may be called for as long as the process lives.
 ///
-/// By name alone, since that is how containers are given theirs: the loader looks in `LD_LIBRARY_PATH`, which it ignores
-/// in programs with more rights than their user, in the program's run path, its cache and the system's folders, and in
-/// the current folder only where one of these says so. On Windows in the system's folder alone.
+/// The loader gets the bare name, because containers provide the driver under that name. It looks in
+/// `LD_LIBRARY_PATH`, which it ignores in programs with more rights than their user, in the program's run path, in its
+/// cache and in the system's folders; in the current folder only where one of these says so. On Windows it looks in the
+/// system's folder alone.
 pub(crate) fn open(library: DriverLibrary) -> Result<ManuallyDrop<libloading::Library>, DriverLoadError> {
     // SAFETY: opening runs the library's initialisers. NVIDIA promises that its driver libraries may be
     // opened by any thread at any time; whoever puts another file of this name in the loader's path promises
@@ -172,7 +173,7 @@ pub(crate) fn find(
     NonNull::new(*found).ok_or_else(|| LoaderMessage("the symbol's address is null".to_owned()))
 }
 
-/// The error with its causes: `libloading` keeps the system's text in the cause.
+/// The deepest cause of an error: `libloading` keeps the system's text there.
 fn in_full(error: &libloading::Error) -> LoaderMessage {
     let mut deepest: &dyn Error = error;
     while let Some(cause) = deepest.source() {

@@ -1,6 +1,6 @@
-//! Status codes as tables: code, name, meaning, what to do.
+//! Tables of status codes: code, name, meaning, advice.
 
-/// What is known of one status code.
+/// A row of a status table: a code with its name, meaning and advice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StatusInfo {
@@ -8,9 +8,9 @@ pub struct StatusInfo {
     pub code: u32,
     /// Its name in the C header.
     pub name: &'static str,
-    /// What it says, in one clause.
+    /// Its meaning, in one clause.
     pub meaning: &'static str,
-    /// What to do about it, in one clause.
+    /// Advice on what to do about it, in one clause.
     pub advice: &'static str,
 }
 
@@ -42,14 +42,14 @@ macro_rules! status_codes {
                 },)+
             ];
 
-            /// What is known of this code; `None` for a number that no header of ours names.
+            /// The table row of this code; `None` for a number that no header of ours names.
             #[must_use]
             pub fn info(self) -> Option<&'static $crate::status::StatusInfo> {
                 let row = Self::TABLE.binary_search_by_key(&self.0, |row| row.code).ok()?;
                 Self::TABLE.get(row)
             }
 
-            /// What to do about it, where this code has a name.
+            /// The advice on this code; `None` where the code has no name.
             #[must_use]
             pub fn advice(self) -> Option<&'static str> {
                 self.info().map(|row| row.advice)

@@ -1,9 +1,9 @@
-//! The macro behind every driver struct: the C name, the size, and each field's offset beside the field.
+//! The macro that declares every driver struct: the C name, the size, and each field's offset beside the field.
 
 use std::fmt;
 
-/// Bytes that this crate has no use for: reserved by the header, or belonging to a codec or feature that is
-/// not H.264. They are zero when a struct is made here, and stay so.
+/// Bytes that this crate does not use: reserved by the header, or part of another codec or feature than
+/// H.264. They are zero when a struct is made here, and stay zero.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub(crate) struct Unused<T>(T);
@@ -15,8 +15,8 @@ impl<T> fmt::Debug for Unused<T> {
 }
 
 /// Declares a struct as the driver lays it out on 64-bit machines. In front of each field stands its offset
-/// in bytes, which is checked at compile time, and what it is: `named` is a field of the C header under the
-/// same name, `bits` a word of C bit-fields, `unused` is private and stays zero.
+/// in bytes, which is checked at compile time, and its kind: `named` is a field of the C header under the
+/// same name, `bits` is a word of C bit-fields, `unused` is private and stays zero.
 ///
 /// Every type that stands in a field has to be valid as all zeros, and with any bits that a driver may write:
 /// integers, raw pointers, `Option` of a function pointer, arrays of these, and structs declared here.
@@ -44,7 +44,7 @@ macro_rules! driver_struct {
             #[must_use]
             pub const fn zeroed() -> Self {
                 // SAFETY: the struct holds integers, raw pointers, optional function pointers and structs of
-                // these, all of them valid as zeros; `driver_struct!` asks that of whoever declares one.
+                // these, all of them valid as zeros; `driver_struct!` demands that of every declaration.
                 unsafe { std::mem::zeroed() }
             }
 
@@ -63,8 +63,7 @@ macro_rules! driver_struct {
 }
 pub(crate) use driver_struct;
 
-/// The same struct as `nvidia-video-codec-sdk` has it: its size, and the offset of each field that has a
-/// name.
+/// The struct in `nvidia-video-codec-sdk`: its size, and the offset of each field that has a name.
 #[cfg(all(test, target_os = "linux"))]
 macro_rules! theirs {
     (CUDA_MEMCPY2D $(named $field:ident)+) => {
@@ -123,7 +122,7 @@ macro_rules! opaque {
 }
 pub(crate) use opaque;
 
-/// What a struct declaration says of itself, for the tests that hold it against other sources.
+/// The size and fields of a struct declaration, for the tests that compare it with other sources.
 #[cfg(test)]
 pub(crate) struct StructLayout {
     pub(crate) name: &'static str,

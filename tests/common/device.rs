@@ -5,10 +5,8 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use cudarc::driver::{CudaContext, CudaStream, result, sys};
-use direct264::{
-    AccessUnit, CudaImage, Encoder, Error, Frame, FrameSize, Picture, PixelFormat, Pixels, RgbOrder,
-    Timestamp,
-};
+use direct264::frame::{CudaImage, Pixels, RgbOrder};
+use direct264::{AccessUnit, Encoder, Error, Frame, FrameSize, Picture, PixelFormat, Timestamp};
 
 /// A GPU, and a stream of the caller's own that nobody waits for by accident.
 #[derive(Debug)]

@@ -16,15 +16,15 @@ pub mod soak;
 pub mod sps;
 
 use std::sync::Once;
-use std::time::Duration;
 
 use d264_double::Double;
 use device::{Fed, Takes};
+use direct264::config::{CallForm, CallLimits, NvencConfig};
 use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
-    Bitrate, CallForm, CallLimits, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, NvencConfig,
-    OwnedAccessUnit, Picture, PixelFormat, Timestamp,
+    Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, OwnedAccessUnit, Picture, PixelFormat,
+    Timestamp,
 };
 
 pub fn size(width: u32, height: u32) -> FrameSize {
@@ -36,11 +36,19 @@ pub fn config(size: FrameSize, hz: u32, kbps: u64) -> EncoderConfig {
     EncoderConfig::new(size, frame_rate, bitrate).nvenc(unhurried())
 }
 
-/// With time for the driver double, which encodes in software: on a busy machine that can take longer than the limits
-/// that are meant for hardware.
+/// Limits that the driver double keeps to on any machine. The double encodes in software: beside other work that takes
+/// longer than the default limits, which are meant for hardware. A test of a limit shortens that one.
+pub const LIMITS: CallLimits =
+    CallLimits::DEFAULT.open(live::PATIENCE).first(live::PATIENCE).rest(live::PATIENCE);
+
+/// A session whose calls have time.
 pub fn unhurried() -> NvencConfig {
-    let long = Duration::from_secs(20);
-    NvencConfig::new().form(CallForm::Bounded(CallLimits::DEFAULT.first(long).rest(long)))
+    within(LIMITS)
+}
+
+/// A session whose calls have these limits.
+pub fn within(limits: CallLimits) -> NvencConfig {
+    NvencConfig::new().form(CallForm::Bounded(limits))
 }
 
 /// Every backend that can run here, opened with `config`. The tests of the contract go through all of them.

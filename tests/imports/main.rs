@@ -10,11 +10,14 @@ use tree::{Modules, read};
 
 /// The modules at the root of the library, from the bottom up. A module may import from the floors below its own.
 const FLOORS: &[&[&str]] = &[
-    &["annexb", "backend", "bounded", "colour", "picture", "reason", "recovery", "remains", "units"],
-    &["format"],
+    &[
+        "annexb", "backend", "bounded", "colour", "picture", "profile", "reason", "recovery", "remains",
+        "units",
+    ],
+    &["format", "level"],
     &["error"],
     &["config"],
-    &["frame", "level"],
+    &["frame"],
     &["access_unit", "event"],
     &["convert", "ready", "references", "window"],
     &["engine"],

@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
+use direct264::error::Unavailable;
 use direct264::{
     BackendOrder, Encoder, EncoderConfig, Error, EventKind, FailoverEncoder, Frame, Picture, PixelFormat,
-    Timestamp, Unavailable, open,
+    Timestamp, open,
 };
 
 use super::clip::Clip;

@@ -2,7 +2,8 @@
 
 use std::num::NonZeroU8;
 
-use direct264::{Backend, CallForm, EncoderConfig, NvencConfig, NvencPreset, Profile};
+use direct264::config::{CallForm, NvencConfig, NvencPreset, Profile};
+use direct264::{Backend, EncoderConfig};
 
 use crate::values;
 
@@ -37,7 +38,7 @@ const PRESETS: [(&str, NvencPreset); 7] = [
 impl Entrant {
     /// Creates an entrant with the default settings of a backend.
     pub(crate) fn plain(backend: Backend) -> Self {
-        Self { name: backend.word().to_owned(), backend, settings: Vec::new() }
+        Self { name: backend.as_str().to_owned(), backend, settings: Vec::new() }
     }
 
     /// Parses `NAME` or `NAME:SETTING=VALUE,...`.

@@ -20,8 +20,8 @@ pub(crate) fn render(results: &Results) -> String {
         .iter()
         .map(|why| {
             json!({
-                "backend": why.backend.word(),
-                "reason": why.reason.word(),
+                "backend": why.backend.as_str(),
+                "reason": why.reason.as_str(),
                 "detail": why.detail,
             })
         })
@@ -78,7 +78,7 @@ fn gpu(gpu: &Gpu) -> Value {
 fn backend(result: &BackendResult) -> Value {
     json!({
         "name": result.entrant.name,
-        "backend": result.entrant.backend.word(),
+        "backend": result.entrant.backend.as_str(),
         "open_us": us(result.open),
         "first_frame_us": result.first.map(us),
         "steady": result.steady.as_ref().map(steady),
@@ -115,7 +115,7 @@ fn frame(result: &BackendResult, index: usize, record: &FrameRecord) -> Value {
     json!({
         "type": "frame",
         "frame": index,
-        "backend": result.entrant.backend.word(),
+        "backend": result.entrant.backend.as_str(),
         "idr": record.is_idr,
         "bytes": record.bytes,
         "qp": record.qp,

@@ -21,7 +21,8 @@ mod y4m;
 
 use std::thread;
 
-use direct264::{Backend, EncoderConfig, FrameRate, FrameSize, Unavailable};
+use direct264::error::Unavailable;
+use direct264::{Backend, EncoderConfig, FrameRate, FrameSize};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::failure::{Failure, chain};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use direct264::{Bitrate, FrameRate, FrameSize, Unavailable};
+use direct264::error::Unavailable;
+use direct264::{Bitrate, FrameRate, FrameSize};
 
 use super::contender::Contender;
 use super::entrant::Entrant;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use direct264::{Bitrate, FrameRate, StageTimes};
+use direct264::access_unit::StageTimes;
+use direct264::{Bitrate, FrameRate};
 use hdrhistogram::Histogram;
 
 /// The stages of a frame, in the order in which they happen.

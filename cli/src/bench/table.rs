@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use direct264::Unavailable;
+use direct264::error::Unavailable;
 
 use super::machine::Machine;
 use super::results::{BackendResult, Results, Run};

@@ -17,7 +17,8 @@ mod summary;
 mod switches;
 mod tally;
 
-use direct264::{Backend, Encoder, Opened, Reason};
+use direct264::failover::Opened;
+use direct264::{Backend, Encoder, Reason};
 
 pub(crate) use options::Args;
 

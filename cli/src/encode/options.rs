@@ -3,7 +3,9 @@
 use std::num::NonZeroU8;
 use std::path::PathBuf;
 
-use direct264::{Bitrate, FrameRate, FrameSize, Matrix, PixelFormat, Profile, QpRange, Range};
+use direct264::colour::{ColourMatrix, ColourRange};
+use direct264::config::Profile;
+use direct264::{Bitrate, FrameRate, FrameSize, PixelFormat, QpRange};
 
 use super::at::At;
 use crate::backend::BackendName;
@@ -136,7 +138,7 @@ pub(super) enum MatrixName {
     Bt601,
 }
 
-impl From<MatrixName> for Matrix {
+impl From<MatrixName> for ColourMatrix {
     fn from(name: MatrixName) -> Self {
         match name {
             MatrixName::Bt709 => Self::Bt709,
@@ -152,7 +154,7 @@ pub(super) enum RangeName {
     Full,
 }
 
-impl From<RangeName> for Range {
+impl From<RangeName> for ColourRange {
     fn from(name: RangeName) -> Self {
         match name {
             RangeName::Limited => Self::Limited,

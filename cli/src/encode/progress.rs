@@ -27,7 +27,7 @@ impl Progress {
     /// Advances the bar by one frame.
     pub(super) fn frame(&self, backend: Backend) {
         if !self.0.is_hidden() {
-            self.0.set_message(backend.word());
+            self.0.set_message(backend.as_str());
         }
         self.0.inc(1);
     }

@@ -1,6 +1,7 @@
 //! Scales frames for `--at FRAME:size=WxH`, plane by plane, in the input's pixel format.
 
-use direct264::{FrameSize, PixelFormat, RgbOrder};
+use direct264::frame::RgbOrder;
+use direct264::{FrameSize, PixelFormat};
 use resize::{PixelFormat as ResizeFormat, Type};
 
 /// Scales frames from the input's size to the current size.

@@ -1,9 +1,10 @@
 //! Derives the encoder's settings from the options, the input and defaults.
 
-use direct264::{
-    Bitrate, Colour, EncoderConfig, Error, FailoverConfig, FrameRate, FrameSize, GpuChoice, NvencConfig,
-    Opened, OutOfRange, QpRange, Range, open,
-};
+use direct264::colour::{Colour, ColourRange};
+use direct264::config::{FailoverConfig, GpuChoice, NvencConfig};
+use direct264::failover::Opened;
+use direct264::units::OutOfRange;
+use direct264::{Bitrate, EncoderConfig, Error, FrameRate, FrameSize, QpRange, open};
 
 use super::at::Schedule;
 use super::options::Args;
@@ -52,7 +53,7 @@ impl Settings {
                 default_bitrate(source.size, frame_rate).map_err(|error| impossible(&error))?
             }
         };
-        let range = args.range.map(Range::from).or(source.range).unwrap_or(Range::Limited);
+        let range = args.range.map(ColourRange::from).or(source.range).unwrap_or(ColourRange::Limited);
         let max_size = schedule.sizes().try_fold(source.size, |max, (size, _)| {
             FrameSize::new(max.width().max(size.width()), max.height().max(size.height()))
         });

@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 
-use direct264::{FrameSize, PixelFormat, Range, SampleAspect};
+use direct264::colour::ColourRange;
+use direct264::units::SampleAspect;
+use direct264::{FrameSize, PixelFormat};
 
 use super::options::Args;
 use super::paths::Place;
@@ -30,7 +32,7 @@ pub(super) struct Source {
     /// The sample aspect ratio.
     pub(super) aspect: Option<SampleAspect>,
     /// The colour range.
-    pub(super) range: Option<Range>,
+    pub(super) range: Option<ColourRange>,
     /// The most frames that a regular file can hold. A truncated file holds fewer, and so does y4m with parameters in
     /// frame headers.
     pub(super) most_frames: Option<u64>,

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use direct264::{Backend, FrameRate, Unavailable};
+use direct264::error::Unavailable;
+use direct264::{Backend, FrameRate};
 
 use super::paths::Place;
 use super::tally::Tally;
@@ -78,7 +79,7 @@ impl Summary<'_> {
     }
 
     fn write_backend(&self, text: &mut String) -> std::fmt::Result {
-        let backend = self.tally.backend().map_or("none", Backend::word);
+        let backend = self.tally.backend().map_or("none", Backend::as_str);
         writeln!(text, "  backend   {backend}")?;
         for why in self.passed_over {
             writeln!(text, "            passed over {why}")?;

@@ -15,7 +15,7 @@ pub(super) struct Switches {
 impl Switches {
     /// Adds an event if it is a change of backend.
     pub(super) fn add(&mut self, event: &Event) {
-        let (frame, backend) = (event.frame, event.backend);
+        let (frame, backend) = (event.frame_id.0, event.backend);
         let words = match &event.kind {
             EventKind::FellBack { to, reason, detail, .. } => {
                 format!("from frame {frame} on {to} encoded: {} ({detail})", reason.sentence())

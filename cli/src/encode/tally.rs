@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use direct264::{AccessUnit, Backend, Bitrate, FrameRate, StageTimes};
+use direct264::access_unit::StageTimes;
+use direct264::{AccessUnit, Backend, Bitrate, FrameRate};
 use hdrhistogram::Histogram;
 
 /// Significant digits of the histograms: three, or a tenth of a percent.

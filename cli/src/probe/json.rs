@@ -10,7 +10,7 @@ pub(super) fn render(report: &Report) -> String {
     let Report { nvenc, openh264, auto, environment } = report;
     let object = json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "auto": auto.map(Backend::word),
+        "auto": auto.map(Backend::as_str),
         "environment": environment,
         "nvenc": with_why_not(
             json!({
@@ -46,7 +46,7 @@ fn gpu(gpu: &Gpu) -> Value {
 
 /// Adds the keys `reason`, `detail` and `advice` of a backend or GPU that is not available.
 fn with_why_not(mut object: Value, why_not: Option<&WhyNot>) -> Value {
-    object["reason"] = json!(why_not.map(|why| why.reason.word()));
+    object["reason"] = json!(why_not.map(|why| why.reason.as_str()));
     object["detail"] = json!(why_not.map(|why| why.detail.as_str()).filter(|detail| !detail.is_empty()));
     object["advice"] = json!(why_not.map(|why| why.advice).filter(|advice| !advice.is_empty()));
     object

@@ -7,10 +7,8 @@ mod text;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use direct264::{
-    Backend, BackendOrder, Bitrate, ConfigError, EncoderConfig, Error, FrameRate, FrameSize, Reason,
-    Unavailable, open,
-};
+use direct264::error::{ConfigError, Unavailable};
+use direct264::{Backend, BackendOrder, Bitrate, EncoderConfig, Error, FrameRate, FrameSize, Reason, open};
 
 use crate::backend::Choice;
 use crate::failure::{Failure, chain};
@@ -111,7 +109,7 @@ struct Report {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let environment = Choice::of_environment()?.map(|choice| choice.order);
     let environment = environment.map(|order| match order.backends() {
-        [only] => only.word().to_owned(),
+        [only] => only.as_str().to_owned(),
         _ => "auto".to_owned(),
     });
     let report = Report::gather(environment)?;

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::{fmt, io};
 
-use direct264::OutOfRange;
+use direct264::units::OutOfRange;
 
 /// An error of a y4m stream header. `Display` is one clause that names the value and the accepted ones.
 #[derive(Debug)]

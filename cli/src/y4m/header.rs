@@ -1,6 +1,8 @@
 //! Parses the stream header of y4m: tags of one letter, each with its value.
 
-use direct264::{FrameSize, Range, SampleAspect};
+use direct264::FrameSize;
+use direct264::colour::ColourRange;
+use direct264::units::SampleAspect;
 
 use super::error::HeaderError;
 
@@ -18,7 +20,7 @@ pub struct Header {
     /// The sample aspect ratio; `None` when unknown.
     pub(crate) aspect: Option<SampleAspect>,
     /// The colour range; `None` without a tag.
-    pub(crate) range: Option<Range>,
+    pub(crate) range: Option<ColourRange>,
 }
 
 /// The tags' values as text.
@@ -60,8 +62,8 @@ impl Header {
             frame_rate: tags.frame_rate.map_or(Ok(None), frame_rate)?,
             aspect: tags.aspect.map_or(Ok(None), aspect)?,
             range: match tags.range {
-                Some("FULL") => Some(Range::Full),
-                Some("LIMITED") => Some(Range::Limited),
+                Some("FULL") => Some(ColourRange::Full),
+                Some("LIMITED") => Some(ColourRange::Limited),
                 _ => None,
             },
         })
@@ -216,7 +218,7 @@ mod tests {
         assert_eq!(header.size, FrameSize::new(1920, 1080).unwrap());
         assert_eq!(header.frame_rate, Some((30_000, 1_001)));
         assert_eq!(header.aspect, Some(SampleAspect::new(4, 3).unwrap()));
-        assert_eq!(header.range, Some(Range::Full));
+        assert_eq!(header.range, Some(ColourRange::Full));
     }
 
     #[test]

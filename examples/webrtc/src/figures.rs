@@ -6,7 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use direct264::rtc::ProfileLevelId;
-use direct264::{AccessUnit, Backend, Bitrate, Counters, Event, EventKind, FrameSize, Unavailable};
+use direct264::error::Unavailable;
+use direct264::failover::Counters;
+use direct264::{AccessUnit, Backend, Bitrate, Event, EventKind, FrameSize};
 use serde_json::{Value, json};
 
 use crate::picture::unix_ms;
@@ -144,7 +146,7 @@ impl Figures {
                 EventKind::BitrateChanged { from, to } => format!("{from} to {to}"),
                 _ => String::new(),
             };
-            self.tell(event.kind.word(), event.backend.word(), &detail);
+            self.tell(event.kind.as_str(), event.backend.as_str(), &detail);
         }
     }
 
@@ -169,7 +171,7 @@ impl Figures {
         let bytes: usize = if recent == 0 { 0 } else { self.second.iter().map(|(_, bytes)| bytes).sum() };
         json!({
             "now": unix_ms(),
-            "backend": self.backend.map(Backend::word),
+            "backend": self.backend.map(Backend::as_str),
             "passed_over": self.passed_over,
             "size": self.size.map(|size| [size.width(), size.height()]),
             "profile_level_id": self.profile.map(|profile| profile.to_string()),

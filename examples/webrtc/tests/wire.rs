@@ -8,7 +8,7 @@ use std::net::{TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use common::{Server, ask, ask_as, get, post};
-use direct264::Level;
+use direct264::config::Level;
 use direct264::annexb::{NalKind, nals};
 use direct264::rtc::ProfileLevelId;
 use serde_json::json;
@@ -19,7 +19,7 @@ use str0m::rtp::Extension;
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 /// Until frames come, on a machine with other things to do.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A viewer without a screen.
 struct Receiver {

@@ -116,19 +116,19 @@ impl NvencEncoder {
             upload: converted.elapsed(),
             ..StageTimes::default()
         };
-        Ok(self.in_slot(slot, staging, frame.timestamp(), times, start))
+        self.slots[slot] = SlotMemory::Here(Arc::clone(&staging));
+        Ok(self.brought(slot, staging, frame.timestamp(), times, start))
     }
 
     /// A picture that is in the page-locked memory of a slot.
-    pub(super) fn in_slot(
-        &mut self,
+    pub(super) fn brought(
+        &self,
         slot: usize,
         staging: Arc<Staging>,
         timestamp: Timestamp,
         times: StageTimes,
         start: Instant,
     ) -> Brought {
-        self.slots[slot] = SlotMemory::Here(Arc::clone(&staging));
         let origin = Origin::Host(self.config.size());
         Brought { source: Source::Staged(staging), flying: Flying { slot, origin, timestamp, times, start } }
     }
@@ -246,7 +246,7 @@ impl NvencEncoder {
             qp < u32::from(QpRange::MAX_QP + 1) && qp + 1 >= u32::from(self.config.settings.qp_range.max());
         self.window.push(bytes);
         if let Some(unmet) = self.window.newly_unmet(is_coarsest) {
-            self.events.note(self.frames, Backend::Nvenc, unmet);
+            self.events.note(FrameId(self.frames), Backend::Nvenc, unmet);
         }
     }
 

@@ -12,7 +12,6 @@ use crate::error::{Error, FrameError};
 use crate::format::PixelFormat;
 use crate::nvenc::lent::LentFrame;
 use crate::nvenc::pixels::SurfaceFormat;
-use crate::nvenc::session::SLOTS;
 use crate::picture::Picture;
 use crate::units::Timestamp;
 
@@ -43,25 +42,40 @@ impl NvencEncoder {
     /// As [`encode`](Encoder::encode).
     pub fn encode_lent(
         &mut self,
-        mut frame: LentFrame,
+        frame: LentFrame,
         timestamp: Timestamp,
         picture: Picture,
     ) -> Result<AccessUnit<'_>, Error> {
+        self.begin_unit()?;
+        let submitted = self.submit_lent(&frame, timestamp, picture);
+        if frame.is_of(&self.pool)
+            && let Some((slot, staging)) = frame.take()
+        {
+            self.slots[slot] = SlotMemory::Here(staging);
+        }
+        submitted?;
+        self.unit()
+    }
+
+    /// Takes a lent frame, as [`Engine::submit`] with [`Depth::One`] takes one. Its memory is not read any more when this
+    /// returns, unless the driver hangs, which then has a share of it.
+    pub(crate) fn submit_lent(
+        &mut self,
+        frame: &LentFrame,
+        timestamp: Timestamp,
+        picture: Picture,
+    ) -> Result<(), Error> {
         let start = Instant::now();
         self.alive()?;
         let (coded, size) = (self.coded_size(), self.config.size());
         if frame.size() != coded {
             return Err(FrameError::Size { frame: frame.size(), encoder: size }.into());
         }
-        self.begin_unit()?;
         self.check_depth(Depth::One)?;
-        let brought = if frame.is_of(&self.pool) {
-            let (slot, staging) = frame.take().ok_or(FrameError::AllLent { lent: SLOTS })?;
-            self.in_slot(slot, staging, timestamp, StageTimes::default(), start)
-        } else {
-            self.copy(&frame.as_frame(timestamp)?, start)?
+        let brought = match frame.share().filter(|_| frame.is_of(&self.pool)) {
+            Some((slot, staging)) => self.brought(slot, staging, timestamp, StageTimes::default(), start),
+            None => self.copy(&frame.as_frame(coded, timestamp)?, start)?,
         };
-        self.submit_brought(brought, picture, Depth::One)?;
-        self.unit()
+        self.submit_brought(brought, picture, Depth::One)
     }
 }

@@ -168,7 +168,7 @@ impl NvencEncoder {
     }
 
     fn note(&mut self, kind: EventKind) {
-        self.events.note(self.taken, Backend::Nvenc, kind);
+        self.events.note(FrameId(self.taken), Backend::Nvenc, kind);
     }
 
     /// Whether the session can be used. This is asked before anything else, since page-locked memory need not even be

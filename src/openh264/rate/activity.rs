@@ -1,12 +1,12 @@
-//! How much a picture moves and how busy it is, measured on a few of its rows before it is encoded.
+//! Measures the motion and the texture of a picture, on a few of its rows and before it is encoded.
 
 use crate::openh264::planar::Planes;
 use crate::units::FrameSize;
 
-/// One row in so many is looked at: at 1080p that is a quarter of a megabyte, some 25 us.
+/// One row in this many is read: at 1080p a quarter of a megabyte, some 25 us (machine and command not recorded).
 const ROW_STEP: usize = 8;
 
-/// Keeps the rows of the last picture that others are predicted from.
+/// Keeps the rows of the last reference picture.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
     rows: Vec<u8>,
@@ -15,8 +15,8 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    /// Mean absolute difference of luma to the last picture that others are predicted from, in levels a pixel; `None` for
-    /// the first picture. This one takes its place if it `is_kept`.
+    /// Returns the mean absolute difference of luma to the last reference picture, in levels a pixel; `None` for the
+    /// first picture. If `is_kept`, this picture becomes the last reference.
     pub(super) fn motion(&mut self, size: FrameSize, planes: &Planes<'_>, is_kept: bool) -> Option<f32> {
         let width = size.width() as usize;
         self.rows.resize(sampled_rows(size) * width, 0);
@@ -33,8 +33,8 @@ impl Activity {
     }
 }
 
-/// Mean absolute difference of horizontally neighbouring luma pixels, in levels a pixel: what a picture costs that
-/// is predicted from itself alone.
+/// Returns the mean absolute difference of horizontally neighbouring luma pixels, in levels a pixel: a measure of the
+/// cost of an intra picture.
 pub(super) fn texture(size: FrameSize, planes: &Planes<'_>) -> f32 {
     let mut difference = 0u64;
     let mut pixels = 0;
@@ -46,7 +46,7 @@ pub(super) fn texture(size: FrameSize, planes: &Planes<'_>) -> f32 {
     mean(difference, pixels)
 }
 
-/// The sum over both rows, as far as the shorter one goes.
+/// Sums the differences of both rows, as far as the shorter row goes.
 fn absolute_difference(a: &[u8], b: &[u8]) -> u64 {
     // In pieces short enough for a 32-bit sum, which the compiler turns into vector code.
     let pieces = a.chunks(1024).zip(b.chunks(1024));
@@ -59,7 +59,7 @@ fn sampled_rows(size: FrameSize) -> usize {
     (size.height() as usize).div_ceil(ROW_STEP)
 }
 
-/// The rows that are looked at: the middle one of each step.
+/// The rows that are read: the middle row of each step.
 fn rows<'a>(size: FrameSize, planes: &Planes<'a>) -> impl Iterator<Item = &'a [u8]> {
     let (width, height) = (size.width() as usize, size.height() as usize);
     let (y, stride) = (planes.y, planes.y_stride);
@@ -88,7 +88,7 @@ mod tests {
         let mut activity = Activity::default();
         assert_eq!(activity.motion(size, &planes(&dark, 2048), true), None);
         assert_eq!(activity.motion(size, &planes(&dark, 2048), true), Some(0.0));
-        // What is predicted from no other is nothing that another is compared with.
+        // A picture that is not kept is no reference for the next comparison.
         for _ in 0..2 {
             assert_eq!(activity.motion(size, &planes(&bright, 2048), false), Some(240.0));
         }

@@ -1,24 +1,24 @@
-//! How two temporal layers share out the bits: so that both come to the same quantiser.
+//! Shares the bits out between two temporal layers, so that both come to the same quantiser.
 
 use super::kind::PictureKind;
 use super::scene::{INTER_SLOPE, LogMotion};
 
-/// What a picture of the base has of a pair before it is learned: it is predicted from a picture twice as far away.
+/// The share of a pair's bits that a base picture has before it is learned. Its reference is twice as far away.
 const FIRST_SHARE: f32 = 0.6;
-/// However still or wild the scene is, neither layer starves.
+/// The limits of that share, so that neither layer starves in a still or a wild scene.
 const LEAST_SHARE: f32 = 0.5;
 const MOST_SHARE: f32 = 0.75;
-/// How much each pair teaches.
+/// The weight of each new pair.
 const GAIN: f32 = 0.1;
 
-/// Learned from pair to pair.
+/// The shares of the layers, learned from pair to pair.
 #[derive(Debug)]
 pub(super) struct Shares {
-    /// Of the bits of a pair, those of the picture of the base.
+    /// The base picture's share of the bits of a pair.
     base: f32,
     has_leaves: bool,
     planned: PictureKind,
-    /// What the last picture of the base came to, at a quantiser of 0.
+    /// The bits of the last base picture, scaled to a quantiser of 0.
     of_base: Option<f32>,
 }
 
@@ -29,7 +29,7 @@ impl Default for Shares {
 }
 
 impl Shares {
-    /// What the next picture may have beside a mean one.
+    /// Returns the share of the next picture, relative to a mean picture.
     pub(super) fn of(&mut self, next: PictureKind) -> f32 {
         self.planned = next;
         self.has_leaves |= next == PictureKind::Leaf;
@@ -40,7 +40,7 @@ impl Shares {
         }
     }
 
-    /// Takes in what it came to; `motion` is unknown when it was predicted from itself.
+    /// Takes in the bits of that picture; `motion` is `None` for an intra picture.
     pub(super) fn coded(&mut self, bits: f32, qp: f32, motion: Option<LogMotion>) {
         let is_plain = motion.is_some_and(|motion| !motion.is_still());
         let bits = is_plain.then(|| bits * (INTER_SLOPE * qp).exp2());
@@ -82,7 +82,7 @@ mod tests {
             last = pair(&mut shares, (7_000.0, 30.0), (3_000.0, 30.0));
         }
         assert!((last[0] - 1.4).abs() < 0.01 && (last[0] + last[1] - 2.0).abs() < 0.03, "{last:?}");
-        // A coarser leaf took less for that alone.
+        // The leaf took less only because it was coarser, so its share grows.
         for _ in 0..60 {
             last = pair(&mut shares, (6_000.0, 30.0), (3_000.0, 30.0 + 1.0 / INTER_SLOPE));
         }

@@ -1,10 +1,10 @@
-//! Rate control: one quantiser for each picture, no picture skipped.
+//! Rate control of the software backend: chooses one quantiser for each picture, and skips no picture.
 //!
-//! The library's own control brakes by dropping frames, and with two slices it lets sizes swing by a factor of
-//! eight. Ours predicts what a picture will cost, from how much it differs from the one before ([`activity`]) and from
-//! what the last ones cost ([`scene`]), and chooses the quantiser that makes it fit. What a picture took too much or too
-//! little is a debt that the next ones pay off within about half a second, and the last second ([`Window`]) has the last
-//! word.
+//! openh264's own rate control brakes by dropping frames, and with two slices it lets sizes swing by a factor of
+//! eight. This one predicts the cost of a picture from its difference to the picture before ([`activity`]) and from
+//! the cost of the last pictures ([`scene`]), and chooses the quantiser that makes the picture fit. Bits above or
+//! below a picture's share are a debt that the next pictures pay off within about half a second. The last second
+//! ([`Window`]) has the last word.
 
 mod activity;
 mod kind;
@@ -21,45 +21,48 @@ pub(super) use kind::PictureKind;
 use layers::Shares;
 use scene::{Layer, LogMotion, Scene};
 
-/// An IDR or a cut may take so many times the bits of a mean picture, but no more than a mean picture and this share of
-/// a second.
+/// An IDR or a cut may take this many times the bits of a mean picture, but no more than a mean picture and this share
+/// of a second; and at least this share of a mean picture.
 const INTRA_BUDGET_PICTURES: f32 = 4.0;
 const INTRA_BUDGET_SECONDS: f32 = 0.2;
 const INTRA_BUDGET_LEAST: f32 = 0.8;
-/// The last second may be this many times the target before a picture is held back: a P picture, an IDR or a cut.
+/// A picture is held back when the last second is more than this many times the target: first for a P picture, then
+/// for an IDR or a cut.
 const HELD_BACK_AT: f32 = 1.08;
 const HELD_BACK_WITH_INTRA_AT: f32 = 1.2;
-/// From this excess of the last second on the model is not asked any more.
+/// The excess of the last second from which the brake overrules the model. The brake also acts after a picture of
+/// this many times its share, by at most this many steps.
 const BRAKE_AT: f32 = 0.12;
 const BRAKE_AT_PICTURES: f32 = 2.0;
 const MOST_STEPS_BRAKED: f32 = 8.0;
-/// So many seconds' worth of an IDR or a cut is forgiven when the one before is a second away.
+/// The seconds' worth of an IDR or a cut that is forgiven when the one before is a second away.
 const FORGIVEN_SECONDS: f32 = 0.08;
-/// From this share below the target on the last second was still, and a picture that is sharpened may be large.
+/// The share below the target from which the last second counts as still, so that a picture that is sharpened may be
+/// large.
 const QUIET_AT: f32 = -0.25;
-/// So many seconds' worth of debt or credit is left alone, or the quantiser would never rest; the rest is paid off over
-/// so many seconds; and no more credit or debt than this is kept, so
-/// that a still picture saves up for no burst and a starved stream recovers.
+/// A debt or credit of less than the first, in seconds' worth, is left alone, or the quantiser would never rest. The
+/// rest is paid off over the second, in seconds. No more credit or debt than the last two is kept, so that a still
+/// picture saves up for no burst and a starved stream recovers.
 const LEFT_ALONE_SECONDS: f32 = 0.035;
 const PAYBACK_SECONDS: f32 = 0.55;
 const MOST_CREDIT_SECONDS: f32 = 0.06;
 const MOST_DEBT_SECONDS: f32 = 0.5;
-/// The quantiser goes up when the picture wants it coarser by more steps than this, and down by more than this: a step
-/// is a fifth of the bits and more, not taken for less.
+/// The quantiser goes up when the picture wants it coarser by more than the first, and down when finer by more than the
+/// second, in steps. A step is a fifth of the bits or more, and is not taken for less.
 const STEP_UP_AT: f32 = 0.8;
 const STEP_DOWN_AT: f32 = 1.1;
-/// When the last second is off the target by more than this share, it takes so many steps less for each share more, up
-/// to as much again.
+/// When the last second is off the target by more than the first, as a share, the quantiser moves this many steps
+/// sooner for each share more, up to as much again.
 const PATIENT_WITHIN: f32 = 0.04;
 const IMPATIENCE: f32 = 15.0;
-/// And the next pictures may have so many shares more for each share that it is below.
+/// The shares more that the next pictures may have for each share that the last second is below.
 const CATCH_UP: f32 = 2.0;
-/// Steps of the quantiser up from one picture to the next, but for a cut and a new target.
+/// The most steps of the quantiser from one picture to the next, up and down, except for a cut and a new target.
 const MOST_STEPS_UP: f32 = 4.0;
 const MOST_STEPS_DOWN: f32 = 4.0;
 /// Steps of the quantiser up for a picture that was too large to be held: a quarter of its bits.
 const COARSER_BY: u8 = 16;
-/// A picture after a step down may have this share of its budget, and this much more with full credit.
+/// A picture after a step down may have the first share of its budget, and the second more with full credit.
 const STEP_DOWN_BUDGET: f32 = 1.1;
 const STEP_DOWN_CREDIT: f32 = 0.2;
 
@@ -74,19 +77,19 @@ pub(super) struct RateControl {
     window: Window,
     /// The quantiser of the picture planned last.
     qp: u8,
-    /// The motion of the picture planned last; `None` when it is predicted from itself.
+    /// The motion of the picture planned last; `None` for an intra picture.
     motion: Option<LogMotion>,
     shares: Shares,
-    /// What the picture planned last may have beside a mean one, in the long run.
+    /// The share of the picture planned last, relative to a mean picture, in the long run.
     share: f32,
-    /// Bits spent beyond the target, or below it where negative.
+    /// The bits spent beyond the target; negative below it.
     debt_bits: f32,
     /// Whether the next picture is the first one of a new target, and the first one of all.
     is_new_target: bool,
     is_first: bool,
-    /// What the last picture came to, if it was a P picture; as a mean one, whatever its share.
+    /// The bits of the last picture, scaled to the share of a mean picture; 0 unless it was a P picture.
     last_bits: f32,
-    /// Pictures since the last one that was predicted from itself.
+    /// The number of pictures since the last intra picture.
     since_intra: u32,
 }
 
@@ -119,7 +122,7 @@ impl RateControl {
 
     /// Changes the target from the next picture on.
     pub(super) fn set_target(&mut self, frame_rate: FrameRate, bitrate: Bitrate) {
-        // A debt is so many seconds' worth when seconds get cheaper, and so many bits when they get dearer.
+        // A debt keeps its worth in seconds when the rate falls, and its bits when the rate rises.
         let scaled = self.debt_bits / self.bps() * bitrate.bps() as f32;
         self.debt_bits = scaled.min(self.debt_bits.max(0.0));
         if frame_rate == self.frame_rate {
@@ -135,12 +138,12 @@ impl RateControl {
         self.qp_range = qp_range;
     }
 
-    /// When frame `frames` would be shown at the declared rate.
+    /// The time at which frame `frames` is shown at the declared rate, in milliseconds.
     pub(super) fn milliseconds(&self, frames: u64) -> i64 {
         (frames as f64 * 1_000.0 / self.frame_rate.as_f64()) as i64
     }
 
-    /// The quantiser for the next picture.
+    /// Plans the next picture and returns its quantiser.
     pub(super) fn plan(&mut self, kind: PictureKind, planes: &Planes<'_>) -> u8 {
         let layer = kind.layer();
         self.scene.enter(layer);
@@ -160,15 +163,15 @@ impl RateControl {
         self.qp
     }
 
-    /// A quantiser for the picture planned last at which it has a quarter of the bits, for when it turned out too large
-    /// to be held at all; `None` when it is at the coarsest already.
+    /// Returns a quantiser at which the picture planned last has a quarter of the bits, for a picture that is too
+    /// large for any buffer; `None` when the picture is at the coarsest already.
     pub(super) fn coarser(&mut self) -> Option<u8> {
         let coarser = (self.qp + COARSER_BY).min(QpRange::MAX_QP);
         self.motion = None;
         (coarser > std::mem::replace(&mut self.qp, coarser)).then_some(coarser)
     }
 
-    /// Takes in what the picture planned last came to. Tells when the target turns out not to be met.
+    /// Takes in the size of the picture planned last. Returns an event when the target turns out not to be met.
     pub(super) fn coded(&mut self, bytes: usize) -> Option<EventKind> {
         let (bits, qp) = (bytes as f32 * 8.0, f32::from(self.qp));
         self.debt_bits += bits - self.share_bits();
@@ -184,7 +187,7 @@ impl RateControl {
             }
         }
         self.since_intra = self.since_intra.saturating_add(1);
-        // What the first picture of a stream takes is nobody's debt: there is no rate yet to keep.
+        // The first picture of a stream leaves no debt: there is no rate yet to keep.
         if std::mem::replace(&mut self.is_first, false) {
             self.debt_bits = 0.0;
         }
@@ -211,7 +214,8 @@ impl RateControl {
         let impatience = IMPATIENCE * (off_target.abs() - PATIENT_WITHIN).clamp(0.0, PATIENT_WITHIN);
         let (too_much, too_little) = if off_target > 0.0 { (impatience, 0.0) } else { (0.0, impatience) };
         if steps < too_little - STEP_DOWN_AT {
-            // A finer picture also pays for what its coarser reference left out: no further than there is room for it.
+            // A finer picture also pays for the detail that its coarser reference left out: no further than there is
+            // room.
             let room = self.step_down_budget(budget, room);
             let most = if self.is_new_target { -steps } else { (-steps).min(MOST_STEPS_DOWN) };
             let most = most.floor().max(1.0);
@@ -222,7 +226,7 @@ impl RateControl {
             return qp;
         }
         if motion.is_still() && bits_at(last) < room {
-            // Nothing new to code: a coarser quantiser would save nothing that is not saved already.
+            // Nothing new to code, so a coarser quantiser would save nothing.
             return last;
         }
         if steps > STEP_UP_AT - too_much {
@@ -233,12 +237,12 @@ impl RateControl {
             }
             return qp;
         }
-        // Still paying for the last step down, and too much.
+        // The picture still pays for the last step down, and too much.
         if bits_at(last) > 1.1 * self.step_down_budget(budget, room) { last + 1.0 } else { last }
     }
 
-    /// The quantiser that a P picture has at least, whatever the model says of it, when the last second is far over the
-    /// target and the last picture was no help, or the last picture was far too large.
+    /// The least quantiser of a P picture, whatever the model says. It rises when the last second is far over the
+    /// target and the last picture was no help, or when the last picture was far too large.
     fn brake(&self) -> f32 {
         let (last, picture) = (self.last_bits, self.picture_bits());
         if (self.window.excess() > BRAKE_AT && last > picture) || last > BRAKE_AT_PICTURES * picture {
@@ -248,7 +252,7 @@ impl RateControl {
         }
     }
 
-    /// Bits for the next P picture: its share of the target, less its part of the debt.
+    /// The bits for the next P picture: its share of the target, less its part of the debt.
     fn budget(&self) -> f32 {
         let picture = self.share_bits();
         let little = LEFT_ALONE_SECONDS * self.bps();
@@ -261,7 +265,7 @@ impl RateControl {
             .max(0.3 * picture)
     }
 
-    /// Bits that a picture may have when it is finer than its reference: `room` is what the last second leaves.
+    /// The bits that a picture may have when it is finer than its reference. The last second leaves `room`.
     fn step_down_budget(&self, budget: f32, room: f32) -> f32 {
         let credit = (-self.debt_bits / (MOST_CREDIT_SECONDS * self.bps())).max(0.0);
         let budget = budget * (STEP_DOWN_BUDGET + STEP_DOWN_CREDIT * credit);
@@ -270,7 +274,7 @@ impl RateControl {
         if is_quiet { budget.max(self.intra_budget()).min(room) } else { budget.min(room) }
     }
 
-    /// Bits for an IDR or a cut, less when others have just had theirs.
+    /// The bits for an IDR or a cut, fewer after another one a moment before.
     fn intra_budget(&self) -> f32 {
         let picture = self.picture_bits();
         let most = (picture * INTRA_BUDGET_PICTURES).min(picture + INTRA_BUDGET_SECONDS * self.bps());
@@ -279,7 +283,7 @@ impl RateControl {
             .max(INTRA_BUDGET_LEAST * picture)
     }
 
-    /// The share of the target that the picture planned last has.
+    /// The bits of the target that belong to the picture planned last.
     fn share_bits(&self) -> f32 {
         self.share * self.picture_bits()
     }

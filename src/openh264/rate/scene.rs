@@ -1,13 +1,13 @@
-//! What a picture will cost: a model of the scene, learned from picture to picture.
+//! A model of the scene that predicts the cost of a picture, learned from picture to picture.
 //!
-//! In log2 of bits: a P picture costs `pixels * scene * motion^0.59` and halves every 3.8 quantisers; a picture
-//! predicted from itself costs `pixels * texture / 5` at quantiser 24 and halves every 8. On top, a picture finer than
-//! its reference pays for the detail that the reference left out. The constants were fitted on natural clips from
-//! 176x144 to 1920x1080 at 12 to 40 quantisers.
+//! The model works in log2 of bits. A P picture costs `pixels * scene * motion^0.59`, and its cost halves every 3.8
+//! quantisers. An intra picture costs `pixels * texture / 5` at quantiser 24, and its cost halves every 8. On top, a
+//! picture finer than its reference pays for the detail that the reference left out. The constants were fitted on
+//! natural clips from 176x144 to 1920x1080 at quantisers 12 to 40.
 
 use crate::units::FrameSize;
 
-/// The quantiser that the costs below hold at.
+/// The quantiser at which the costs below hold.
 const MODEL_QP: f32 = 24.0;
 /// Doublings of the cost of a P picture with each doubling of motion, and with each step of the quantiser down.
 const MOTION_EXPONENT: f32 = 0.59;
@@ -16,27 +16,27 @@ pub(super) const INTER_SLOPE: f32 = 0.26;
 /// texture of 1.
 const INTRA_SLOPE: f32 = 0.125;
 const INTRA_LOG_COST: f32 = -2.32;
-/// What one step finer than the reference adds to a picture, as a share of an intra picture, before it is learned.
+/// The cost of a picture one step finer than its reference, as a share of an intra picture, before it is learned.
 const FIRST_REFINEMENT: f32 = 0.065;
-/// What it is learned to be, at least and at most: on a picture that stands still it looks like less than it is.
+/// The limits of the learned cost. On a still picture it looks smaller than it is.
 const LEAST_REFINEMENT: f32 = 0.035;
 const MOST_REFINEMENT: f32 = 0.2;
-/// Doublings that a picture is cheaper for each step that its reference is finer than itself.
+/// The halvings of a picture's cost for each step that its reference is finer.
 const FINER_REFERENCE: f32 = 0.17;
 /// Motion below this many levels is noise to the model.
 const MOTION_FLOOR: f32 = 0.05;
-/// Motion that differs by so many doublings from that of late is a cut or a repeated picture.
+/// Motion that differs by this many doublings from recent motion is a cut or a repeated picture.
 const ODD_MOTION: f32 = 1.5;
 /// A cut has at least this motion: log2 of 4 levels.
 const CUT_LOG_MOTION: f32 = 2.0;
 /// Below this motion a picture is still: log2 of a seventh of a level.
 const STILL_LOG_MOTION: f32 = -2.7;
 
-/// So many pictures in a row that bring nothing new are repeated ones, as of film on a faster display, which tell nothing
-/// of those that move; from then on the scene stands still.
+/// The longest run of still pictures that counts as repeated pictures, as of film on a faster display. Repeated
+/// pictures tell nothing of the moving ones. After a longer run the scene stands still.
 const MOST_REPEATS: u32 = 8;
 
-/// How much a picture moves, as log2 of levels a pixel.
+/// The motion of a picture, as log2 of levels a pixel.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub(super) struct LogMotion(f32);
 
@@ -45,48 +45,48 @@ impl LogMotion {
         Self(log2(motion + MOTION_FLOOR))
     }
 
-    /// Whether there is nothing new in the picture.
+    /// Whether the picture brings nothing new.
     pub(super) fn is_still(self) -> bool {
         self.0 < STILL_LOG_MOTION
     }
 }
 
-/// Which P pictures resemble each other: by how far back the picture lies that they are predicted from.
+/// The layers of P pictures. Pictures of a layer resemble each other, because their references lie equally far back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layer {
-    /// Others are predicted from them.
+    /// Pictures from which others are predicted.
     Base,
-    /// No other is, with two temporal layers.
+    /// Pictures from which no other is predicted, with two temporal layers.
     Leaf,
 }
 
-/// What is known of the P pictures of a layer.
+/// The knowledge of the P pictures of a layer.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
-    /// log2 of what a P picture costs in bits a pixel, at a motion of 1 and `MODEL_QP`, once one was seen.
+    /// log2 of the cost of a P picture in bits a pixel, at a motion of 1 and `MODEL_QP`; `None` before the first one.
     cost: Option<f32>,
-    /// The motion of late.
+    /// The recent motion.
     motion: LogMotion,
-    /// P pictures since the last one that was predicted from itself, but for repeated ones.
+    /// The number of P pictures since the last intra picture, without repeated pictures.
     learned: u32,
-    /// Pictures since the last one that moved.
+    /// The number of still pictures since the last moving one.
     stills: u32,
 }
 
 #[derive(Debug)]
 pub(super) struct Scene {
     log_pixels: f32,
-    /// By layer.
+    /// The knowledge of each layer.
     seen: [Seen; 2],
-    /// That of the picture looked at last.
+    /// The layer of the picture looked at last.
     layer: Layer,
-    /// log2 of what the picture looked at last would cost by itself, in bits, at `MODEL_QP`.
+    /// log2 of the cost of the picture looked at last as an intra picture, in bits, at `MODEL_QP`.
     intra_cost: f32,
-    /// What intra pictures took beyond the model, in doublings.
+    /// The cost of intra pictures beyond the model, in doublings.
     intra_bias: f32,
-    /// The quantiser whose detail the reference has: behind that of the last picture after a step down.
+    /// The quantiser whose detail the reference has. After a step down it lags behind the last picture's quantiser.
     reference_qp: f32,
-    /// What one step finer than the reference adds to a picture, as a share of an intra picture.
+    /// The cost of a picture one step finer than its reference, as a share of an intra picture.
     refinement: f32,
 }
 
@@ -103,7 +103,7 @@ impl Scene {
         }
     }
 
-    /// The next picture is of this layer.
+    /// Sets the layer of the next picture.
     pub(super) fn enter(&mut self, layer: Layer) {
         self.layer = layer;
     }
@@ -112,48 +112,48 @@ impl Scene {
         &self.seen[self.layer as usize]
     }
 
-    /// Whether the picture differs from the one before by so much more than of late that it is best predicted from
-    /// itself.
+    /// Whether the picture is a cut: it differs from the one before by so much more than recent pictures did that intra
+    /// coding is best.
     pub(super) fn is_cut(&self, motion: LogMotion) -> bool {
         let seen = self.seen();
         seen.learned > 0 && motion.0 > seen.motion.0 + ODD_MOTION && motion.0 > CUT_LOG_MOTION
     }
 
-    /// Takes a look at the next picture, whatever it will be predicted from.
+    /// Takes in the texture of the next picture, intra or not.
     pub(super) fn look(&mut self, texture: f32) {
         self.intra_cost = self.log_pixels + log2(texture.max(0.1)) + INTRA_LOG_COST + self.intra_bias;
     }
 
-    /// Bits of the picture looked at last, predicted from itself.
+    /// The bits of the picture looked at last as an intra picture.
     pub(super) fn intra_bits(&self, qp: f32) -> f32 {
         (self.intra_cost - INTRA_SLOPE * (qp - MODEL_QP)).exp2()
     }
 
-    /// The quantiser at which the picture looked at last, predicted from itself, has so many bits.
+    /// The quantiser at which the picture looked at last, as an intra picture, has this many bits.
     pub(super) fn intra_qp(&self, bits: f32) -> f32 {
         MODEL_QP + (self.intra_cost - log2(bits)) / INTRA_SLOPE
     }
 
-    /// Bits of a P picture beside pictures of the same quantiser; `None` before one was seen.
+    /// The bits of a P picture among pictures of the same quantiser; `None` before the first P picture.
     pub(super) fn steady_bits(&self, motion: LogMotion, qp: f32) -> Option<f32> {
-        // The layers differ less from each other than from nothing at all.
+        // A layer without a picture of its own starts from the cost of the base.
         let cost = self.seen().cost.or(self.seen[0].cost)? + MOTION_EXPONENT * motion.0 + self.log_pixels
             - INTER_SLOPE * (qp - MODEL_QP);
-        // At worst every macroblock is predicted from its own picture.
+        // At worst every macroblock is intra coded.
         Some(cost.exp2().min(self.intra_bits(qp)))
     }
 
-    /// Steps of the quantiser by which a picture of `bits` must be coarser to have `wanted` bits.
+    /// The steps of the quantiser by which a picture of `bits` must be coarser to have `wanted` bits.
     pub(super) fn steps(bits: f32, wanted: f32) -> f32 {
         (log2(bits) - log2(wanted)) / INTER_SLOPE
     }
 
-    /// Bits of a P picture after those that were, which may have been coarser or finer.
+    /// The bits of a P picture after the last pictures, which may have been coarser or finer.
     pub(super) fn bits(&self, steady_bits: f32, qp: f32) -> f32 {
         steady_bits * self.relief(qp) + self.refinement_bits(qp)
     }
 
-    /// Learns what a P picture came to.
+    /// Learns from the size of a P picture.
     pub(super) fn learn(&mut self, bits: f32, motion: LogMotion, qp: f32) {
         let refinement = self.refinement_bits(qp);
         let relief = self.relief(qp);
@@ -168,10 +168,10 @@ impl Scene {
             _ if is_repeated => 0.0,
             0 => 1.0,
             _ if is_odd => 0.1,
-            // The more of the picture was refinement, the less it tells of the rest.
+            // A picture that was mostly refinement tells little of its motion.
             _ => 0.3 * (1.0 - (refinement / bits).min(0.8)) * relief,
         };
-        // A picture that took more than it should have by itself: the model of that is too low, and it is a ceiling.
+        // The picture took more than the intra model allows. That model is a ceiling, and was too low.
         self.intra_bias = (self.intra_bias + (log2(bits) - log2(self.intra_bits(qp))).max(0.0)).min(1.5);
         if let Some(expected) = self.steady_bits(motion, qp)
             && refinement > 0.3 * bits
@@ -196,7 +196,7 @@ impl Scene {
         self.reference_qp = qp + lag * if lag > 1.0 { 0.54 } else { 0.56 };
     }
 
-    /// Learns what a picture predicted from itself came to.
+    /// Learns from the size of an intra picture.
     pub(super) fn learn_intra(&mut self, bits: f32, qp: f32) {
         let missed = log2(bits) - log2(self.intra_bits(qp));
         self.intra_bias = (self.intra_bias + 0.5 * missed).clamp(-1.5, 1.5);
@@ -208,15 +208,15 @@ impl Scene {
         }
     }
 
-    /// What a picture at `qp` takes beyond its own changes: the detail that its coarser reference left out. A first
-    /// step is mostly lost in the rounding, and the second pays for both.
+    /// The bits that a picture at `qp` takes beyond its own changes, for the detail that its coarser reference left
+    /// out. A first step is mostly lost in the rounding, and the second pays for both.
     fn refinement_bits(&self, qp: f32) -> f32 {
         let lag = (self.reference_qp - qp).max(0.0);
         let steps = if lag > 1.0 { 0.7 + 1.1 * (lag - 1.0) } else { 0.7 * lag };
         (self.refinement * steps).min(1.0) * self.intra_bits(qp)
     }
 
-    /// The share of its bits that a picture at `qp` still takes when its reference is finer.
+    /// The share of its bits that a picture at `qp` still takes when its reference is finer than the picture.
     fn relief(&self, qp: f32) -> f32 {
         (FINER_REFERENCE * (self.reference_qp - qp).min(0.0)).max(-1.0).exp2()
     }

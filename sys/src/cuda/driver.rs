@@ -1,4 +1,4 @@
-//! The CUDA driver once it is loaded: initialising it once, and the devices it has.
+//! The loaded CUDA driver: initialises CUDA once, and lists the devices.
 
 use std::error::Error;
 use std::ffi::{CStr, c_char, c_void};
@@ -14,17 +14,17 @@ use crate::load::{self, DriverLibrary, DriverLoadError, LoaderMessage};
 #[derive(Debug)]
 pub struct Driver {
     functions: Functions,
-    /// What `cuInit` said, and in which process.
+    /// The process that called `cuInit`, and the status that it returned.
     initialised: OnceLock<(u32, Status)>,
 }
 
-/// The CUDA driver of this process, opened on the first call and kept, as is a failure to open it. Opening
-/// does not initialise CUDA: see [`Driver::initialise`].
+/// Returns the CUDA driver of this process. The first call opens the library; the driver, or the failure to open
+/// it, is kept. Opening does not initialise CUDA: see [`Driver::initialise`].
 ///
 /// # Errors
 ///
-/// [`DriverLoadError::Library`] when it cannot be opened, which is the rule on machines without an NVIDIA driver;
-/// [`DriverLoadError::Symbol`] when it lacks a function that is required.
+/// [`DriverLoadError::Library`] when the library cannot be opened, as on machines without an NVIDIA driver;
+/// [`DriverLoadError::Symbol`] when the library lacks a function that is required.
 pub fn load() -> Result<&'static Driver, &'static DriverLoadError> {
     static DRIVER: OnceLock<Result<Driver, DriverLoadError>> = OnceLock::new();
     DRIVER.get_or_init(open).as_ref()
@@ -60,18 +60,18 @@ impl Driver {
         Ok(Self { functions, initialised: OnceLock::new() })
     }
 
-    /// The functions themselves. [`Driver::initialise`] comes before all but a few of them.
+    /// The driver's functions. All but a few of them need [`Driver::initialise`] first.
     #[must_use]
     pub const fn functions(&self) -> &Functions {
         &self.functions
     }
 
-    /// Initialises CUDA, once per process: what `cuInit` says the first time is kept, since each failing call
-    /// can leave files open and a thread behind. A failure is kept in forked processes too.
+    /// Initialises CUDA, once per process. The first status of `cuInit` is kept, because each failing call can
+    /// leave files open and a thread behind. A failure is kept in forked processes too.
     ///
     /// # Errors
     ///
-    /// [`InitError::Refused`] with what `cuInit` said, [`InitError::Forked`] in a process that was forked
+    /// [`InitError::Refused`] with the status of `cuInit`, [`InitError::Forked`] in a process that was forked
     /// after CUDA was initialised here.
     pub fn initialise(&self) -> Result<(), InitError> {
         self.initialise_in(std::process::id())
@@ -87,12 +87,12 @@ impl Driver {
         if initialised_in == process { Ok(()) } else { Err(InitError::Forked { initialised_in }) }
     }
 
-    /// The CUDA version of the driver, 1000 times the major and 10 times the minor: 12020 is 12.2. It needs
-    /// no [`Driver::initialise`], and says nothing about a GPU.
+    /// The CUDA version of the driver, 1000 times the major and 10 times the minor: 12020 is 12.2. The call
+    /// needs no [`Driver::initialise`], and proves nothing about a GPU.
     ///
     /// # Errors
     ///
-    /// Whatever the driver refuses with.
+    /// The status with which the driver refuses.
     pub fn cuda_version(&self) -> Result<i32, CallError> {
         let mut version = 0;
         // SAFETY: `version` lives through the call, which writes to it and keeps no pointer.
@@ -101,7 +101,7 @@ impl Driver {
         Ok(version)
     }
 
-    /// The devices that this process sees, in the driver's order. [`Driver::initialise`] comes first.
+    /// The devices that this process sees, in the driver's order. The call needs [`Driver::initialise`] first.
     ///
     /// # Errors
     ///
@@ -144,7 +144,7 @@ impl Driver {
         Ok(Some(Uuid(bytes)))
     }
 
-    /// The driver's own name for a status, which may know more codes than [`Status::info`] does.
+    /// The driver's own name for a status. A driver may know more codes than [`Status::info`].
     #[must_use]
     pub fn error_name(&self, status: Status) -> Option<String> {
         self.error_text(self.functions.cuGetErrorName, status)
@@ -173,7 +173,7 @@ impl Driver {
     }
 }
 
-/// A CUDA device as the driver lists it.
+/// A CUDA device in the driver's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Device {
@@ -183,7 +183,7 @@ pub struct Device {
     pub handle: CUdevice,
     /// Its name, such as `NVIDIA L4`.
     pub name: String,
-    /// Its UUID, or that of the MIG instance that it is; `None` where the driver has no function for it.
+    /// Its UUID, or the UUID of the MIG instance that stands for it; `None` where the driver has no function for it.
     pub uuid: Option<Uuid>,
 }
 
@@ -208,7 +208,7 @@ impl fmt::Display for Uuid {
 pub struct CallError {
     /// The function's name.
     pub call: &'static str,
-    /// What it returned.
+    /// The status that the call returned.
     pub status: Status,
 }
 
@@ -230,15 +230,14 @@ impl Error for CallError {
     }
 }
 
-/// Why CUDA is not initialised in this process.
+/// The reason why CUDA is not initialised in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InitError {
-    /// `cuInit` was refused. Any status means that there is no CUDA here, not only the one that says so; and
-    /// [`super::CUDA_ERROR_NOT_INITIALIZED`] is what it says in a process that was forked after another
-    /// component had initialised CUDA.
+    /// `cuInit` was refused. Every status means that there is no CUDA here. In a process that was forked after
+    /// another component had initialised CUDA, the status is [`super::CUDA_ERROR_NOT_INITIALIZED`].
     Refused(Status),
-    /// CUDA was initialised here, and then this process was forked off: it cannot use CUDA.
+    /// The process was forked after CUDA was initialised, and cannot use CUDA.
     Forked {
         /// The id of the process that initialised CUDA.
         initialised_in: u32,

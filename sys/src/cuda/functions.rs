@@ -6,8 +6,8 @@ use std::ptr::NonNull;
 use super::types::{CUDA_MEMCPY2D, CUcontext, CUdevice, CUdeviceptr, CUevent, CUstream};
 use crate::load::{LoaderMessage, Missing};
 
-/// Declares the function table. A required function whose name is followed by `or` is looked for under the
-/// second name where the first is not exported: older drivers have the same function without the suffix.
+/// Declares the function table. Where the driver does not export a required function whose name is followed by
+/// `or`, the second name is looked for: older drivers have the same function without the suffix.
 macro_rules! functions {
     (
         required {$(
@@ -19,10 +19,10 @@ macro_rules! functions {
             $optional:ident($($optional_argument:ident: $optional_type:ty),*);
         )+}
     ) => {
-        /// The functions of one CUDA driver, sorted by whether they have to be there.
+        /// The functions of one CUDA driver, sorted into required and optional.
         ///
-        /// Each is `unsafe` to call: its contract is the one in NVIDIA's documentation of the CUDA driver
-        /// API. All return a [`super::Status`] as a number.
+        /// Each function is `unsafe` to call: NVIDIA's documentation of the CUDA driver API states its
+        /// contract. All return a [`super::Status`] as a number.
         #[derive(Debug, Clone, Copy)]
         #[non_exhaustive]
         pub struct Functions {
@@ -66,7 +66,7 @@ macro_rules! functions {
             }
         }
 
-        /// A driver whose functions all give the same answer, whatever it means.
+        /// A driver whose functions all give the same answer.
         #[cfg(test)]
         pub(super) mod fake {
             use super::*;
@@ -96,7 +96,7 @@ macro_rules! functions {
                 NonNull::new(address).ok_or_else(|| LoaderMessage(format!("no {name} here")))
             }
 
-            /// Calls each function once with zeros for arguments: the names, and what came back.
+            /// Calls each function once with zeros for arguments, and returns the names with the answers.
             pub(crate) fn call_each(functions: &Functions) -> Vec<(&'static str, Option<u32>)> {
                 vec![
                     $((stringify!($name), {
@@ -114,7 +114,7 @@ macro_rules! functions {
     };
 }
 
-/// The name as C has it. The macro above ends every name with its only zero byte.
+/// The name as a C string. The macro above ends every name with its only zero byte.
 const fn c_name(with_zero: &'static str) -> &'static CStr {
     match CStr::from_bytes_with_nul(with_zero.as_bytes()) {
         Ok(name) => name,
@@ -124,12 +124,12 @@ const fn c_name(with_zero: &'static str) -> &'static CStr {
 
 functions! {
     required {
-        /// Initialises CUDA in this process. [`super::Driver::initialise`] is the way to call it.
+        /// Initialises CUDA in this process. Call it through [`super::Driver::initialise`].
         cuInit(flags: u32);
         /// The CUDA version of the driver, 1000 times the major and 10 times the minor; works without
         /// `cuInit` and proves nothing about a GPU.
         cuDriverGetVersion(version: *mut i32);
-        /// How many devices there are.
+        /// The number of devices.
         cuDeviceGetCount(count: *mut i32);
         /// A device by its index.
         cuDeviceGet(device: *mut CUdevice, index: i32);
@@ -139,23 +139,23 @@ functions! {
         cuDeviceGetAttribute(value: *mut i32, attribute: i32, device: CUdevice);
         /// Memory of a device, in bytes.
         cuDeviceTotalMem_v2(bytes: *mut usize, device: CUdevice);
-        /// Makes the primary context of a device live, or counts one more user of it.
+        /// Retains the primary context of a device: makes it live, or counts one more user of it.
         cuDevicePrimaryCtxRetain(context: *mut CUcontext, device: CUdevice);
-        /// Counts one user of a primary context less.
+        /// Releases the primary context of a device: counts one user of it less.
         cuDevicePrimaryCtxRelease_v2(device: CUdevice) or cuDevicePrimaryCtxRelease;
-        /// Flags of a primary context, and whether it is live.
+        /// The flags of a primary context, and whether it is live.
         cuDevicePrimaryCtxGetState(device: CUdevice, flags: *mut u32, active: *mut i32);
         /// Makes a context the current one of this thread.
         cuCtxPushCurrent_v2(context: CUcontext);
-        /// Makes the context below the current one.
+        /// Pops the current context of this thread.
         cuCtxPopCurrent_v2(context: *mut CUcontext);
         /// The current context of this thread, or null.
         cuCtxGetCurrent(context: *mut CUcontext);
         /// The device of the current context.
         cuCtxGetDevice(device: *mut CUdevice);
-        /// Device memory, `size` bytes of it.
+        /// Allocates `size` bytes of device memory.
         cuMemAlloc_v2(address: *mut CUdeviceptr, size: usize);
-        /// Device memory in rows; the driver chooses the pitch. `element_bytes` is 4, 8 or 16.
+        /// Allocates device memory in rows; the driver chooses the pitch. `element_bytes` is 4, 8 or 16.
         cuMemAllocPitch_v2(
             address: *mut CUdeviceptr,
             pitch: *mut usize,
@@ -165,7 +165,7 @@ functions! {
         );
         /// Frees device memory.
         cuMemFree_v2(address: CUdeviceptr);
-        /// Page-locked host memory.
+        /// Allocates page-locked host memory.
         cuMemHostAlloc(address: *mut *mut c_void, size: usize, flags: u32);
         /// Frees page-locked host memory.
         cuMemFreeHost(address: *mut c_void);
@@ -185,15 +185,15 @@ functions! {
         cuStreamDestroy_v2(stream: CUstream);
         /// Waits until all of a stream has run.
         cuStreamSynchronize(stream: CUstream);
-        /// Whether all of a stream has run: 0, or [`super::CUDA_ERROR_NOT_READY`].
+        /// Tells whether all of a stream has run: 0, or [`super::CUDA_ERROR_NOT_READY`].
         cuStreamQuery(stream: CUstream);
         /// Makes a stream wait for an event.
         cuStreamWaitEvent(stream: CUstream, event: CUevent, flags: u32);
         /// Makes an event.
         cuEventCreate(event: *mut CUevent, flags: u32);
-        /// Puts an event into a stream.
+        /// Records an event on a stream.
         cuEventRecord(event: CUevent, stream: CUstream);
-        /// Whether an event has come to pass: 0, or [`super::CUDA_ERROR_NOT_READY`].
+        /// Tells whether an event has come to pass: 0, or [`super::CUDA_ERROR_NOT_READY`].
         cuEventQuery(event: CUevent);
         /// Waits for an event.
         cuEventSynchronize(event: CUevent);
@@ -201,7 +201,7 @@ functions! {
         cuEventDestroy_v2(event: CUevent);
         /// One of the `CU_POINTER_ATTRIBUTE_*` of an address.
         cuPointerGetAttribute(value: *mut c_void, attribute: i32, address: CUdeviceptr);
-        /// Several of the `CU_POINTER_ATTRIBUTE_*` of an address; for an address that CUDA does not know it
+        /// Several of the `CU_POINTER_ATTRIBUTE_*` of an address. For an address that CUDA does not know, the call
         /// succeeds and writes zeros.
         cuPointerGetAttributes(
             count: u32,
@@ -209,19 +209,21 @@ functions! {
             values: *mut *mut c_void,
             address: CUdeviceptr
         );
-        /// The name of a status; for one that the driver does not know it fails and sets the pointer to null.
+        /// The name of a status. For a status that the driver does not know, the call fails and sets the pointer
+        /// to null.
         cuGetErrorName(status: u32, name: *mut *const c_char);
-        /// The text of a status; for one that the driver does not know it fails and sets the pointer to null.
+        /// The text of a status. For a status that the driver does not know, the call fails and sets the pointer
+        /// to null.
         cuGetErrorString(status: u32, text: *mut *const c_char);
     }
     optional {
-        /// The UUID of a device, or of the MIG instance that it is. Since CUDA 11.4.
+        /// The UUID of a device, or of the MIG instance that stands for it. Since CUDA 11.4.
         cuDeviceGetUuid_v2(uuid: *mut [u8; 16], device: CUdevice);
         /// The UUID of a device.
         cuDeviceGetUuid(uuid: *mut [u8; 16], device: CUdevice);
         /// The PCI address of a device as text, with its final zero, in at most `length` bytes.
         cuDeviceGetPCIBusId(text: *mut c_char, length: i32, device: CUdevice);
-        /// Whether a device can reach another one's memory.
+        /// Tells whether a device can reach the memory of another.
         cuDeviceCanAccessPeer(can: *mut i32, device: CUdevice, peer: CUdevice);
         /// Waits until all of the current context has run.
         cuCtxSynchronize();
@@ -235,7 +237,7 @@ functions! {
         cuEventElapsedTime(milliseconds: *mut f32, start: CUevent, end: CUevent);
         /// Page-locks host memory of the caller.
         cuMemHostRegister_v2(address: *mut c_void, size: usize, flags: u32);
-        /// Gives page-locked host memory of the caller back.
+        /// Unlocks host memory of the caller.
         cuMemHostUnregister(address: *mut c_void);
         /// The address at which the device sees page-locked host memory.
         cuMemHostGetDevicePointer_v2(device: *mut CUdeviceptr, host: *mut c_void, flags: u32);

@@ -1,7 +1,7 @@
-//! `libcuda`: its types, numbers and functions, and what it says of this machine.
+//! `libcuda`: its types, numbers and functions, and the devices of this machine.
 //!
-//! The way in is [`load`], then [`Driver::initialise`], then [`Driver::devices`] or the functions themselves
-//! ([`Driver::functions`]). Every function returns `u32`, which becomes words in [`Status`].
+//! A caller starts with [`load`] and [`Driver::initialise`], then calls [`Driver::devices`] or the functions
+//! themselves ([`Driver::functions`]). Every function returns `u32`; [`Status`] names it.
 
 mod driver;
 mod functions;

@@ -1,4 +1,4 @@
-//! What the status codes of `libcuda` say, and what to do about each.
+//! The status codes of `libcuda`: their meaning, and what to do about each.
 
 crate::status::status_codes! {
     /// A status code of the CUDA driver.
@@ -126,9 +126,9 @@ crate::status::status_codes! {
 }
 
 impl Status {
-    /// Whether NVIDIA documents that this status ends the context: every later call on it fails too, memory
-    /// on it cannot be read any more, and a new one is needed. These errors can come from work that was given
-    /// to the GPU long before the call that returns them, by anyone who uses the context.
+    /// Whether NVIDIA documents that this status ends the context. Every later call on the context then fails
+    /// too, its memory cannot be read any more, and a new context is needed. Such an error can come from work
+    /// that any user of the context gave to the GPU long before the call that returns it.
     #[must_use]
     pub const fn ends_the_context(self) -> bool {
         matches!(

@@ -1,4 +1,4 @@
-//! The types of `libcuda`: handles, a copy of two dimensions, and the numbers that go with them.
+//! The types of `libcuda`: handles, a two-dimensional copy, and their numbers.
 
 use std::ffi::c_void;
 
@@ -29,7 +29,7 @@ pub type CUevent = *mut CUevent_st;
 pub type CUarray = *mut CUarray_st;
 
 driver_struct! {
-    /// A copy of rows from one memory to another; which fields count follows from the memory types.
+    /// A copy of rows from one memory to another. The memory types decide which fields count.
     CUDA_MEMCPY2D: 128 bytes {
         /// First column of the source, in bytes.
         0 named pub srcXInBytes: usize,
@@ -115,7 +115,7 @@ pub const CU_POINTER_ATTRIBUTE_MEMORY_TYPE: i32 = 2;
 pub const CU_POINTER_ATTRIBUTE_DEVICE_POINTER: i32 = 3;
 /// For `cuPointerGetAttribute`: the address on the host, a pointer.
 pub const CU_POINTER_ATTRIBUTE_HOST_POINTER: i32 = 4;
-/// For `cuPointerGetAttribute`: a number of the allocation that no other one in the process has, nor had, a `u64`.
+/// For `cuPointerGetAttribute`: a number of the allocation, unique in the life of the process, a `u64`.
 pub const CU_POINTER_ATTRIBUTE_BUFFER_ID: i32 = 7;
 /// For `cuPointerGetAttribute`: managed memory, a `u32` of 0 or 1.
 pub const CU_POINTER_ATTRIBUTE_IS_MANAGED: i32 = 8;
@@ -125,8 +125,8 @@ pub const CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL: i32 = 9;
 pub const CU_POINTER_ATTRIBUTE_RANGE_START_ADDR: i32 = 11;
 /// For `cuPointerGetAttribute`: the size of the allocation in bytes, a `usize`.
 pub const CU_POINTER_ATTRIBUTE_RANGE_SIZE: i32 = 12;
-/// For `cuPointerGetAttribute`: the memory pool, a pointer; null for memory that is of none. Unknown to
-/// drivers before CUDA 11.3.
+/// For `cuPointerGetAttribute`: the memory pool, a pointer; null for memory of no pool. Unknown to drivers before
+/// CUDA 11.3.
 pub const CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE: i32 = 17;
 
 #[cfg(test)]

@@ -49,11 +49,11 @@ driver_struct! {
 }
 
 driver_struct! {
-    /// Makes memory of the caller known to a session: `nvEncRegisterResource`.
+    /// Registers memory of the caller with a session: `nvEncRegisterResource`.
     NV_ENC_REGISTER_RESOURCE: 1536 bytes {
         /// The struct word.
         0 named pub version: u32,
-        /// What `resourceToRegister` is: one of the `NV_ENC_INPUT_RESOURCE_TYPE_*`.
+        /// The kind of `resourceToRegister`: one of the `NV_ENC_INPUT_RESOURCE_TYPE_*`.
         4 named pub resourceType: u32,
         /// Width, in pixels.
         8 named pub width: u32,
@@ -69,7 +69,7 @@ driver_struct! {
         32 named pub registeredResource: NV_ENC_REGISTERED_PTR,
         /// One of the `NV_ENC_BUFFER_FORMAT_*`.
         40 named pub bufferFormat: u32,
-        /// What it is for: `NV_ENC_INPUT_IMAGE` or another of that group.
+        /// The use of the memory: `NV_ENC_INPUT_IMAGE` or another of that group.
         44 named pub bufferUsage: u32,
         /// For Direct3D 12 only: null. Since API 11.1.
         48 named pub pInputFencePoint: *mut c_void,
@@ -110,11 +110,11 @@ driver_struct! {
         4 bits pub flags: u32,
         /// The output buffer.
         8 named pub outputBitstream: NV_ENC_OUTPUT_PTR,
-        /// Where to write the offset of each slice in bytes, one number per macroblock, or null.
+        /// The memory for the offset of each slice in bytes, one number per macroblock, or null.
         16 named pub sliceOffsets: *mut u32,
         /// Out: number of the picture.
         24 named pub frameIdx: u32,
-        /// Out: how far the hardware is; 2 when the picture is complete.
+        /// Out: progress of the hardware; 2 when the picture is complete.
         28 named pub hwEncodeStatus: u32,
         /// Out: number of slices, if `reportSliceOffsets` was set at initialisation.
         32 named pub numSlices: u32,
@@ -136,7 +136,7 @@ driver_struct! {
         76 named pub frameSatd: u32,
         /// Out: long-term reference index.
         80 named pub ltrFrameIdx: u32,
-        /// Out: which long-term references were used, one bit each.
+        /// Out: the long-term references that were used, one bit each.
         84 named pub ltrFrameBitmap: u32,
         /// Out: temporal layer. Since API 11.1; not to be read with an older one.
         88 named pub temporalId: u32,
@@ -180,7 +180,7 @@ driver_struct! {
         4 bits pub flags: u32,
         /// The input buffer.
         8 named pub inputBuffer: NV_ENC_INPUT_PTR,
-        /// Out: where to write the pixels, until the buffer is unlocked.
+        /// Out: the memory for the pixels, until the buffer is unlocked.
         16 named pub bufferDataPtr: *mut c_void,
         /// Out: bytes from one row to the next; the driver's choice, whatever the width.
         24 named pub pitch: u32,

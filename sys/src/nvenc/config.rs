@@ -1,4 +1,4 @@
-//! Structs that set up a session: rate control, H.264, the configuration as a whole, initialise, reconfigure.
+//! Structs that initialise and reconfigure a session: rate control, H.264, the configuration as a whole.
 
 use std::ffi::c_void;
 
@@ -33,7 +33,7 @@ driver_struct! {
         24 named pub maxBitRate: u32,
         /// Size of the VBV buffer, in bits; 0 leaves it to the driver, which takes about a second.
         28 named pub vbvBufferSize: u32,
-        /// How full the VBV buffer is at the start, in bits; 0 leaves it to the driver.
+        /// Fill of the VBV buffer at the start, in bits; 0 leaves it to the driver.
         32 named pub vbvInitialDelay: u32,
         /// Bit-fields: see the constants of this type.
         36 bits pub flags: u32,
@@ -43,7 +43,7 @@ driver_struct! {
         52 named pub maxQP: NV_ENC_QP,
         /// First QPs, with `enableInitialRCQP`.
         64 named pub initialRCQP: NV_ENC_QP,
-        /// For constant QP with temporal layers: which layers' QPs change, one bit each.
+        /// For constant QP with temporal layers: the layers whose QPs change, one bit each.
         76 named pub temporallayerIdxMask: u32,
         /// For constant QP with temporal layers: the QP of each layer.
         80 named pub temporalLayerQP: [u8; 8],
@@ -57,7 +57,7 @@ driver_struct! {
         92 named pub lowDelayKeyFrameScale: u8,
         /// AV1 only; since API 12.0.
         93 unused _yuvDcQPIndexOffsets: Unused<[i8; 3]>,
-        /// What `NV_ENC_PIC_PARAMS::qpDeltaMap` means; 0 for nothing.
+        /// The meaning of `NV_ENC_PIC_PARAMS::qpDeltaMap`; 0 for none.
         96 named pub qpMapMode: u32,
         /// `NV_ENC_MULTI_PASS_DISABLED` or another of that group.
         100 named pub multiPass: u32,
@@ -177,7 +177,7 @@ driver_struct! {
         56 named pub intraRefreshCnt: u32,
         /// Reference pictures; 0 leaves it to the driver.
         60 named pub maxNumRefFrames: u32,
-        /// What `sliceModeData` counts: 0 macroblocks in a slice, 1 bytes in a slice, 2 macroblock rows in a
+        /// The unit of `sliceModeData`: 0 macroblocks in a slice, 1 bytes in a slice, 2 macroblock rows in a
         /// slice, 3 slices in a picture.
         64 named pub sliceMode: u32,
         /// The number that goes with `sliceMode`; 0 in mode 0 is one slice.
@@ -186,7 +186,7 @@ driver_struct! {
         72 named pub h264VUIParameters: NV_ENC_CONFIG_H264_VUI_PARAMETERS,
         /// Long-term references, with `enableLTR`.
         184 named pub ltrNumFrames: u32,
-        /// How long-term references are chosen; 0 is by picture.
+        /// The choice of long-term references; 0 is by picture.
         188 named pub ltrTrustMode: u32,
         /// `chroma_format_idc`; 1 for 4:2:0.
         192 named pub chromaFormatIDC: u32,
@@ -319,7 +319,7 @@ driver_struct! {
         52 named pub frameRateNum: u32,
         /// Frames per second, the denominator.
         56 named pub frameRateDen: u32,
-        /// 1: completion is told by events, which exist on Windows only.
+        /// 1: events signal completion; they exist on Windows only.
         60 named pub enableEncodeAsync: u32,
         /// 1: the driver decides picture types.
         64 named pub enablePTD: u32,
@@ -378,7 +378,7 @@ driver_struct! {
     NV_ENC_RECONFIGURE_PARAMS: 1824 bytes {
         /// The struct word.
         0 named pub version: u32,
-        /// The session as it is to be. Its own struct word is set by the caller.
+        /// The new parameters of the session. Their own struct word is set by the caller.
         8 named pub reInitEncodeParams: NV_ENC_INITIALIZE_PARAMS,
         /// Bit-fields: see the constants of this type.
         1816 bits pub flags: u32,

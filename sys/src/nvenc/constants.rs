@@ -1,12 +1,12 @@
-//! The numbers of the C header that H.264 needs. They are the same in every API version; what a driver hands
-//! out may be any other number.
+//! The numbers of the C header that H.264 needs. They are the same in every API version. A driver may hand out
+//! any other number.
 
-/// Declares constants of one C enum: each name, its number and what it says.
+/// Declares the constants of one C enum: each name, its number and its meaning.
 macro_rules! numbers {
     ($($(#[$doc:meta])* $group:ident { $($(#[$about:meta])* $name:ident = $value:literal,)+ })+) => {
         $($($(#[$about])* pub const $name: u32 = $value;)+)+
 
-        /// Each by its C name, for what holds them against the C compiler.
+        /// Each number by its C name, for the comparison with the C compiler.
         #[cfg(all(test, target_os = "linux"))]
         pub(super) const NUMBERS: &[(&str, u32)] = &[
             ("NVENC_INFINITE_GOPLENGTH", NVENC_INFINITE_GOPLENGTH),

@@ -1,4 +1,4 @@
-//! The encode library once it is loaded: which versions it speaks, and how a session is opened.
+//! The loaded encode library: tells its API versions and opens sessions.
 
 use std::error::Error;
 use std::ffi::{CStr, c_void};
@@ -56,12 +56,13 @@ pub struct Driver {
     entry_points: EntryPoints,
 }
 
-/// The encode library of this process, opened on the first call and kept, as is a failure to open it.
+/// Returns the encode library of this process. The first call opens it; the library, or the failure to open it, is
+/// kept.
 ///
 /// # Errors
 ///
-/// [`DriverLoadError::Library`] when it cannot be opened, which is the rule in containers that were not given the
-/// `video` capability; [`DriverLoadError::Symbol`] when it lacks one of its two entry points.
+/// [`DriverLoadError::Library`] when the library cannot be opened, as in containers without the `video` capability;
+/// [`DriverLoadError::Symbol`] when the library lacks one of its two entry points.
 pub fn load() -> Result<&'static Driver, &'static DriverLoadError> {
     static DRIVER: OnceLock<Result<Driver, DriverLoadError>> = OnceLock::new();
     DRIVER.get_or_init(open).as_ref()
@@ -79,8 +80,8 @@ fn open() -> Result<Driver, DriverLoadError> {
 /// Held while the API version of the process matters: from making an instance to having a session.
 static API_VERSION_OF_THE_PROCESS: Mutex<()> = Mutex::new(());
 
-/// How long an opening waits for another one of the process. One that hangs holds the lock for ever, and whoever came
-/// later would pile up behind it.
+/// The longest time that an opening waits for another opening of the process. An opening that hangs holds the lock for
+/// ever, and later openings would pile up behind it.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -89,7 +90,7 @@ fn lock_api_version(patience: Duration) -> Option<MutexGuard<'static, ()>> {
     loop {
         match API_VERSION_OF_THE_PROCESS.try_lock() {
             Ok(guard) => return Some(guard),
-            // Nothing is behind the lock that could be left half done.
+            // The lock guards nothing that a panic could leave half done.
             Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) if start.elapsed() >= patience => return None,
             Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
@@ -113,7 +114,7 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// Whatever the driver refuses with.
+    /// The status with which the driver refuses.
     pub fn max_supported_api(&self) -> Result<DriverApi, Status> {
         let mut word = 0;
         // SAFETY: `word` lives through the call, which writes to it and keeps no pointer.
@@ -122,12 +123,12 @@ impl Driver {
         Ok(DriverApi::from_max_supported_word(word))
     }
 
-    /// The API version to speak with this driver: the newest that both know.
+    /// The API version to speak with this driver: the newest that the driver and this crate know.
     ///
     /// # Errors
     ///
     /// [`NegotiateError::TooOld`] when the driver's newest is older than 11.0, [`NegotiateError::Refused`]
-    /// when it does not tell.
+    /// when the driver does not tell its version.
     pub fn negotiate(&self) -> Result<ApiVersion, NegotiateError> {
         let driver = self.max_supported_api().map_err(NegotiateError::Refused)?;
         ApiVersion::negotiate(driver).map_err(NegotiateError::TooOld)
@@ -135,12 +136,12 @@ impl Driver {
 
     /// Opens a session on a CUDA context, to be closed by `nvEncDestroyEncoder`.
     ///
-    /// Inside the driver the API version belongs to the process, and whoever made an instance last has set
-    /// it. So an instance is made right before the session is opened, under a lock of this crate, and once
-    /// more if the driver says that the version is wrong: another component can have come between. The lock
-    /// is held while the driver opens the session, which it may take long over, or for ever; who comes later
-    /// waits ten seconds for it and no longer. What this does to others: a component that opens a session
-    /// later, with another version, has to make its instance anew.
+    /// Inside the driver the API version belongs to the process, and the component that made an instance last
+    /// has set it. So this function makes an instance right before it opens the session, under a lock of this
+    /// crate. If the driver answers that the version is wrong, another component has come between, and the
+    /// function tries once more. The driver may take long to open a session, or for ever, and the lock is held
+    /// meanwhile. A later caller waits ten seconds for the lock and no longer. Another component that opens a
+    /// session later, with another version, has to make its instance anew.
     ///
     /// A session that the driver leaves behind although it refused is destroyed here.
     ///
@@ -232,7 +233,7 @@ pub struct SessionHandle {
     pub api: ApiVersion,
 }
 
-/// Why no API version could be agreed on.
+/// The reason why no API version was agreed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NegotiateError {
@@ -260,7 +261,7 @@ impl Error for NegotiateError {
     }
 }
 
-/// Why no session was opened. Nothing is left behind.
+/// The reason why no session was opened. Nothing is left behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -272,7 +273,7 @@ pub enum OpenError {
     Refused(Status),
     /// `nvEncOpenEncodeSessionEx` said that it succeeded and gave no handle.
     NoHandle,
-    /// Another opening of the process has not come back for so long.
+    /// Another opening of the process has not come back for this long.
     Occupied(Duration),
 }
 

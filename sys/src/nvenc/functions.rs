@@ -1,4 +1,4 @@
-//! The function list that the driver fills in, and the same functions told apart: required and optional.
+//! The function list that the driver fills in, and the same functions sorted into required and optional.
 
 use std::ffi::{c_char, c_void};
 use std::fmt;
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::structs::{Unused, driver_struct};
 
-/// The list has no slot of this name filled, and nothing works without it.
+/// A required function whose slot in the list is null.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MissingFunction {
@@ -54,11 +54,11 @@ macro_rules! functions {
                 unsafe extern "system" fn($($optional_argument: $optional_type),*) -> $optional_result;
         )+
 
-        /// The functions of one driver, sorted by whether they have to be there.
+        /// The functions of one driver, sorted into required and optional.
         ///
-        /// Each is `unsafe` to call: its contract is the one in NVIDIA's documentation of NvEncodeAPI, and
-        /// the session handle in particular is dereferenced by the driver without a check. Those that return
-        /// `u32` return a [`super::Status`].
+        /// Each function is `unsafe` to call. NVIDIA's documentation of NvEncodeAPI states its contract; in
+        /// particular, the driver dereferences the session handle without a check. A function that returns
+        /// `u32` returns a [`super::Status`].
         #[derive(Debug, Clone, Copy)]
         #[non_exhaustive]
         pub struct Functions {
@@ -83,7 +83,7 @@ macro_rules! functions {
             }
         }
 
-        /// A driver whose functions all give the same answer, whatever it means.
+        /// A driver whose functions all give the same answer.
         #[cfg(test)]
         pub(crate) mod fake {
             use super::*;
@@ -108,7 +108,7 @@ macro_rules! functions {
                 list
             }
 
-            /// Calls each function once with zeros for arguments: the names, and what came back.
+            /// Calls each function once with zeros for arguments, and returns the names with the answers.
             pub(crate) fn call_each(functions: &Functions) -> Vec<(&'static str, u64)> {
                 vec![
                     $((stringify!($name), {
@@ -128,17 +128,17 @@ macro_rules! functions {
 
 functions! {
     required {
-        /// Opens a session. [`super::Driver::open_session`] is the way to call it.
+        /// Opens a session. Call it through [`super::Driver::open_session`].
         nvEncOpenEncodeSessionEx(
             params: *mut NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS,
             encoder: *mut NV_ENC_ENCODER_PTR
         ) -> u32 as PNVENCOPENENCODESESSIONEX;
-        /// How many codecs the GPU encodes.
+        /// The number of codecs that the GPU encodes.
         nvEncGetEncodeGUIDCount(
             encoder: NV_ENC_ENCODER_PTR,
             count: *mut u32
         ) -> u32 as PNVENCGETENCODEGUIDCOUNT;
-        /// Which codecs the GPU encodes.
+        /// The codecs that the GPU encodes.
         nvEncGetEncodeGUIDs(
             encoder: NV_ENC_ENCODER_PTR,
             guids: *mut GUID,
@@ -180,12 +180,12 @@ functions! {
             encoder: NV_ENC_ENCODER_PTR,
             buffer: NV_ENC_OUTPUT_PTR
         ) -> u32 as PNVENCDESTROYBITSTREAMBUFFER;
-        /// Makes memory of the caller known.
+        /// Registers memory of the caller.
         nvEncRegisterResource(
             encoder: NV_ENC_ENCODER_PTR,
             params: *mut NV_ENC_REGISTER_RESOURCE
         ) -> u32 as PNVENCREGISTERRESOURCE;
-        /// Forgets memory of the caller.
+        /// Unregisters memory of the caller.
         nvEncUnregisterResource(
             encoder: NV_ENC_ENCODER_PTR,
             registration: NV_ENC_REGISTERED_PTR
@@ -219,13 +219,13 @@ functions! {
         nvEncDestroyEncoder(encoder: NV_ENC_ENCODER_PTR) -> u32 as PNVENCDESTROYENCODER;
     }
     optional {
-        /// How many profiles the GPU encodes.
+        /// The number of profiles that the GPU encodes.
         nvEncGetEncodeProfileGUIDCount(
             encoder: NV_ENC_ENCODER_PTR,
             codec: GUID,
             count: *mut u32
         ) -> u32 as PNVENCGETENCODEPROFILEGUIDCOUNT;
-        /// Which profiles the GPU encodes.
+        /// The profiles that the GPU encodes.
         nvEncGetEncodeProfileGUIDs(
             encoder: NV_ENC_ENCODER_PTR,
             codec: GUID,
@@ -233,13 +233,13 @@ functions! {
             size: u32,
             count: *mut u32
         ) -> u32 as PNVENCGETENCODEPROFILEGUIDS;
-        /// How many input formats the GPU takes.
+        /// The number of input formats that the GPU takes.
         nvEncGetInputFormatCount(
             encoder: NV_ENC_ENCODER_PTR,
             codec: GUID,
             count: *mut u32
         ) -> u32 as PNVENCGETINPUTFORMATCOUNT;
-        /// Which input formats the GPU takes.
+        /// The input formats that the GPU takes.
         nvEncGetInputFormats(
             encoder: NV_ENC_ENCODER_PTR,
             codec: GUID,
@@ -247,13 +247,13 @@ functions! {
             size: u32,
             count: *mut u32
         ) -> u32 as PNVENCGETINPUTFORMATS;
-        /// How many presets the driver has.
+        /// The number of presets that the driver has.
         nvEncGetEncodePresetCount(
             encoder: NV_ENC_ENCODER_PTR,
             codec: GUID,
             count: *mut u32
         ) -> u32 as PNVENCGETENCODEPRESETCOUNT;
-        /// Which presets the driver has.
+        /// The presets that the driver has.
         nvEncGetEncodePresetGUIDs(
             encoder: NV_ENC_ENCODER_PTR,
             codec: GUID,
@@ -291,7 +291,7 @@ functions! {
             encoder: NV_ENC_ENCODER_PTR,
             payload: *mut NV_ENC_SEQUENCE_PARAM_PAYLOAD
         ) -> u32 as PNVENCGETSEQUENCEPARAMS;
-        /// No picture is predicted from this one any more, named by its `inputTimeStamp`.
+        /// Invalidates a reference, named by its `inputTimeStamp`: no later picture is predicted from it.
         nvEncInvalidateRefFrames(
             encoder: NV_ENC_ENCODER_PTR,
             timestamp: u64

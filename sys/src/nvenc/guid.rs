@@ -42,7 +42,7 @@ macro_rules! guids {
         $($(#[$doc])*
         pub const $name: GUID = GUID { Data1: $a, Data2: $b, Data3: $c, Data4: u64::to_be_bytes($d) };)+
 
-        /// Each by its C name, for what holds them against the C compiler.
+        /// Each GUID by its C name, for the comparison with the C compiler.
         #[cfg(all(test, target_os = "linux"))]
         pub(super) const GUIDS: &[(&str, GUID)] = &[$((stringify!($name), $name),)+];
 
@@ -72,7 +72,7 @@ macro_rules! guids {
 guids! {
     /// The codec H.264.
     NV_ENC_CODEC_H264_GUID = 0x6bc8_2762 0x4e63 0x4ca4 0xaa85_1e50_f321_f6bf;
-    /// The profile is left to the driver.
+    /// No profile: the driver chooses.
     NV_ENC_CODEC_PROFILE_AUTOSELECT_GUID = 0xbfd6_f8e7 0x233c 0x4341 0x8b3e_4818_5238_03f4;
     /// H.264 baseline.
     NV_ENC_H264_PROFILE_BASELINE_GUID = 0x0727_bcaa 0x78c4 0x4c83 0x8c2f_ef3d_ff26_7c6a;

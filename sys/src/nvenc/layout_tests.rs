@@ -1,6 +1,6 @@
-//! The structs, their words and their bit-fields held against three other sources: another reading of the
-//! 12.1 header, a table of all headers from 11.0 to 12.1, and the C compiler on the header of the system; the last
-//! reads the numbers and the GUIDs too.
+//! Compares the structs, their words and their bit-fields with three other sources: another reading of the
+//! 12.1 header, a table of all headers from 11.0 to 12.1, and the C compiler on the header of the system. The C
+//! compiler reads the numbers and the GUIDs too.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -15,7 +15,7 @@ use crate::structs::StructLayout;
 
 type Bits = &'static [(&'static str, u32, u32)];
 
-/// Every struct: as declared here, as the other crate has it, and its bit-fields.
+/// Every struct: its declaration here, its layout in the other crate, and its bit-fields.
 macro_rules! structs {
     ($($name:ident $($bits:ident)?,)+) => {
         &[$((
@@ -56,7 +56,7 @@ const STRUCTS: &[OurAndTheirs] = structs! {
 
 type Table = BTreeMap<(&'static str, &'static str), [&'static str; 4]>;
 
-/// For each struct or field, and what is said of it, one cell per API version.
+/// The table: for each struct or field and each fact about it, one cell per API version.
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let lines = include_str!("../../tests/layout.txt").lines();
     let rows = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(|line| {
@@ -177,8 +177,8 @@ fn a_struct_within_a_struct_gets_its_word_too() {
     }
 }
 
-/// Sets every byte of a struct, zeroes what is newer than each version, and compares with the table: what the
-/// version has elsewhere or not at all is zero, everything else is as it was.
+/// Sets every byte of a struct, zeroes the fields newer than each version, and compares with the table: a field that
+/// the version has elsewhere or not at all is zero, every other field is unchanged.
 fn zeroes_what_the_table_says<T>(layout: &StructLayout, bits: Bits, zero: fn(&mut T, ApiVersion)) {
     let newest = ApiVersion::NEWEST;
     for api in ApiVersion::ALL {
@@ -272,7 +272,7 @@ fn only_what_the_driver_writes_may_move_without_being_zeroed() {
     }
 }
 
-/// The numbers of CUDA's that the header's neighbour, which has only what FFmpeg uses, spells too.
+/// The CUDA numbers that the header's neighbour spells too, which has only those that FFmpeg uses.
 const OF_CUDA: &[(&str, i64)] = {
     macro_rules! numbers {
         ($($name:ident)+) => { &[$((stringify!($name), crate::cuda::$name as i64),)+] };
@@ -286,7 +286,7 @@ const OF_CUDA: &[(&str, i64)] = {
     }
 };
 
-/// Names that came after the oldest API version, with the one that brought them.
+/// Names newer than the oldest API version, with the version that brought them.
 const NEWER: &[(&str, ApiVersion)] = &[("NV_ENC_CAPS_SINGLE_SLICE_INTRA_REFRESH", ApiVersion::V11_1)];
 
 /// Whether the header of an API version spells a name.
@@ -311,7 +311,7 @@ fn version_program() -> String {
     format!("{absent}{INCLUDES}{version}#endif\n")
 }
 
-/// A C program that prints what the system's header, which has this version, says; in the form of the table.
+/// A C program that prints the facts of the system's header, which has this version, in the form of the table.
 fn layout_program(api: ApiVersion) -> String {
     let mut c = format!("{INCLUDES}int main(void) {{\n");
     for row in Status::TABLE.iter().filter(|row| api == ApiVersion::V12_1 || row.code < 26) {
@@ -355,7 +355,7 @@ fn layout_program(api: ApiVersion) -> String {
     c + "}\n"
 }
 
-/// What a C program prints, `None` where there is no C compiler.
+/// The output of a C program; `None` where there is no C compiler.
 fn compiled_and_run(source: &str) -> Option<String> {
     let program = std::env::temp_dir().join(format!("direct264-layout-{}", std::process::id()));
     let mut compiler = Command::new("cc")
@@ -377,7 +377,7 @@ fn compiled_and_run(source: &str) -> Option<String> {
 #[test]
 fn the_c_compiler_agrees_on_the_system_s_header() {
     let skipped = |why: &str| {
-        // Straight to the handle: what goes through the macros is shown for failing tests only.
+        // Straight to the handle: the test harness shows the output of the macros for failing tests only.
         let _ = writeln!(std::io::stderr(), "SKIPPED the_c_compiler_agrees_on_the_system_s_header: {why}");
     };
     let version = match compiled_and_run(&version_program()).as_deref().map(str::trim) {

@@ -1,6 +1,6 @@
 //! `libnvidia-encode`: the structs, numbers and functions of NVENC, and the handshake with the driver.
 //!
-//! The way in is [`load`]; then [`Driver::negotiate`] and [`Driver::open_session`]. Each struct is made by
+//! A caller starts with [`load`], then calls [`Driver::negotiate`] and [`Driver::open_session`]. Each struct is made by
 //! its `versioned` function, which writes the struct word for the session's [`ApiVersion`], and goes through
 //! `zero_what_is_newer_than` where it has one before it is handed to the driver.
 

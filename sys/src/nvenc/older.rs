@@ -1,8 +1,8 @@
-//! Zeroing what an older API version does not know.
+//! Zeroes the fields that an older API version does not know.
 //!
-//! The structs have the layout of API 12.1. Under an older struct word some of their fields are reserved, and
-//! have to be zero, or belong to another field. Each function here sets exactly these to zero and leaves the
-//! rest alone; with 12.1 it changes nothing.
+//! The structs have the layout of API 12.1. Under an older struct word some of their fields are reserved and
+//! have to be zero, or belong to another field. Each function here sets exactly these fields to zero and leaves
+//! the rest alone; with 12.1 it changes nothing.
 
 use super::version::ApiVersion;
 use super::{
@@ -11,7 +11,7 @@ use super::{
 };
 
 impl NV_ENC_RC_PARAMS {
-    /// Zeroes what `api` does not know.
+    /// Zeroes the fields that `api` does not know.
     pub fn zero_what_is_newer_than(&mut self, api: ApiVersion) {
         if api < ApiVersion::V11_1 {
             self.cbQPIndexOffset = 0;
@@ -24,7 +24,7 @@ impl NV_ENC_RC_PARAMS {
 }
 
 impl NV_ENC_CONFIG_H264_VUI_PARAMETERS {
-    /// Zeroes what `api` does not know.
+    /// Zeroes the fields that `api` does not know.
     pub fn zero_what_is_newer_than(&mut self, api: ApiVersion) {
         if api < ApiVersion::V12_0 {
             self.timingInfoPresentFlag = 0;
@@ -35,7 +35,7 @@ impl NV_ENC_CONFIG_H264_VUI_PARAMETERS {
 }
 
 impl NV_ENC_CONFIG_H264 {
-    /// Zeroes what `api` does not know, in the video usability information too.
+    /// Zeroes the fields that `api` does not know, in the video usability information too.
     pub fn zero_what_is_newer_than(&mut self, api: ApiVersion) {
         if api < ApiVersion::V11_1 {
             self.flags &= !Self::singleSliceIntraRefresh;
@@ -48,7 +48,7 @@ impl NV_ENC_CONFIG_H264 {
 }
 
 impl NV_ENC_CONFIG {
-    /// Zeroes what `api` does not know, in rate control and the H.264 part.
+    /// Zeroes the fields that `api` does not know, in rate control and the H.264 part.
     pub fn zero_what_is_newer_than(&mut self, api: ApiVersion) {
         self.rcParams.zero_what_is_newer_than(api);
         self.encodeCodecConfig.h264Config.zero_what_is_newer_than(api);
@@ -56,9 +56,9 @@ impl NV_ENC_CONFIG {
 }
 
 impl NV_ENC_INITIALIZE_PARAMS {
-    /// Zeroes what `api` does not know; the configuration that `encodeConfig` points to is not touched.
+    /// Zeroes the fields that `api` does not know; the configuration that `encodeConfig` points to is not touched.
     ///
-    /// `enableOutputInVidmem` moved with 12.1, so an older version loses it whatever place it was meant for.
+    /// `enableOutputInVidmem` moved with 12.1, so an older version loses it in either place.
     pub fn zero_what_is_newer_than(&mut self, api: ApiVersion) {
         if api < ApiVersion::V11_1 {
             self.bufferFormat = 0;
@@ -75,7 +75,7 @@ impl NV_ENC_INITIALIZE_PARAMS {
 }
 
 impl NV_ENC_RECONFIGURE_PARAMS {
-    /// Zeroes what `api` does not know in the parameters; the configuration that they point to is not
+    /// Zeroes the fields of the parameters that `api` does not know; the configuration that they point to is not
     /// touched.
     pub fn zero_what_is_newer_than(&mut self, api: ApiVersion) {
         self.reInitEncodeParams.zero_what_is_newer_than(api);
@@ -83,7 +83,7 @@ impl NV_ENC_RECONFIGURE_PARAMS {
 }
 
 impl NV_ENC_REGISTER_RESOURCE {
-    /// Zeroes what `api` does not know.
+    /// Zeroes the fields that `api` does not know.
     pub fn zero_what_is_newer_than(&mut self, api: ApiVersion) {
         if api < ApiVersion::V11_1 {
             self.pInputFencePoint = std::ptr::null_mut();
@@ -95,7 +95,7 @@ impl NV_ENC_REGISTER_RESOURCE {
 }
 
 impl NV_ENC_PIC_PARAMS {
-    /// Zeroes what `api` does not know, or has in another place.
+    /// Zeroes the fields that `api` does not know, or has in another place.
     pub fn zero_what_is_newer_than(&mut self, api: ApiVersion) {
         if api < ApiVersion::V12_0 {
             self.qpDeltaMap = std::ptr::null_mut();

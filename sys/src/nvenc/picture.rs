@@ -19,7 +19,7 @@ driver_struct! {
 }
 
 driver_struct! {
-    /// What only H.264 has to say of a picture.
+    /// The parameters of a picture that only H.264 has.
     NV_ENC_PIC_PARAMS_H264: 1536 bytes {
         /// Picture order count; for callers that decide picture types themselves.
         0 named pub displayPOCSyntax: u32,
@@ -36,23 +36,23 @@ driver_struct! {
         24 named pub sliceTypeData: *mut u8,
         /// Deprecated by the header: 0.
         32 named pub sliceTypeArrayCnt: u32,
-        /// How many SEI messages there are.
+        /// The number of SEI messages.
         36 named pub seiPayloadArrayCnt: u32,
         /// The SEI messages, or null.
         40 named pub seiPayloadArray: *mut NV_ENC_SEI_PAYLOAD,
-        /// How the picture is cut into slices: as `NV_ENC_CONFIG_H264::sliceMode`.
+        /// The way in which the picture is cut into slices: as `NV_ENC_CONFIG_H264::sliceMode`.
         48 named pub sliceMode: u32,
         /// The number that goes with `sliceMode`.
         52 named pub sliceModeData: u32,
         /// Long-term reference index to give to this picture.
         56 named pub ltrMarkFrameIdx: u32,
-        /// Which long-term references may be used, one bit each.
+        /// The long-term references that may be used, one bit each.
         60 named pub ltrUseFrameBitmap: u32,
         /// Reserved by the header: 0.
         64 named pub ltrUsageMode: u32,
-        /// How many slices are to be intra; with `sliceMode` 3 only.
+        /// The number of slices that are to be intra; with `sliceMode` 3 only.
         68 named pub forceIntraSliceCount: u32,
-        /// Which slices are to be intra, counted from 0, or null.
+        /// The slices that are to be intra, counted from 0, or null.
         72 named pub forceIntraSliceIdx: *mut u32,
         80 unused _h264ExtPicParams: Unused<[u32; 32]>,
         208 unused _timeCode: Unused<[u32; 7]>,

@@ -1,4 +1,4 @@
-//! Structs around a session: opening it, asking what the GPU can do, reading headers and statistics.
+//! Structs that open a session, ask for the GPU's capabilities, and read headers and statistics.
 
 use std::ffi::c_void;
 
@@ -11,7 +11,7 @@ driver_struct! {
     NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS: 1552 bytes {
         /// The struct word.
         0 named pub version: u32,
-        /// What `device` is: one of the `NV_ENC_DEVICE_TYPE_*`.
+        /// The kind of `device`: one of the `NV_ENC_DEVICE_TYPE_*`.
         4 named pub deviceType: u32,
         /// The device: a `CUcontext` for [`super::NV_ENC_DEVICE_TYPE_CUDA`].
         8 named pub device: *mut c_void,
@@ -28,7 +28,7 @@ driver_struct! {
     NV_ENC_CAPS_PARAM: 256 bytes {
         /// The struct word.
         0 named pub version: u32,
-        /// Which capability: one of the `NV_ENC_CAPS_*`.
+        /// The capability: one of the `NV_ENC_CAPS_*`.
         4 named pub capsToQuery: u32,
         8 unused _reserved: Unused<[u32; 62]>,
     }
@@ -45,9 +45,9 @@ driver_struct! {
         8 named pub spsId: u32,
         /// The PPS id to write, 0 as a rule.
         12 named pub ppsId: u32,
-        /// Where the driver writes SPS and PPS, in Annex B form.
+        /// The memory that the driver writes SPS and PPS to, in Annex B form.
         16 named pub spsppsBuffer: *mut c_void,
-        /// Where the driver writes how many bytes that was.
+        /// The number that the driver writes their length to, in bytes.
         24 named pub outSPSPPSPayloadSize: *mut u32,
         32 unused _reserved: Unused<[u32; 250]>,
         1032 unused _reserved2: Unused<[*mut c_void; 64]>,

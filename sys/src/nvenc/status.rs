@@ -1,4 +1,4 @@
-//! What the encode library's status codes say, and what to do about each.
+//! The status codes of the encode library: their meaning, and what to do about each.
 
 crate::status::status_codes! {
     /// A status code of the encode library.

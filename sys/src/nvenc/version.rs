@@ -1,4 +1,4 @@
-//! API versions: what the driver speaks, what is negotiated, and the word in front of each struct.
+//! API versions: the driver's, the negotiated one, and the word in front of each struct.
 
 use std::fmt;
 
@@ -91,7 +91,7 @@ impl ApiVersion {
         }
     }
 
-    /// The oldest driver that speaks this version on the operating system that this is built for.
+    /// The oldest driver that speaks this version, on the operating system of this build.
     #[must_use]
     pub const fn oldest_driver(self) -> &'static str {
         let (linux, windows) = match self {
@@ -110,7 +110,7 @@ impl fmt::Display for ApiVersion {
     }
 }
 
-/// The driver speaks no version that this crate speaks.
+/// A driver that speaks no version that this crate speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TooOld {
@@ -133,7 +133,7 @@ impl fmt::Display for TooOld {
 
 impl std::error::Error for TooOld {}
 
-/// The word that stands at the start of each struct, as one API version has it.
+/// The word at the start of each struct, for one API version.
 ///
 /// The words are written out and not computed: a struct's own version is not monotonic over the API versions
 /// (`NV_ENC_LOCK_BITSTREAM` is 1, 1, 2 and then 1 again with bit 31 set).

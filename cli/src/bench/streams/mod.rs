@@ -9,7 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
-use direct264::{EncoderConfig, FrameRate, Unavailable};
+use direct264::error::Unavailable;
+use direct264::{EncoderConfig, FrameRate};
 
 use super::clip::Clip;
 use super::entrant::Entrant;

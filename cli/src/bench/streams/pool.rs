@@ -3,9 +3,10 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use direct264::error::Unavailable;
 use direct264::{
     BackendOrder, Encoder, EncoderConfig, Error, FailoverEncoder, Frame, Picture, PixelFormat, Timestamp,
-    Unavailable, open,
+    open,
 };
 
 use crate::bench::clip::Clip;

@@ -57,9 +57,9 @@ pub(crate) fn json(run: &Run, found: &Found) -> String {
         .map(|Refused { entrant, streams, why }| {
             json!({
                 "name": entrant.name,
-                "backend": entrant.backend.word(),
+                "backend": entrant.backend.as_str(),
                 "streams": streams,
-                "reason": why.reason.word(),
+                "reason": why.reason.as_str(),
                 "detail": why.detail,
             })
         })
@@ -71,7 +71,7 @@ pub(crate) fn json(run: &Run, found: &Found) -> String {
 fn row(row: &Row) -> Value {
     json!({
         "name": row.entrant.name,
-        "backend": row.entrant.backend.word(),
+        "backend": row.entrant.backend.as_str(),
         "streams": row.streams,
         "frames": row.frames,
         "seconds": row.wall.as_secs_f64(),

@@ -4,7 +4,9 @@ mod clip;
 mod landscape;
 mod marks;
 
-use direct264::{Frame, FrameError, FrameSize, Plane, Timestamp};
+use direct264::error::FrameError;
+use direct264::frame::Plane;
+use direct264::{Frame, FrameSize, Timestamp};
 
 pub(crate) use clip::Clip;
 use landscape::Landscape;

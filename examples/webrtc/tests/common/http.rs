@@ -32,7 +32,7 @@ pub(crate) fn ask_as(
     body: &str,
 ) -> (u16, String) {
     let mut stream = TcpStream::connect(server).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     let length = body.len();
     write!(
         stream,

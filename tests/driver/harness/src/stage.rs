@@ -14,8 +14,8 @@ use crate::report::Report;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// How long what goes on by itself is waited for.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a test waits for threads of the library. No healthy run comes near it, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Threads of the library that make calls of the driver when nobody waits for them: a session's, one that tries to come
 /// back to the hardware, and one that ends what was left.
@@ -68,11 +68,18 @@ pub struct Stage {
 }
 
 impl Double {
-    /// Loads the double into this process and waits for its [`Stage`].
+    /// Loads the double into this process and waits for its [`Stage`], and for the threads that the test before left.
     #[must_use]
     pub fn load(&self) -> Stage {
         let only = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let stage = Stage { _only: only };
+        // Takes back the faults in which those threads hang.
+        stage.reset();
+        let deadline = Instant::now() + PATIENCE;
+        while going_on().is_some() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // And forgets the calls that they made meanwhile.
         stage.reset();
         stage
     }
@@ -125,7 +132,7 @@ impl Stage {
         let deadline = Instant::now() + PATIENCE;
         loop {
             // An attempt that is about to begin has nothing yet; a thread that has just begun does not have its name.
-            let thread = threads().into_iter().find(|name| GO_ON_BY_THEMSELVES.contains(&name.as_str()));
+            let thread = going_on();
             let report = self.report();
             let leaks = report.leaks();
             if thread.is_none() && leaks.is_empty() {
@@ -159,8 +166,36 @@ pub fn threads() -> Vec<String> {
     names.map(|name| name.trim_end().to_owned()).collect()
 }
 
+/// A thread of the library that makes calls of the driver by itself.
+fn going_on() -> Option<String> {
+    threads().into_iter().find(|name| GO_ON_BY_THEMSELVES.contains(&name.as_str()))
+}
+
+/// The tests of this test program, each with the path of its module.
+fn tests_of(program: &Path) -> &'static [String] {
+    static TESTS: OnceLock<Vec<String>> = OnceLock::new();
+    TESTS.get_or_init(|| {
+        let listed = Command::new(program).args(["--list", "--format", "terse"]).output();
+        let listed = listed.unwrap_or_else(|error| panic!("the test program does not start again: {error}"));
+        let listed = String::from_utf8_lossy(&listed.stdout);
+        listed.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect()
+    })
+}
+
+/// The name by which the test program knows a test: a test in a module has the module's path before its own name.
+fn whole_name(program: &Path, test: &str) -> &'static str {
+    let is_it = |name: &&String| name.rsplit("::").next() == Some(test) || *name == test;
+    let found: Vec<&String> = tests_of(program).iter().filter(is_it).collect();
+    match found[..] {
+        [name] => name,
+        [] => panic!("there is no test `{test}`"),
+        _ => panic!("more than one test has the name `{test}`: {found:?}"),
+    }
+}
+
 /// Runs one test of this test program in a process of its own, which finds the double as its driver and has the given
-/// settings: `as_child("name_of_the_test", &[("GPUS", "none")])`. None in that process, whose turn it then is.
+/// settings: `as_child("name_of_the_test", &[("GPUS", "none")])`. The name needs no module where it is the only one. None
+/// in that process, whose turn it then is.
 ///
 /// # Panics
 /// If the process cannot be started, or has no test of that name.
@@ -180,8 +215,8 @@ pub fn as_child_with(part: Part, test: &str, settings: &[(&str, &str)]) -> Optio
         return None;
     }
     let program = std::env::current_exe().unwrap_or_else(|error| panic!("this program has no path: {error}"));
-    let mut command: Command = Double::get().command_with(part, program);
-    command.args(["--exact", test, "--nocapture"]).env(CHILD, "1");
+    let mut command: Command = Double::get().command_with(part, &program);
+    command.args(["--exact", whole_name(&program, test), "--nocapture"]).env(CHILD, "1");
     for (key, value) in settings {
         command.env(format!("{PREFIX}{key}"), value);
     }

@@ -1,0 +1,61 @@
+//! Frames that the caller writes in place, in page-locked memory of the active NVENC session.
+
+use std::any::Any;
+use std::time::Instant;
+
+use super::encoder::FailoverEncoder;
+use crate::access_unit::AccessUnit;
+use crate::engine::{Depth, Engine};
+use crate::error::{Error, FrameError};
+use crate::format::PixelFormat;
+use crate::nvenc::{LentFrame, NvencEncoder};
+use crate::picture::Picture;
+use crate::replaceable::Replaceable;
+use crate::units::Timestamp;
+
+/// The engine as NVENC's, which alone lends frames.
+fn as_nvenc(engine: &mut dyn Replaceable) -> Option<&mut NvencEncoder> {
+    (engine as &mut dyn Any).downcast_mut()
+}
+
+impl FailoverEncoder {
+    /// Lends a page-locked frame of the active NVENC session, to be written and then encoded with
+    /// [`encode_lent`](FailoverEncoder::encode_lent): see [`NvencEncoder::lend`].
+    ///
+    /// # Errors
+    /// [`FrameError::NotLent`] while another backend is active, which has no such memory: the caller then encodes from
+    /// memory of its own. Any other error as [`NvencEncoder::lend`].
+    pub fn lend(&mut self, format: PixelFormat) -> Result<LentFrame, Error> {
+        self.with_active(|engine| match as_nvenc(engine) {
+            Some(nvenc) => nvenc.lend(format),
+            None => Err(FrameError::NotLent { format }.into()),
+        })
+    }
+
+    /// Encodes a lent frame. When NVENC fails meanwhile, the next backend takes the same pixels, and no frame is lost.
+    ///
+    /// # Errors
+    /// As [`encode`](crate::Encoder::encode).
+    pub fn encode_lent(
+        &mut self,
+        lent: LentFrame,
+        timestamp: Timestamp,
+        picture: Picture,
+    ) -> Result<AccessUnit<'_>, Error> {
+        let start = Instant::now();
+        self.begin_unit()?;
+        if self.flying.is_some() {
+            return Err(FrameError::InFlight.into());
+        }
+        // A frame that was lent before a change of size is followed, as any frame of another size.
+        let wanted = self.wanted.size;
+        let size = if lent.size() == wanted.padded_to_even() { wanted } else { lent.size() };
+        let picture = self.prepare(&lent.as_frame(size, timestamp)?, picture)?;
+        self.encode_by(|engine| match as_nvenc(engine) {
+            Some(nvenc) => nvenc.submit_lent(&lent, timestamp, picture),
+            None => engine.submit(&lent.as_frame(size, timestamp)?, picture, Depth::One),
+        })?;
+        self.taken(picture, start);
+        self.unit()
+    }
+}

@@ -1,0 +1,8 @@
+//! Frames in CUDA device memory.
+#![allow(missing_docs)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod failover;
+mod frames;

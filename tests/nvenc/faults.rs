@@ -1,0 +1,551 @@
+//! Every driver call of a session's life is made to fail, once each: the error is typed, nothing is left behind, no
+//! rule of the driver is broken on the way out, and the next session works.
+#![allow(clippy::panic, clippy::unwrap_used)]
+
+use std::num::{NonZeroU8, NonZeroU32};
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::time::Instant;
+
+use crate::common::device::{self, Device, DevicePicture};
+use crate::common::live::{PATIENCE, ms, small};
+use crate::common::{LIMITS, config, encode_run, picture, size, within};
+use d264_double::{Double, Stage, with_each_fault_as_child};
+use direct264::config::{CallForm, NvencConfig};
+use direct264::error::CallOutcome;
+use direct264::frame::{CudaImage, RgbOrder};
+use direct264::nvenc::NvencEncoder;
+use direct264::{
+    Bitrate, Encoder, EncoderConfig, Error, Frame, FrameId, Picture, Pipeline, PixelFormat, Reason, Timestamp,
+};
+
+/// What a session does from its opening to its end, with frames in host memory.
+fn life(config: &EncoderConfig) -> Result<(), Error> {
+    let mut encoder = NvencEncoder::new(config)?;
+    let camera = picture::Camera::new(encoder.size());
+    let pictures: Vec<Vec<u8>> = (0..8).map(|number| camera.i420(number)).collect();
+    let size = encoder.size();
+    live(&mut encoder, |number| {
+        Ok(Frame::contiguous(size, PixelFormat::I420, &pictures[number as usize], Timestamp(number))?)
+    })
+}
+
+fn live<'a>(
+    encoder: &mut NvencEncoder,
+    frame: impl Fn(i64) -> Result<Frame<'a>, Error>,
+) -> Result<(), Error> {
+    for number in 0..8 {
+        let picture = match number {
+            4 => Picture::Idr,
+            6 => Picture::IntraRefresh { frames: NonZeroU32::MIN },
+            _ => Picture::Auto,
+        };
+        encoder.encode(&frame(number)?, picture)?;
+        match number {
+            1 => encoder.set_bitrate(Bitrate::from_kbps(600)?)?,
+            2 => drop(encoder.parameter_sets()?),
+            // The newest frame, and the one before with all that came of it.
+            3 => drop(encoder.invalidate(FrameId(3)..=FrameId(3))?),
+            6 => drop(encoder.invalidate(FrameId(5)..=FrameId(5))?),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The same with frames in device memory: read in place, copied on the GPU, and, since it is RGB that NVENC would turn
+/// into BT.601, downloaded.
+struct OnDevice {
+    pictures: [DevicePicture; 2],
+    _device: Device,
+}
+
+impl OnDevice {
+    fn new() -> Self {
+        let size = small();
+        let device = Device::new();
+        let pictures = [PixelFormat::Nv12, PixelFormat::Rgb(RgbOrder::Bgra)]
+            .map(|format| DevicePicture::new(&device, size, format, 1280));
+        let pixels = vec![99; 1280 * 360];
+        for picture in &pictures {
+            picture.write(&device, &pixels[..picture.image.format().frame_bytes(size)]);
+        }
+        device.stream.synchronize().unwrap();
+        Self { pictures, _device: device }
+    }
+
+    fn life(&self, config: &EncoderConfig) -> Result<(), Error> {
+        let [nv12, bgra] = [self.pictures[0].image, self.pictures[1].image];
+        let images = [nv12, nv12.freed_soon(), bgra, nv12, bgra, nv12, nv12.freed_soon(), nv12];
+        let mut encoder = NvencEncoder::new(config)?;
+        live(&mut encoder, |number| Ok(device::frame(config.size(), images[number as usize], number)))?;
+        encoder.forget_cuda(Some(nv12.address()))
+    }
+}
+
+fn forms() -> [EncoderConfig; 2] {
+    let keeping = NvencConfig::new().reference_frames(NonZeroU8::new(4).unwrap());
+    let with = |form| config(small(), 30, 500).nvenc(keeping.clone().form(form));
+    [with(CallForm::Bounded(LIMITS)), with(CallForm::Direct)]
+}
+
+fn reason(error: &Error) -> Reason {
+    match error {
+        Error::Unavailable(why) => why.reason,
+        Error::Driver(why) => why.reason,
+        other => panic!("neither unavailable nor a driver error: {other:?}"),
+    }
+}
+
+/// A function that a life calls.
+struct Called {
+    name: String,
+    count: u64,
+    /// Which of its calls may fail unheard: the end of stream and what else comes when the last access unit is out, and
+    /// the entering of a context for a call that may.
+    may_pass: Vec<u64>,
+}
+
+/// The functions that a whole life calls, in the order of their first calls.
+fn calls(
+    stage: &Stage,
+    may_pass: &impl Fn(&str) -> bool,
+    live: &impl Fn() -> Result<(), Error>,
+) -> Vec<Called> {
+    stage.reset();
+    stage.set("TRACE=100000");
+    live().unwrap();
+    let trace = stage.report().trace();
+    let end = trace.iter().rposition(|(name, _)| name == "nvEncLockBitstream").unwrap();
+    let mut calls: Vec<Called> = Vec::new();
+    for (at, (name, _)) in trace.iter().enumerate() {
+        let known = calls.iter().position(|known| known.name == *name).unwrap_or_else(|| {
+            calls.push(Called { name: name.clone(), count: 0, may_pass: Vec::new() });
+            calls.len() - 1
+        });
+        let called = &mut calls[known];
+        called.count += 1;
+        let may = match name.as_str() {
+            "nvEncEncodePicture" => at > end,
+            "cuCtxPushCurrent" => at > end || trace.get(at + 1).is_some_and(|(next, _)| may_pass(next)),
+            name => may_pass(name),
+        };
+        if may {
+            called.may_pass.push(called.count);
+        }
+    }
+    calls
+}
+
+/// Calls whose answer changes nothing: those of an end, and of what is only worth knowing.
+fn may_pass(name: &str) -> bool {
+    ["Destroy", "Free", "Release", "Unregister", "Unmap", "PopCurrent", "cuStreamSynchronize", "LastError"]
+        .iter()
+        .any(|part| name.contains(part))
+        // An IDR takes the place of what is refused.
+        || name == "nvEncInvalidateRefFrames"
+}
+
+/// Calls that are made before there is a session, or for one that has yet to come.
+fn is_of_an_opening(name: &str) -> bool {
+    [
+        "cuDeviceGet",
+        "cuDevicePrimaryCtxRetain",
+        "NvEncodeAPI",
+        "nvEncOpen",
+        "nvEncGetEncode",
+        "nvEncInitialize",
+        "nvEncSetIO",
+    ]
+    .iter()
+    .any(|part| name.starts_with(part))
+}
+
+/// Numbers that a call is made to answer: such as mean something of their own, one that means nothing more than an error,
+/// and one that no header knows.
+fn statuses(name: &str) -> &'static [u32] {
+    match name {
+        "nvEncOpenEncodeSessionEx" => &[1, 2, 10, 20, 21, 4_000_000_000],
+        _ if name.starts_with("cu") => &[2, 3, 20, 4_000_000_000],
+        _ => &[2, 10, 20, 4_000_000_000],
+    }
+}
+
+fn reason_of(name: &str, status: u32) -> Reason {
+    match (name, status) {
+        ("nvEncOpenEncodeSessionEx", 1 | 2) => Reason::NoEncoderOnGpu,
+        ("nvEncOpenEncodeSessionEx", 10 | 21) => Reason::SessionLimit,
+        (_, 2) if name.starts_with("cu") => Reason::OutOfMemory,
+        (_, 3) if name.starts_with("cu") => Reason::Forked,
+        (_, 10) if name.starts_with("nvEnc") => Reason::OutOfMemory,
+        _ => Reason::DriverError,
+    }
+}
+
+/// The error names the call and what it answered, and says what that means.
+fn assert_told(error: &Error, name: &str, status: u32, what: &str) {
+    let reason = reason_of(name, status);
+    match error {
+        Error::Unavailable(why) => {
+            assert_eq!(why.reason, reason, "{what}: {why}");
+            assert!(reason != Reason::DriverError, "{what}: {why}");
+            for part in [name, &status.to_string()] {
+                assert!(why.detail.contains(part), "{what}: {why}");
+            }
+        }
+        Error::Driver(why) => {
+            assert_eq!(
+                (why.call.trim_end_matches("_v2"), why.status(), why.reason),
+                (name, Some(i64::from(status)), reason),
+                "{what}: {why}"
+            );
+            assert!(reason == Reason::DriverError || !is_of_an_opening(name), "{what}: {why}");
+        }
+        other => panic!("{what}: neither unavailable nor a driver error: {other:?}"),
+    }
+    assert!(std::error::Error::source(error).is_some(), "{what}");
+}
+
+/// What is tried of a call that is made so often: each status at its first and its last place, and one at each place
+/// between, as far as those are few.
+fn tries(name: &str, count: u64) -> Vec<(u64, u32)> {
+    const FEW: u64 = 24;
+    let of_all = |place| statuses(name).iter().map(move |&status| (place, status));
+    let by_turns = statuses(name).iter().copied().cycle();
+    let step = count.div_ceil(FEW) as usize;
+    let between = (2..count).step_by(step).zip(by_turns);
+    of_all(1).chain(between).chain((count > 1).then(|| of_all(count)).into_iter().flatten()).collect()
+}
+
+/// Has each call of a life fail, at its places, with several statuses. What is alive beside it stays alive.
+fn fail_each_call(
+    stage: &Stage,
+    what_lives: &str,
+    may_pass: impl Fn(&str) -> bool,
+    live: impl Fn() -> Result<(), Error>,
+) {
+    let beside = stage.report().leaks();
+    let calls = calls(stage, &may_pass, &live);
+    assert!(calls.len() > 25);
+    for Called { name, count, may_pass } in &calls {
+        // `cuInit` is called once in a process and is not here. A dead context is another test's.
+        for (which, status) in tries(name, *count) {
+            stage.reset();
+            stage.set(&format!("FAULT={name}:{which}={status}"));
+            let what = format!("{name}:{which}={status}, {what_lives}");
+            let lived = live();
+            let report = stage.report();
+            if report.faults(name) == 0 {
+                continue;
+            }
+            match &lived {
+                Ok(()) => assert!(may_pass.contains(&which), "{what}: nobody noticed"),
+                Err(error) => assert_told(error, name, status, &what),
+            }
+            assert!(report.violations().is_empty(), "{what}: {:?}", report.violations());
+            // What a thread of the session's frees last may be freed a moment after the error is told.
+            let deadline = Instant::now() + PATIENCE;
+            while stage.report().leaks() != beside && Instant::now() < deadline {
+                std::thread::sleep(ms(1));
+            }
+            assert_eq!(stage.report().leaks(), beside, "{what}");
+            stage.set("FAULT=");
+            live().unwrap_or_else(|error| panic!("after {what}: {error:?}"));
+        }
+    }
+}
+
+#[test]
+fn each_call_that_fails_is_told_leaves_nothing_behind_and_the_next_session_works() {
+    let stage = Double::get().load();
+    for config in forms() {
+        fail_each_call(&stage, &format!("{config:?}"), may_pass, || life(&config));
+    }
+    stage.report().assert_clean("lives with faults");
+}
+
+#[test]
+fn the_same_holds_for_frames_in_device_memory() {
+    let stage = Double::get().load();
+    stage.reset();
+    let on_device = OnDevice::new();
+    // What cannot be registered is copied.
+    let may_pass =
+        |name: &str| may_pass(name) || ["nvEncRegisterResource", "nvEncMapInputResource"].contains(&name);
+    for config in forms() {
+        fail_each_call(&stage, &format!("{config:?}"), may_pass, || on_device.life(&config));
+    }
+    drop(on_device);
+    stage.report().assert_clean("lives with faults");
+}
+
+/// Has a fault happen to a life with frames in host memory, and to one with frames in device memory; the errors.
+fn both_lives(stage: &Stage, config: &EncoderConfig, fault: &str) -> [Error; 2] {
+    stage.reset();
+    stage.set(&format!("FAULT={fault}"));
+    let of_host = life(config).unwrap_err();
+    stage.report().assert_clean(fault);
+    stage.reset();
+    let on_device = OnDevice::new();
+    stage.set(&format!("FAULT={fault}"));
+    let of_device = on_device.life(config).unwrap_err();
+    drop(on_device);
+    stage.report().assert_clean(fault);
+    [of_host, of_device]
+}
+
+/// What a pipelined session does: frames of the host and of the GPU by turns, changes under a frame in flight, a flush.
+fn pipelined_life(config: &EncoderConfig, image: CudaImage) -> Result<(), Error> {
+    let mut pipeline = Pipeline::new(NvencEncoder::new(config)?);
+    let size = pipeline.encoder().size();
+    let camera = picture::Camera::new(size);
+    let mut next = 0;
+    for number in 0..9 {
+        let pixels = camera.i420(number);
+        let timestamp = Timestamp(i64::from(number));
+        let frame = match number {
+            4 | 5 => device::frame(size, image, timestamp.0),
+            6 => device::frame(size, image.freed_soon(), timestamp.0),
+            _ => Frame::contiguous(size, PixelFormat::I420, &pixels, timestamp)?,
+        };
+        let picture = if number == 3 { Picture::Idr } else { Picture::Auto };
+        for unit in pipeline.submit(&frame, picture)? {
+            assert_eq!(unit?.timestamp, Timestamp(next), "in order");
+            next += 1;
+        }
+        match number {
+            1 => pipeline.encoder_mut().set_bitrate(Bitrate::from_kbps(600)?)?,
+            2 => drop(pipeline.encoder_mut().parameter_sets()?),
+            7 => {
+                assert_eq!(pipeline.flush()?.len(), 1);
+                next += 1;
+            }
+            _ => {}
+        }
+    }
+    pipeline.encoder_mut().forget_cuda(None)
+}
+
+#[test]
+fn the_same_holds_with_a_frame_in_flight() {
+    let stage = Double::get().load();
+    stage.reset();
+    let device = Device::new();
+    let size = size(320, 240);
+    let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 512);
+    place.write(&device, &vec![99; PixelFormat::Nv12.frame_bytes(size)]);
+    device.stream.synchronize().unwrap();
+    let may_pass =
+        |name: &str| may_pass(name) || ["nvEncRegisterResource", "nvEncMapInputResource"].contains(&name);
+    for config in forms() {
+        fail_each_call(&stage, &format!("pipelined, {config:?}"), may_pass, || {
+            pipelined_life(&config, place.image)
+        });
+    }
+    drop((place, device));
+    stage.report().assert_clean("lives with faults");
+}
+
+#[test]
+fn what_no_access_unit_is_ends_the_session_as_a_driver_error() {
+    let stage = Double::get().load();
+    for config in forms() {
+        for spoiled in ["empty", "garbage"] {
+            for error in both_lives(&stage, &config, &format!("nvEncLockBitstream:3={spoiled}")) {
+                match error {
+                    Error::Driver(why) => {
+                        assert_eq!(
+                            (why.call, why.outcome),
+                            ("nvEncLockBitstream", CallOutcome::Unusable),
+                            "{why}"
+                        );
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_picture_that_is_held_back_is_an_error_and_not_read() {
+    let stage = Double::get().load();
+    for config in forms() {
+        for error in both_lives(&stage, &config, "nvEncEncodePicture:3=17") {
+            match error {
+                Error::Driver(why) => assert_eq!((why.call, why.status()), ("nvEncEncodePicture", Some(17))),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn memory_that_is_refused_is_told_as_such() {
+    let stage = Double::get().load();
+    for fault in ["nvEncInitializeEncoder:1=10", "nvEncCreateBitstreamBuffer:2=10", "cuStreamCreate:1=2"] {
+        for config in forms() {
+            stage.reset();
+            stage.set(&format!("FAULT={fault}"));
+            let error = life(&config).unwrap_err();
+            assert!(matches!(error, Error::Unavailable(_)), "{fault}: {error:?}");
+            assert_eq!(reason(&error), Reason::OutOfMemory, "{fault}");
+        }
+    }
+    // What a copy on the GPU and a download need.
+    for fault in ["cuMemAllocPitch:1=2", "cuMemHostAlloc:1=2", "nvEncCreateBitstreamBuffer:3=10"] {
+        for config in forms() {
+            stage.reset();
+            let on_device = OnDevice::new();
+            stage.set(&format!("FAULT={fault}"));
+            let error = on_device.life(&config).unwrap_err();
+            assert_eq!(reason(&error), Reason::OutOfMemory, "{fault}: {error:?}");
+            drop(on_device);
+            stage.report().assert_clean(fault);
+        }
+    }
+    // What the first picture needs is asked for when it comes.
+    for fault in ["cuMemAllocPitch:1=2", "cuMemHostAlloc:1=2", "nvEncRegisterResource:1=10"] {
+        for config in forms() {
+            stage.reset();
+            stage.set(&format!("FAULT={fault}"));
+            let error = life(&config).unwrap_err();
+            assert_eq!(reason(&error), Reason::OutOfMemory, "{fault}: {error:?}");
+            stage.report().assert_clean(fault);
+        }
+    }
+}
+
+#[test]
+fn a_session_that_is_refused_and_yet_has_a_handle_is_destroyed() {
+    let stage = Double::get().load();
+    for config in forms() {
+        stage.reset();
+        stage.set("FAULT=nvEncOpenEncodeSessionEx:1=20!");
+        assert!(matches!(life(&config).unwrap_err(), Error::Driver(_)));
+        stage.report().assert_clean("a session that nobody wanted");
+    }
+}
+
+#[test]
+fn after_an_error_every_call_fails_with_it() {
+    let stage = Double::get().load();
+    for config in forms() {
+        stage.reset();
+        let mut encoder = NvencEncoder::new(&config).unwrap();
+        encode_run(&mut encoder, 0, 2);
+        stage.set("FAULT=nvEncEncodePicture:1=20");
+        let pixels = picture::Camera::new(encoder.size()).i420(2);
+        let frame = Frame::contiguous(encoder.size(), PixelFormat::I420, &pixels, Timestamp(2)).unwrap();
+        for _ in 0..2 {
+            match encoder.encode(&frame, Picture::Auto).unwrap_err() {
+                Error::Driver(why) => assert_eq!((why.call, why.status()), ("nvEncEncodePicture", Some(20))),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(encoder.set_bitrate(Bitrate::from_mbps(1).unwrap()).is_err());
+        assert!(encoder.parameter_sets().is_err());
+        assert!(encoder.invalidate(FrameId(0)..=FrameId(1)).is_err());
+        drop(encoder);
+        stage.report().assert_clean("an encoder whose session failed");
+    }
+}
+
+/// The same for a frame in device memory, whose memory is still let go of.
+#[test]
+fn after_an_error_memory_is_let_go_of_all_the_same() {
+    let stage = Double::get().load();
+    for config in forms() {
+        stage.reset();
+        let on_device = OnDevice::new();
+        let mut encoder = NvencEncoder::new(&config).unwrap();
+        encoder.encode(&on_device.pictures[0].frame(0), Picture::Auto).unwrap();
+        stage.set("FAULT=nvEncEncodePicture:1=20");
+        for _ in 0..2 {
+            match encoder.encode(&on_device.pictures[0].frame(1), Picture::Auto).unwrap_err() {
+                Error::Driver(why) => assert_eq!((why.call, why.status()), ("nvEncEncodePicture", Some(20))),
+                other => panic!("{other:?}"),
+            }
+        }
+        encoder.forget_cuda(Some(on_device.pictures[0].image.address())).unwrap();
+        drop(on_device);
+        drop(encoder);
+        stage.report().assert_clean("memory of a session that failed");
+    }
+}
+
+/// A call that hangs costs the session, and is named.
+#[test]
+fn an_invalidation_that_hangs_is_given_up_and_named() {
+    let stage = Double::get().load();
+    stage.reset();
+    let [bounded, _] = forms();
+    let keeping = within(LIMITS.rest(ms(400))).reference_frames(NonZeroU8::new(4).unwrap());
+    let mut encoder = NvencEncoder::new(&bounded.nvenc(keeping)).unwrap();
+    encode_run(&mut encoder, 0, 3);
+    stage.set("FAULT=nvEncInvalidateRefFrames:1=hang");
+    match encoder.invalidate(FrameId(2)..=FrameId(2)).unwrap_err() {
+        Error::Driver(why) => {
+            assert_eq!((why.call, why.reason), ("nvEncInvalidateRefFrames", Reason::TimedOut));
+        }
+        other => panic!("{other:?}"),
+    }
+    stage.set("FAULT=");
+    drop(encoder);
+    stage.assert_clean_soon("an invalidation that hung");
+}
+
+/// An error after which CUDA answers nothing else in this context.
+#[test]
+fn a_context_that_dies_is_told_and_the_next_session_has_another() {
+    let stage = Double::get().load();
+    for fault in ["cuMemcpyHtoDAsync:2=700", "cuCtxPushCurrent:12=719", "cuStreamSynchronize:1=700"] {
+        for config in forms() {
+            stage.reset();
+            stage.set(&format!("FAULT={fault}"));
+            let what = format!("{fault}, {config:?}");
+            if let Err(error) = life(&config) {
+                assert_eq!(reason(&error), Reason::DriverError, "{what}: {error:?}");
+            }
+            assert!(
+                stage.report().json()["faults"].as_object().is_some_and(|faults| !faults.is_empty()),
+                "{what}"
+            );
+            stage.report().assert_clean(&what);
+            stage.set("FAULT=");
+            life(&config).unwrap_or_else(|error| panic!("after {what}: {error:?}"));
+        }
+    }
+}
+
+/// The same under frames in device memory. Whoever made them holds the context, which stays dead: the error says so.
+#[test]
+fn a_context_that_dies_under_frames_in_it_is_told_as_lost_and_so_is_the_next_opening() {
+    let test = "a_context_that_dies_under_frames_in_it_is_told_as_lost_and_so_is_the_next_opening";
+    let faults = [
+        "cuEventRecord:2=700",
+        "cuCtxPushCurrent:12=719",
+        "cuMemcpy2DAsync:1=700",
+        "cuStreamWaitEvent:3=214",
+    ];
+    with_each_fault_as_child(test, &faults, a_context_dies_by);
+}
+
+fn a_context_dies_by(fault: &str) {
+    static HELD: AtomicPtr<OnDevice> = AtomicPtr::new(std::ptr::null_mut());
+    let stage = Double::get().load();
+    stage.set("FAULT=");
+    let on_device = OnDevice::new();
+    stage.set(&format!("FAULT={fault}"));
+    for config in forms() {
+        match on_device.life(&config).unwrap_err() {
+            Error::Driver(why) => assert!(why.is_context_lost, "{fault}: {why}"),
+            Error::Unavailable(why) => assert!(why.is_context_lost, "{fault}: {why}"),
+            other => panic!("{fault}: {other:?}"),
+        }
+    }
+    assert!(stage.report().violations().is_empty(), "{fault}: {:?}", stage.report().violations());
+    // Nothing that lives in a dead context can be given back: it is held for good, where a leak sanitizer sees that.
+    HELD.store(Box::into_raw(Box::new(on_device)), Ordering::Relaxed);
+    // What nobody reads would not be written.
+    std::hint::black_box(&HELD);
+}

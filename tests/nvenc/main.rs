@@ -1,0 +1,14 @@
+//! The NVENC backend by itself, beyond the contract of every backend.
+#![allow(missing_docs)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod beside_ffmpeg;
+mod capabilities;
+mod faults;
+mod gpu_choice;
+mod gpus;
+mod observed;
+mod session;
+mod teardown;

@@ -1,0 +1,8 @@
+//! The pipelined form: the next frame goes up while one is encoded.
+#![allow(missing_docs)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod frames;
+mod matrix;
