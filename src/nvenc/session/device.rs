@@ -38,7 +38,7 @@ impl Session {
             self.wait_for(image)?;
             return Ok(input);
         }
-        Ok(self.copy_beside(image, |session, on| session.copied(slot, on, image, size, format, &place))?)
+        self.copy_beside(image, |session, on| session.copied(slot, on, image, size, format, &place))
     }
 
     /// Brings a picture to page-locked memory, which is what was `kept` where that is large enough. Kept is what the
@@ -63,7 +63,7 @@ impl Session {
         // inside it. The memory written to is waited for before anybody sees it, and freed after the session.
         let fetched = unsafe { download(&self.stream, event, image, size, &place, memory) };
         self.stream.synchronise()?;
-        Ok(fetched?)
+        fetched
     }
 
     /// Lets go of the caller's memory in the allocation at an address; of all of it without one.
