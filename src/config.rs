@@ -13,25 +13,13 @@ pub use nvenc::{
 pub use settings::{Settings, SettingsChange};
 
 pub use crate::level::Level;
+pub use crate::profile::Profile;
 
 use std::num::{NonZeroU8, NonZeroU32, NonZeroU64};
 
 use crate::colour::Colour;
 use crate::error::ConfigError;
 use crate::units::{Bitrate, FrameRate, FrameSize, SampleAspect};
-
-/// The H.264 profile, and with it the entropy coder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Profile {
-    /// Constrained baseline with CAVLC: what every browser and every hardware decoder takes.
-    #[default]
-    ConstrainedBaseline,
-    /// Main with CABAC: fewer bits for the same picture, some more time.
-    Main,
-    /// High with CABAC.
-    High,
-}
 
 /// How the frames depend on each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -16,6 +16,7 @@ pub(crate) enum Depth {
     Two,
 }
 
+#[cfg(nvenc)]
 impl Depth {
     /// The most frames that are in flight after the call.
     pub(crate) const fn kept(self) -> usize {

@@ -83,6 +83,7 @@ pub mod nvenc;
 pub mod openh264;
 mod picture;
 pub mod pipeline;
+mod profile;
 mod ready;
 mod reason;
 mod recovery;

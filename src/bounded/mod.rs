@@ -4,9 +4,9 @@
 //! call is under way. When the limit passes, the caller goes on. The thread keeps the worker, the job and all memory that
 //! the call may still touch, and drops them there once the call returns.
 
+mod mailbox;
 mod patience;
 mod progress;
-mod shared;
 #[cfg(test)]
 mod tests;
 mod worker;
@@ -17,14 +17,14 @@ use std::sync::{Arc, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use mailbox::{Mailbox, Order, ThreadAnswer};
 use patience::Patience;
-pub(crate) use progress::{Progress, Step, steps};
-use shared::{Answer, Order, Shared};
+pub(crate) use progress::{CallStep, Progress, steps};
 pub(crate) use worker::{TimedOut, Worker};
 
 /// Why there is no [`Bounded`].
 #[derive(Debug)]
-pub(crate) enum OpenError<F> {
+pub(crate) enum NotOpened<F> {
     /// The system started no thread.
     NoThread(io::Error),
     TimedOut(TimedOut),
@@ -39,7 +39,7 @@ pub(crate) enum OpenError<F> {
 /// An encode takes milliseconds and a frame's time 16 of them, so a spin that pays would have to last as long.
 #[derive(Debug)]
 pub(crate) struct Bounded<W: Worker> {
-    shared: Arc<Shared<W>>,
+    mailbox: Arc<Mailbox<W>>,
     progress: Progress<W::Step>,
     thread: Option<JoinHandle<()>>,
     /// An answer did not come in time.
@@ -54,25 +54,25 @@ impl<W: Worker> Bounded<W> {
         name: &str,
         seed: W::Seed,
         limit: Duration,
-    ) -> Result<(Self, W::Opened), OpenError<W::Failure>> {
+    ) -> Result<(Self, W::Opened), NotOpened<W::Failure>> {
         let mut bounded = Self::without_thread();
-        let (shared, progress) = (Arc::clone(&bounded.shared), bounded.progress.clone());
+        let (mailbox, progress) = (Arc::clone(&bounded.mailbox), bounded.progress.clone());
         let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
-            serve(&shared, seed, progress);
-            shared.end();
+            serve(&mailbox, seed, progress);
+            mailbox.end();
         });
-        bounded.thread = Some(thread.map_err(OpenError::NoThread)?);
+        bounded.thread = Some(thread.map_err(NotOpened::NoThread)?);
         match bounded.wait(limit) {
-            Ok(Answer::Opened(Ok(opened))) => Ok((bounded, opened)),
-            Ok(Answer::Opened(Err(failure))) => Err(OpenError::Failed(failure)),
-            Ok(Answer::Done(_) | Answer::Closed) => Err(OpenError::TimedOut(bounded.lost(limit))),
-            Err(timed_out) => Err(OpenError::TimedOut(timed_out)),
+            Ok(ThreadAnswer::Opened(Ok(opened))) => Ok((bounded, opened)),
+            Ok(ThreadAnswer::Opened(Err(failure))) => Err(NotOpened::Failed(failure)),
+            Ok(ThreadAnswer::Done(_) | ThreadAnswer::Closed) => Err(NotOpened::TimedOut(bounded.lost(limit))),
+            Err(timed_out) => Err(NotOpened::TimedOut(timed_out)),
         }
     }
 
     fn without_thread() -> Self {
         Self {
-            shared: Arc::default(),
+            mailbox: Arc::default(),
             progress: Progress::default(),
             thread: None,
             is_lost: false,
@@ -88,10 +88,10 @@ impl<W: Worker> Bounded<W> {
         if self.is_lost || self.is_closing {
             return Err(self.timed_out(limit).into());
         }
-        self.shared.order(Order::Do(job));
+        self.mailbox.order(Order::Do(job));
         match self.wait(limit)? {
-            Answer::Done(reply) => Ok(reply),
-            Answer::Opened(_) | Answer::Closed => Err(self.lost(limit).into()),
+            ThreadAnswer::Done(reply) => Ok(reply),
+            ThreadAnswer::Opened(_) | ThreadAnswer::Closed => Err(self.lost(limit).into()),
         }
     }
 
@@ -99,10 +99,10 @@ impl<W: Worker> Bounded<W> {
     pub(crate) fn begin_to_close(&mut self, memory: W::Memory) {
         if self.is_closing {
             // Freeing memory takes a call, which could hang here as another one does on the thread.
-            self.shared.lock().for_the_last.push(memory);
+            self.mailbox.lock().for_the_last.push(memory);
         } else {
             self.is_closing = true;
-            self.shared.close(memory);
+            self.mailbox.close(memory);
         }
     }
 
@@ -116,7 +116,7 @@ impl<W: Worker> Bounded<W> {
         }
         self.wait(limit).ok()?;
         // No call is under way on the thread any more.
-        let rest = std::mem::take(&mut self.shared.lock().for_the_last);
+        let rest = std::mem::take(&mut self.mailbox.lock().for_the_last);
         drop(rest);
         self.thread.take()
     }
@@ -126,15 +126,15 @@ impl<W: Worker> Bounded<W> {
         self.progress.remains()
     }
 
-    fn wait(&mut self, limit: Duration) -> Result<Answer<W>, TimedOut> {
+    fn wait(&mut self, limit: Duration) -> Result<ThreadAnswer<W>, TimedOut> {
         let mut patience = Patience::new(limit);
-        let mut mail = self.shared.lock();
+        let mut mail = self.mailbox.lock();
         loop {
             if let Some(answer) = mail.answer.take() {
                 return Ok(answer);
             }
             let Some(slice) = patience.slice(Instant::now(), mail.has_begun()) else { break };
-            let woken = self.shared.to_caller.wait_timeout(mail, slice);
+            let woken = self.mailbox.to_caller.wait_timeout(mail, slice);
             mail = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
         mail.abandon(self.progress.gpu());
@@ -162,28 +162,28 @@ impl<W: Worker> Drop for Bounded<W> {
 }
 
 /// Does orders until the last one. A call that hangs hangs here, with everything that it may touch.
-fn serve<W: Worker>(shared: &Shared<W>, seed: W::Seed, progress: Progress<W::Step>) {
-    shared.start();
+fn serve<W: Worker>(mailbox: &Mailbox<W>, seed: W::Seed, progress: Progress<W::Step>) {
+    mailbox.start();
     let mut worker = match W::open(seed, &progress) {
-        Ok((worker, opened)) => match shared.answer(Answer::Opened(Ok(opened))) {
+        Ok((worker, opened)) => match mailbox.answer(ThreadAnswer::Opened(Ok(opened))) {
             Ok(()) => worker,
             Err(_too_late) => return worker.end(W::Memory::default()),
         },
         Err(failure) => {
-            let _ = shared.answer(Answer::Opened(Err(failure)));
+            let _ = mailbox.answer(ThreadAnswer::Opened(Err(failure)));
             return;
         }
     };
     loop {
-        match shared.next_order() {
+        match mailbox.next_order() {
             Order::Do(job) => {
                 let reply = worker.run(job);
-                if let Err(too_late) = shared.answer(Answer::Done(reply)) {
+                if let Err(too_late) = mailbox.answer(ThreadAnswer::Done(reply)) {
                     // The caller has given this worker up. The rest of the caller's memory comes with the last order.
                     worker.end(W::Memory::default());
                     drop(progress);
                     drop(too_late);
-                    while let Order::Do(_) = shared.next_order() {}
+                    while let Order::Do(_) = mailbox.next_order() {}
                     return;
                 }
             }
@@ -191,7 +191,7 @@ fn serve<W: Worker>(shared: &Shared<W>, seed: W::Seed, progress: Progress<W::Ste
                 worker.end(memory);
                 // Nothing remains once the end is answered.
                 drop(progress);
-                let _ = shared.answer(Answer::Closed);
+                let _ = mailbox.answer(ThreadAnswer::Closed);
                 return;
             }
         }

@@ -6,16 +6,16 @@ use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 /// A stretch of work that ends with a call that can take long. What hangs is that call or one on the way to it.
-pub(crate) trait Step: Copy + 'static {
+pub(crate) trait CallStep: Copy + 'static {
     /// The call of each step.
     const CALLS: &'static [&'static str];
 
-    /// The place of the step in [`CALLS`](Step::CALLS).
+    /// The place of the step in [`CALLS`](CallStep::CALLS).
     fn index(self) -> usize;
 }
 
 /// The only step of a worker that does not tell its calls.
-impl Step for () {
+impl CallStep for () {
     const CALLS: &'static [&'static str] = &[""];
 
     fn index(self) -> usize {
@@ -30,7 +30,7 @@ macro_rules! steps {
         #[derive(Debug, Clone, Copy)]
         $visible enum $name { $($step,)+ }
 
-        impl $crate::bounded::Step for $name {
+        impl $crate::bounded::CallStep for $name {
             const CALLS: &'static [&'static str] = &[$($call,)+];
 
             fn index(self) -> usize {
@@ -43,10 +43,10 @@ pub(crate) use steps;
 
 /// The step that a worker is at. The thread writes it, the caller reads it, and both hold one.
 #[derive(Debug)]
-pub(crate) struct Progress<S>(Arc<Place>, PhantomData<fn(S)>);
+pub(crate) struct Progress<S>(Arc<ProgressMark>, PhantomData<fn(S)>);
 
 #[derive(Debug)]
-struct Place {
+struct ProgressMark {
     step: AtomicUsize,
     /// In CUDA's order; below 0 before there is one.
     gpu: AtomicI32,
@@ -55,7 +55,7 @@ struct Place {
 impl<S> Default for Progress<S> {
     /// At the first step, on no GPU.
     fn default() -> Self {
-        Self(Arc::new(Place { step: AtomicUsize::new(0), gpu: AtomicI32::new(-1) }), PhantomData)
+        Self(Arc::new(ProgressMark { step: AtomicUsize::new(0), gpu: AtomicI32::new(-1) }), PhantomData)
     }
 }
 
@@ -65,7 +65,7 @@ impl<S> Clone for Progress<S> {
     }
 }
 
-impl<S: Step> Progress<S> {
+impl<S: CallStep> Progress<S> {
     pub(crate) fn at(&self, step: S) {
         self.0.step.store(step.index(), Ordering::Relaxed);
     }
@@ -87,7 +87,7 @@ impl<S: Step> Progress<S> {
 
     /// Gone when neither the work nor its caller is there any more.
     pub(crate) fn remains(&self) -> Weak<dyn Any + Send + Sync> {
-        let place: Weak<Place> = Arc::downgrade(&self.0);
+        let place: Weak<ProgressMark> = Arc::downgrade(&self.0);
         place
     }
 }

@@ -193,14 +193,14 @@ fn an_opening_that_hangs_ends_on_its_thread_and_one_that_fails_says_why() {
     let hanging = Bounded::<Obedient>::open(THREAD, Seed { opens, ..Seed::new(3, &tell) }, SHORT);
     // The worker has come to no GPU yet.
     let expected = TimedOut { call: "open", limit: SHORT, gpu: None };
-    assert!(matches!(hanging, Err(OpenError::TimedOut(late)) if late == expected));
+    assert!(matches!(hanging, Err(NotOpened::TimedOut(late)) if late == expected));
     assert_eq!(hang_on(-1), 1);
     drop(key);
     assert_eq!(next(&told), "worker there");
     until(|| hang_on(-1) == 0);
 
     let refused = Bounded::<Obedient>::open(THREAD, Seed { refused: true, ..Seed::new(3, &tell) }, PATIENCE);
-    assert!(matches!(refused, Err(OpenError::Failed("refused"))));
+    assert!(matches!(refused, Err(NotOpened::Failed("refused"))));
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn a_job_that_never_begins_has_twice_the_limit_and_keeps_its_memory() {
     let (tell, told) = channel();
     let mut bounded = Bounded::<Obedient>::without_thread();
     bounded.progress.on(7);
-    let thread = Arc::clone(&bounded.shared);
+    let thread = Arc::clone(&bounded.mailbox);
     let start = Instant::now();
     assert!(bounded.run((Gate(None), Memory("job", Some(tell.clone()))), SHORT).is_err());
     assert!(start.elapsed() >= SHORT * 2, "{:?}", start.elapsed());

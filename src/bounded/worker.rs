@@ -3,12 +3,12 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use super::progress::{Progress, Step};
+use super::progress::{CallStep, Progress};
 
 /// State that a bounded thread owns, and what the thread does with it.
 pub(crate) trait Worker: Debug + Sized + 'static {
     /// The calls that can hang.
-    type Step: Step;
+    type Step: CallStep;
     /// What opening needs.
     type Seed: Debug + Send;
     /// What opening tells the caller.

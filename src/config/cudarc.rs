@@ -5,8 +5,8 @@ use cudarc::driver::CudaContext;
 use super::nvenc::GpuChoice;
 
 impl GpuChoice {
-    /// The GPU that a context of cudarc's is on, for frames in its memory. Those have to be of the primary context, which
-    /// is what [`CudaContext::new`] gives.
+    /// Chooses the GPU of a cudarc context, for frames in its memory. The memory has to belong to the primary
+    /// context, which [`CudaContext::new`] gives.
     ///
     /// ```no_run
     /// use cudarc::driver::CudaContext;

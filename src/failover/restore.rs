@@ -37,11 +37,11 @@ pub(super) struct Aim {
 /// Attempts under way on a thread of their own. They end with the first that succeeds, or when this is dropped: an
 /// encoder that comes too late is closed.
 #[derive(Debug)]
-pub(super) struct Restorer(Arc<Shared>);
+pub(super) struct Restorer(Arc<Handover>);
 
 #[derive(Debug)]
-struct Shared {
-    place: Mutex<Place>,
+struct Handover {
+    place: Mutex<HandoverState>,
     /// Whether something lies there to be taken: to be asked at every frame.
     is_found: AtomicBool,
     bell: Arc<Bell>,
@@ -49,7 +49,7 @@ struct Shared {
 
 /// Where the two threads meet.
 #[derive(Debug)]
-struct Place {
+struct HandoverState {
     aim: Aim,
     found: Option<Found>,
     /// Nobody will take what is found.
@@ -68,8 +68,8 @@ impl Restorer {
         reason: Reason,
         (waits, wait): (Waits, Duration),
     ) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
-            place: Mutex::new(Place { aim, found: None, is_left: false }),
+        let shared = Arc::new(Handover {
+            place: Mutex::new(HandoverState { aim, found: None, is_left: false }),
             is_found: AtomicBool::new(false),
             bell: Arc::default(),
         });
@@ -117,9 +117,9 @@ impl Drop for Restorer {
     }
 }
 
-impl Shared {
+impl Handover {
     /// No code that holds the lock can panic, so a poisoned one is as good as any.
-    fn place(&self) -> MutexGuard<'_, Place> {
+    fn place(&self) -> MutexGuard<'_, HandoverState> {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -129,7 +129,7 @@ impl Shared {
 struct Attempts {
     backend: Backend,
     base: EncoderConfig,
-    shared: Arc<Shared>,
+    shared: Arc<Handover>,
     waits: Waits,
 }
 

@@ -81,7 +81,7 @@ impl Session {
         let (result, carried) = match job {
             Job::Prepare { slot, format, old } => match self.prepare(slot, format, old) {
                 Ok(staging) => (Ok(()), Carried::Staging(staging)),
-                Err(error) => (Err(error.into()), Carried::Nothing),
+                Err(error) => (Err(error), Carried::Nothing),
             },
             Job::Advance { next, keep, is_behind_others: _, mut out } => {
                 let advanced = self.advance(next.as_ref(), keep, &mut out);
@@ -91,16 +91,14 @@ impl Session {
                 let fetched = self.fetch(&image, size, &mut memory);
                 (fetched, Carried::Fetched(memory))
             }
-            Job::Forget { address } => (self.forget(address).map_err(Error::from), Carried::Nothing),
+            Job::Forget { address } => (self.forget(address), Carried::Nothing),
             Job::Reconfigure { params, force_idr } => {
-                (self.reconfigure(&params, force_idr).map_err(Error::from), Carried::Nothing)
+                (self.reconfigure(&params, force_idr), Carried::Nothing)
             }
-            Job::Invalidate { pictures } => {
-                (self.invalidate(&pictures).map_err(Error::from), Carried::Nothing)
-            }
+            Job::Invalidate { pictures } => (self.invalidate(&pictures), Carried::Nothing),
             Job::ParameterSets => match self.parameter_sets() {
                 Ok(bytes) => (Ok(()), Carried::ParameterSets(bytes)),
-                Err(error) => (Err(error.into()), Carried::Nothing),
+                Err(error) => (Err(error), Carried::Nothing),
             },
         };
         Reply { result: result.map_err(|error| self.explain(error)), carried }

@@ -11,7 +11,7 @@ use super::availability::as_unavailable;
 use super::driver::{self, Drivers};
 use super::probe::{Capabilities, Gpu, Probe, Version};
 use crate::backend::Backend;
-use crate::bounded::{Bounded, OpenError, Progress, TimedOut, Worker};
+use crate::bounded::{Bounded, NotOpened, Progress, TimedOut, Worker};
 use crate::config::GpuUuid;
 use crate::error::{NoThread, Unavailable};
 use crate::reason::Reason;
@@ -28,10 +28,10 @@ pub(super) fn probe(limit: Duration) -> Probe {
                 let _ = thread.join();
             }
         }
-        Err(OpenError::NoThread(error)) => {
+        Err(NotOpened::NoThread(error)) => {
             lock(&found).unavailable = Some(as_unavailable(&NoThread::new(THREAD, &error).into()));
         }
-        Err(OpenError::TimedOut(_)) => {
+        Err(NotOpened::TimedOut(_)) => {
             let mut found = lock(&found);
             if found.gpus.is_empty() && found.unavailable.is_none() {
                 found.unavailable = Some(no_answer(limit));

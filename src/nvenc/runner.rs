@@ -9,7 +9,7 @@ use super::progress::{Progress, Step};
 use super::seat;
 use super::session::Session;
 use crate::backend::Backend;
-use crate::bounded::{Bounded, OpenError, TimedOut, Worker};
+use crate::bounded::{Bounded, NotOpened, TimedOut, Worker};
 use crate::config::{CallForm, CallLimits, EncoderConfig};
 use crate::cuda::PinnedMemory;
 use crate::error::{DriverError, Error, Internal, NoThread, Unavailable};
@@ -95,9 +95,9 @@ impl SessionThread {
         const THREAD: &str = "direct264-nvenc";
         match Bounded::open(THREAD, config.clone(), limits.open) {
             Ok((calls, setup)) => Ok((Self { calls, limits }, setup)),
-            Err(OpenError::Failed(error)) => Err(error),
-            Err(OpenError::NoThread(error)) => Err(NoThread::new(THREAD, &error).into()),
-            Err(OpenError::TimedOut(timed_out)) => {
+            Err(NotOpened::Failed(error)) => Err(error),
+            Err(NotOpened::NoThread(error)) => Err(NoThread::new(THREAD, &error).into()),
+            Err(NotOpened::TimedOut(timed_out)) => {
                 let gpu = timed_out.gpu.map(|gpu| format!(" on GPU {gpu}")).unwrap_or_default();
                 let error = DriverError::from(timed_out);
                 let detail = format!("{}{gpu}", error.clause());

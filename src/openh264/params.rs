@@ -6,9 +6,10 @@ use openh264_sys2::{
 };
 
 use crate::colour::ColourRange;
-use crate::config::{EncoderConfig, Profile, Settings, TemporalLayers};
+use crate::config::{EncoderConfig, Settings, TemporalLayers};
 use crate::error::ConfigError;
 use crate::level::Level;
+use crate::profile::Profile;
 use crate::units::{FrameSize, OutOfRange};
 
 /// The library's own limits.

@@ -75,11 +75,13 @@ mod output;
 mod queue;
 mod recycle;
 mod shared;
-#[cfg(all(test, openh264))]
+#[cfg(test)]
+#[cfg(openh264)]
 mod tests;
 mod thread;
 mod unit;
-#[cfg(all(test, openh264))]
+#[cfg(test)]
+#[cfg(openh264)]
 mod watched;
 
 use std::io;

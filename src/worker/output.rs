@@ -15,7 +15,7 @@ use crate::event::Event;
 use crate::failover::FailoverEncoder;
 
 /// An access unit or an error, or the end.
-type Next = Option<Result<Unit, WorkerError>>;
+type Received = Option<Result<Unit, WorkerError>>;
 
 /// Where access units come out, in order, and errors in the place of what failed. `None` is the end: nothing follows.
 ///
@@ -97,7 +97,10 @@ impl<F, E> UnitReceiver<F, E> {
     }
 
     /// What is next, or the state when there is nothing yet.
-    fn take<'a>(&self, mut state: MutexGuard<'a, State<F, E>>) -> Result<Next, MutexGuard<'a, State<F, E>>> {
+    fn take<'a>(
+        &self,
+        mut state: MutexGuard<'a, State<F, E>>,
+    ) -> Result<Received, MutexGuard<'a, State<F, E>>> {
         let was_full = state.units.len() >= state.most_units;
         match state.units.pop_front() {
             Some(next) => {

@@ -1,5 +1,7 @@
 //! Imports point one way: no circle between files, and in the library from each floor to the ones below it.
 
+#![expect(clippy::panic, reason = "a file that cannot be read fails the test")]
+
 mod graph;
 mod tree;
 
@@ -10,11 +12,14 @@ use tree::{Modules, read};
 
 /// The modules at the root of the library, from the bottom up. A module may import from the floors below its own.
 const FLOORS: &[&[&str]] = &[
-    &["annexb", "backend", "bounded", "colour", "picture", "reason", "recovery", "remains", "units"],
-    &["format"],
+    &[
+        "annexb", "backend", "bounded", "colour", "picture", "profile", "reason", "recovery", "remains",
+        "units",
+    ],
+    &["format", "level"],
     &["error"],
     &["config"],
-    &["frame", "level"],
+    &["frame"],
     &["access_unit", "event"],
     &["convert", "ready", "references", "window"],
     &["engine"],

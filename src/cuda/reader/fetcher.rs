@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::bounded;
 use crate::cuda::context::Context;
 use crate::cuda::download::{bytes_of, download};
-use crate::cuda::event::Event;
+use crate::cuda::event::CudaEvent;
 use crate::cuda::memory::PinnedMemory;
-use crate::cuda::place::Place;
+use crate::cuda::place::DevicePlace;
 use crate::cuda::stream::Stream;
 use crate::error::{DriverError, Error, FrameError, Unreadable};
 use crate::frame::CudaImage;
@@ -75,7 +75,7 @@ impl Fetcher {
         progress.at(FetchStep::Find);
         let nothing = || FrameError::NoDeviceMemory { address: image.address() };
         let first = image.planes(size).next().ok_or_else(nothing)?;
-        let device = Place::of(driver.functions(), &first)?.device;
+        let device = DevicePlace::of(driver.functions(), &first)?.device;
         let gpu = match gpu.take() {
             Some(known) if known.context.device() == device => gpu.insert(known),
             other => {
@@ -85,7 +85,7 @@ impl Fetcher {
                 gpu.insert(GpuReader::new(Context::primary(driver, device)?)?)
             }
         };
-        let place = Place::of_image(image, size, &gpu.context)?;
+        let place = DevicePlace::of_image(image, size, &gpu.context)?;
         progress.at(FetchStep::Prepare);
         let kept = PinnedMemory::at_least(memory.take(), &gpu.context, bytes_of(image, size))?;
         progress.at(FetchStep::Copy);
@@ -99,7 +99,7 @@ impl Fetcher {
 /// What it takes to read from the memory of one GPU. Drops from top to bottom.
 #[derive(Debug)]
 struct GpuReader {
-    event: Event,
+    event: CudaEvent,
     stream: Stream,
     context: Arc<Context>,
 }
@@ -107,7 +107,7 @@ struct GpuReader {
 impl GpuReader {
     fn new(context: Arc<Context>) -> Result<Self, DriverError> {
         let stream = Stream::new(&context)?;
-        let event = Event::new(&context)?;
+        let event = CudaEvent::new(&context)?;
         Ok(Self { event, stream, context })
     }
 
@@ -115,7 +115,7 @@ impl GpuReader {
         &self,
         image: &CudaImage,
         size: FrameSize,
-        place: &Place,
+        place: &DevicePlace,
         memory: &mut PinnedMemory,
     ) -> Result<(), Error> {
         let _entered = self.context.enter()?;

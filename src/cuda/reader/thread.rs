@@ -5,7 +5,7 @@ use std::mem;
 use std::time::Duration;
 
 use super::fetcher::{FetchProgress, FetchStep, Fetcher};
-use crate::bounded::{Bounded, OpenError, TimedOut, Worker};
+use crate::bounded::{Bounded, NotOpened, TimedOut, Worker};
 use crate::cuda::forked;
 use crate::cuda::memory::PinnedMemory;
 use crate::cuda::process::Process;
@@ -43,10 +43,10 @@ impl ReaderThread {
         const THREAD: &str = "direct264-fetch";
         match Bounded::open(THREAD, (), limit) {
             Ok((calls, ())) => Ok(Self { calls, limit, process: Process::current() }),
-            Err(OpenError::NoThread(error)) => {
+            Err(NotOpened::NoThread(error)) => {
                 Err(Unreadable::NoThread(NoThread::new(THREAD, &error)).into())
             }
-            Err(OpenError::TimedOut(timed_out)) => Err(timed_out.into()),
+            Err(NotOpened::TimedOut(timed_out)) => Err(timed_out.into()),
         }
     }
 

@@ -222,7 +222,7 @@ impl NvencEncoder {
     /// Does a job. Its answer says whether the driver refused it; an error here says that no answer came, and ends the
     /// session.
     fn run(&mut self, job: Job) -> Result<Reply, Error> {
-        let ran = self.runner.run(job, self.is_first).map_err(Error::from);
+        let ran = self.runner.run(job, self.is_first);
         self.end(ran)
     }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{Session, no_such_slot};
-use crate::cuda::{Event, PinnedMemory, Place, Stream, bytes_of, download};
+use crate::cuda::{CudaEvent, DevicePlace, PinnedMemory, Stream, bytes_of, download};
 use crate::error::{DriverError, Error};
 use crate::frame::{CudaImage, DevicePlane};
 use crate::nvenc::pixels::SurfaceFormat;
@@ -30,7 +30,7 @@ impl Session {
         size: FrameSize,
         format: SurfaceFormat,
     ) -> Result<Input, Error> {
-        let place = Place::of_image(image, size, self.open.context())?;
+        let place = DevicePlace::of_image(image, size, self.open.context())?;
         while self.slots.len() <= slot {
             self.slots.push(Slot::new(&self.open)?);
         }
@@ -38,7 +38,7 @@ impl Session {
             self.wait_for(image)?;
             return Ok(input);
         }
-        Ok(self.copy_beside(image, |session, on| session.copied(slot, on, image, size, format, &place))?)
+        self.copy_beside(image, |session, on| session.copied(slot, on, image, size, format, &place))
     }
 
     /// Brings a picture to page-locked memory, which is what was `kept` where that is large enough. Kept is what the
@@ -55,7 +55,7 @@ impl Session {
         self.progress.at(Step::Download);
         let context = Arc::clone(self.open.context());
         let _entered = context.enter()?;
-        let place = Place::of_image(image, size, &context)?;
+        let place = DevicePlace::of_image(image, size, &context)?;
         let memory = PinnedMemory::at_least(kept.take(), &context, bytes_of(image, size))?;
         let memory = kept.insert(memory);
         let event = event(&mut self.written, &context)?;
@@ -63,7 +63,7 @@ impl Session {
         // inside it. The memory written to is waited for before anybody sees it, and freed after the session.
         let fetched = unsafe { download(&self.stream, event, image, size, &place, memory) };
         self.stream.synchronise()?;
-        Ok(fetched?)
+        fetched
     }
 
     /// Lets go of the caller's memory in the allocation at an address; of all of it without one.
@@ -72,7 +72,7 @@ impl Session {
         let _entered = context.enter()?;
         let Some(address) = address else { return Ok(self.foreign.forget(|_| true)?) };
         let byte = DevicePlane { address, pitch: 1, row_bytes: 1, rows: 1 };
-        let allocation = match Place::of(context.functions(), &byte) {
+        let allocation = match DevicePlace::of(context.functions(), &byte) {
             Ok(place) => Some(place.allocation),
             // It is freed already.
             Err(Error::Frame(_)) => None,
@@ -94,7 +94,7 @@ impl Session {
         image: &CudaImage,
         size: FrameSize,
         format: SurfaceFormat,
-        place: &Place,
+        place: &DevicePlace,
     ) -> Result<Option<Input>, DriverError> {
         let pitch = u32::try_from(image.pitch_bytes()).ok().filter(|_| {
             image.is_kept()
@@ -121,7 +121,7 @@ impl Session {
         image: &CudaImage,
         size: FrameSize,
         format: SurfaceFormat,
-        place: &Place,
+        place: &DevicePlace,
     ) -> Result<Input, Error> {
         self.prepare_surface(slot, format)?;
         let surface = self.slots.get(slot).and_then(|slot| slot.surface.as_ref()).ok_or_else(no_such_slot)?;
@@ -178,11 +178,11 @@ fn pad(
 }
 
 fn event<'a>(
-    kept: &'a mut Option<Event>,
+    kept: &'a mut Option<CudaEvent>,
     context: &Arc<crate::cuda::Context>,
-) -> Result<&'a Event, DriverError> {
+) -> Result<&'a CudaEvent, DriverError> {
     Ok(match kept.take() {
         Some(event) => kept.insert(event),
-        None => kept.insert(Event::new(context)?),
+        None => kept.insert(CudaEvent::new(context)?),
     })
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::next::{Next, Source};
 use super::picture::Output;
 use super::{SLOTS, Session, no_such_slot};
-use crate::cuda::{Context, Event, Stream};
+use crate::cuda::{Context, CudaEvent, Stream};
 use crate::error::{DriverError, Error};
 use crate::frame::CudaImage;
 use crate::nvenc::pixels::{Layout, Staging};
@@ -18,14 +18,14 @@ use crate::nvenc::slot::Input;
 /// The pictures in flight, oldest first: at most one between two calls, two within.
 #[derive(Debug, Default)]
 pub(super) struct Flight {
-    pictures: VecDeque<Flying>,
+    pictures: VecDeque<Submitted>,
     /// Made for the first picture that comes while another is in flight.
     copies: Option<Copies>,
 }
 
 /// A picture that was submitted and not read.
 #[derive(Debug)]
-struct Flying {
+struct Submitted {
     slot: usize,
     number: u64,
     is_idr: bool,
@@ -38,14 +38,14 @@ struct Flying {
 /// session's own stream, which therefore may wait for the picture in flight.
 #[derive(Debug)]
 struct Copies {
-    done: Event,
+    done: CudaEvent,
     stream: Stream,
 }
 
 impl Copies {
     fn new(context: &Arc<Context>) -> Result<Self, DriverError> {
         let stream = Stream::new(context)?;
-        Ok(Self { done: Event::new(context)?, stream })
+        Ok(Self { done: CudaEvent::new(context)?, stream })
     }
 
     /// Has another stream of the context wait for all that is on this one. The context has to be current.
@@ -125,7 +125,14 @@ impl Session {
         self.submit_picture(slot, input, next)?;
         let submitted = Instant::now();
         let (upload, submit) = (uploaded - start, submitted - uploaded);
-        self.flight.pictures.push_back(Flying { slot, number, is_idr: next.is_idr, upload, submit, staging });
+        self.flight.pictures.push_back(Submitted {
+            slot,
+            number,
+            is_idr: next.is_idr,
+            upload,
+            submit,
+            staging,
+        });
         Ok(submitted)
     }
 

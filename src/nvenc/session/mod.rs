@@ -29,7 +29,7 @@ use super::progress::{Progress, Step};
 use super::seat::Seat;
 use super::slot::{Foreign, Slot, Surface};
 use crate::backend::Backend;
-use crate::cuda::{Event, PinnedMemory, Stream};
+use crate::cuda::{CudaEvent, PinnedMemory, Stream};
 use crate::error::{DriverError, Error, Internal};
 use crate::remains::Remains;
 use crate::units::FrameSize;
@@ -50,7 +50,7 @@ pub(super) struct Session {
     foreign: Foreign,
     open: Arc<OpenSession>,
     /// What the stream waits for before it touches memory of the caller; made with the first such picture.
-    written: Option<Event>,
+    written: Option<CudaEvent>,
     stream: Stream,
     /// Whether the driver orders its work on `stream`; if not, the host waits for each upload.
     ordered: bool,

@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use super::worker::Worker;
 
 #[derive(Debug)]
-pub(super) struct Shared<W: Worker> {
+pub(super) struct Mailbox<W: Worker> {
     mail: Mutex<Mail<W>>,
     to_thread: Condvar,
     pub(super) to_caller: Condvar,
@@ -14,7 +14,7 @@ pub(super) struct Shared<W: Worker> {
 #[derive(Debug)]
 pub(super) struct Mail<W: Worker> {
     order: Option<Order<W>>,
-    pub(super) answer: Option<Answer<W>>,
+    pub(super) answer: Option<ThreadAnswer<W>>,
     /// The thread runs, and opens the worker or has opened it.
     is_started: bool,
     /// The caller has stopped waiting and takes no answer any more.
@@ -36,13 +36,13 @@ pub(super) enum Order<W: Worker> {
 }
 
 #[derive(Debug)]
-pub(super) enum Answer<W: Worker> {
+pub(super) enum ThreadAnswer<W: Worker> {
     Opened(Result<W::Opened, W::Failure>),
     Done(W::Reply),
     Closed,
 }
 
-impl<W: Worker> Default for Shared<W> {
+impl<W: Worker> Default for Mailbox<W> {
     fn default() -> Self {
         Self { mail: Mutex::default(), to_thread: Condvar::new(), to_caller: Condvar::new() }
     }
@@ -79,7 +79,7 @@ impl<W: Worker> Mail<W> {
     }
 }
 
-impl<W: Worker> Shared<W> {
+impl<W: Worker> Mailbox<W> {
     /// No code that holds the lock can panic, so a poisoned one is as good as any.
     pub(super) fn lock(&self) -> MutexGuard<'_, Mail<W>> {
         self.mail.lock().unwrap_or_else(PoisonError::into_inner)
@@ -122,7 +122,7 @@ impl<W: Worker> Shared<W> {
     }
 
     /// Hands an answer over; gives it back if nobody waits for it any more.
-    pub(super) fn answer(&self, answer: Answer<W>) -> Result<(), Box<Answer<W>>> {
+    pub(super) fn answer(&self, answer: ThreadAnswer<W>) -> Result<(), Box<ThreadAnswer<W>>> {
         let mut mail = self.lock();
         if mail.is_abandoned {
             return Err(Box::new(answer));
