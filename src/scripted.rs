@@ -1,8 +1,9 @@
 //! Engines that do as a test says, in the place of three backends.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::access_unit::AccessUnitInfo;
 use crate::backend::Backend;
@@ -58,22 +59,30 @@ pub(crate) struct Script {
     events: Vec<EventKind>,
 }
 
-static SCRIPTS: Mutex<[Option<Arc<Mutex<Script>>>; BACKENDS]> = Mutex::new([None, None, None]);
+/// The scripts of every stage, by its number.
+static STAGES: Mutex<Vec<[Arc<Mutex<Script>>; BACKENDS]>> = Mutex::new(Vec::new());
 
-/// The scripts of all backends, for one test at a time.
+/// The scripts of one test. The configuration of its streams carries the number of the stage, as a limit that no stream
+/// reaches, so that an attempt which outlives its test finds its own script.
 pub(crate) struct Stage {
+    number: u64,
     scripts: [Arc<Mutex<Script>>; BACKENDS],
-    _alone: std::sync::MutexGuard<'static, ()>,
 }
 
-static ALONE: Mutex<()> = Mutex::new(());
+/// The limit that stands for stage 0.
+const FIRST_STAGE: u64 = 1 << 60;
 
 impl Stage {
     pub(crate) fn new() -> Self {
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let scripts: [Arc<Mutex<Script>>; BACKENDS] = Default::default();
-        *SCRIPTS.lock().unwrap() = scripts.clone().map(Some);
-        Self { scripts, _alone: alone }
+        let mut stages = STAGES.lock().unwrap();
+        stages.push(scripts.clone());
+        Self { number: FIRST_STAGE + stages.len() as u64 - 1, scripts }
+    }
+
+    /// A configuration whose backends are on this stage.
+    pub(crate) fn config(&self, config: EncoderConfig) -> EncoderConfig {
+        config.max_memory_bytes(NonZeroU64::new(self.number))
     }
 
     /// The next openings of a backend.
@@ -122,7 +131,8 @@ pub(crate) fn row(number: u8) -> &'static Row {
 }
 
 fn open(number: u8, config: &EncoderConfig) -> Result<Box<dyn Replaceable>, Error> {
-    let script = SCRIPTS.lock().unwrap()[usize::from(number)].clone().expect("a stage");
+    let stage = config.max_memory_bytes.map_or(0, |stage| stage.get() - FIRST_STAGE);
+    let script = STAGES.lock().unwrap()[stage as usize][usize::from(number)].clone();
     let backend = Backend::Scripted(number);
     let mut told = script.lock().unwrap();
     let act = told.opens.pop_front().or(told.all_opens).unwrap_or(Act::Work);
@@ -187,9 +197,6 @@ impl Scripted {
     }
 
     fn act(&mut self) -> Result<(), Error> {
-        if let Some(error) = &self.spent {
-            return Err(error.clone());
-        }
         let mut script = self.script.lock().unwrap();
         let act = script.pictures.pop_front().unwrap_or(Act::Work);
         self.events.append(&mut script.events);
@@ -242,6 +249,9 @@ impl Engine for Scripted {
     }
 
     fn submit(&mut self, frame: &Frame<'_>, picture: Picture, depth: Depth) -> Result<(), Error> {
+        if let Some(error) = &self.spent {
+            return Err(error.clone());
+        }
         assert_eq!(frame.size(), self.settings.size, "the failover encoder follows the size");
         if frame.timestamp() != WARM_UP {
             self.act()?;

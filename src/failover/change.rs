@@ -12,6 +12,11 @@ impl FailoverEncoder {
     /// Changes the settings wanted, and puts them in force but for a bitrate that waits.
     pub(super) fn change(&mut self, wanted: Settings) -> Result<(), Error> {
         let before = std::mem::replace(&mut self.wanted, wanted);
+        if self.line.is_spent() {
+            // The engine that is awaited takes them.
+            self.aim();
+            return Ok(());
+        }
         let in_force = self.bitrate_in_force();
         let bitrate = if self.waits(in_force) { in_force } else { wanted.bitrate };
         let changed = self.put_in_force(Settings { bitrate, ..wanted });
@@ -50,6 +55,10 @@ impl FailoverEncoder {
         self.settle()?;
         // The IDR that comes with it is the occasion for a bitrate that waits.
         let before = std::mem::replace(&mut self.wanted, wanted);
+        if self.line.is_spent() {
+            self.aim_at_size();
+            return Ok(());
+        }
         let changed = match self.apply_to_active(wanted) {
             // A size that one backend does not take, another one may.
             Err(Error::Frame(error)) => Err(error.into()),

@@ -165,13 +165,13 @@ impl FailoverEncoder {
     }
 
     /// Whether the next picture is an IDR that is known beforehand.
-    fn idr_is_due(&self) -> bool {
+    pub(super) fn idr_is_due(&self) -> bool {
         let period = self.base.idr_period_frames;
         self.idr_requested || period.is_some_and(|period| self.frames_since_idr >= period.get())
     }
 
     /// Has everything ready for a frame, and tells which kind of picture it becomes.
-    pub(super) fn prepare(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<Picture, Error> {
+    fn prepare(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<Picture, Error> {
         if picture == Picture::Idr {
             self.record.idr_requested(self.active.backend());
             self.idr_requested = true;
@@ -187,6 +187,24 @@ impl FailoverEncoder {
             self.wanted.bitrate = self.bitrate_in_force();
         }
         Ok(if self.idr_requested { Picture::Idr } else { picture })
+    }
+
+    /// Takes a frame, which `submit` hands to the engine that encodes it.
+    pub(super) fn submit_by(
+        &mut self,
+        frame: &Frame<'_>,
+        picture: Picture,
+        depth: Depth,
+        mut submit: impl FnMut(&mut dyn Replaceable, Picture) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let start = Instant::now();
+        if depth == Depth::One && self.flying.is_some() {
+            return Err(FrameError::InFlight.into());
+        }
+        let picture = self.prepare(frame, picture)?;
+        self.encode_by(|engine| submit(engine, picture))?;
+        self.taken(picture, start);
+        Ok(())
     }
 
     /// Tells what has come into force.
@@ -229,7 +247,15 @@ impl Encoder for FailoverEncoder {
     /// Waits for sessions that were left and are ending, which may have read from the memory.
     fn forget_cuda(&mut self, address: Option<u64>) -> Result<(), Error> {
         self.settle()?;
-        self.with_active(|engine| engine.let_go(address))?;
+        if self.line.is_spent() {
+            // What is left of the engine ends, and is waited for below.
+            match self.active.forget_cuda(address) {
+                Err(error) if !matches!(error, Error::StillInUse(_)) => return Err(error),
+                _ => {}
+            }
+        } else {
+            self.with_active(|engine| engine.let_go(address))?;
+        }
         if let Some(spare) = &mut self.spare {
             spare.let_go(address)?;
         }
@@ -258,14 +284,7 @@ impl Engine for FailoverEncoder {
     }
 
     fn submit(&mut self, frame: &Frame<'_>, picture: Picture, depth: Depth) -> Result<(), Error> {
-        let start = Instant::now();
-        if depth == Depth::One && self.flying.is_some() {
-            return Err(FrameError::InFlight.into());
-        }
-        let picture = self.prepare(frame, picture)?;
-        self.encode_by(|engine| engine.submit(frame, picture, depth))?;
-        self.taken(picture, start);
-        Ok(())
+        self.submit_by(frame, picture, depth, |engine, picture| engine.submit(frame, picture, depth))
     }
 
     fn finish(&mut self) -> Result<(), Error> {

@@ -12,7 +12,7 @@ use crate::replaceable::Replaceable;
 impl FailoverEncoder {
     /// A frame was submitted to the active engine as `picture`, and came at `start`.
     pub(super) fn taken(&mut self, picture: Picture, start: Instant) {
-        let is_idr = picture == Picture::Idr;
+        let is_idr = picture == Picture::Idr || self.idr_is_due();
         self.frames_since_idr = if is_idr { 1 } else { self.frames_since_idr.saturating_add(1) };
         self.idr_requested &= !is_idr;
         self.tell();
@@ -67,7 +67,8 @@ impl FailoverEncoder {
     pub(super) fn rescue(&mut self, left: &dyn Replaceable, why: &Error) {
         let Some(start) = self.flying.take() else { return };
         let Some(frame) = left.in_flight() else { return self.lose(why.clone()) };
-        match self.active.submit(&frame, Picture::Auto, Depth::One) {
+        // A backend that fails on it too leaves it to the next in line.
+        match self.with_active(|engine| engine.submit(&frame, Picture::Auto, Depth::One)) {
             Ok(()) => {
                 self.collect(None, start);
             }
@@ -97,7 +98,7 @@ impl FailoverEncoder {
         true
     }
 
-    fn lose(&mut self, error: Error) {
+    pub(super) fn lose(&mut self, error: Error) {
         tracing::warn!(%error, "a frame in flight is lost");
         self.mind(&error);
         self.record.lost();

@@ -1,7 +1,6 @@
 //! Frames that the caller writes in place, in page-locked memory of the active NVENC session.
 
 use std::any::Any;
-use std::time::Instant;
 
 use super::encoder::FailoverEncoder;
 use crate::access_unit::AccessUnit;
@@ -42,20 +41,15 @@ impl FailoverEncoder {
         timestamp: Timestamp,
         picture: Picture,
     ) -> Result<AccessUnit<'_>, Error> {
-        let start = Instant::now();
         self.begin_unit()?;
-        if self.flying.is_some() {
-            return Err(FrameError::InFlight.into());
-        }
         // A frame that was lent before a change of size is followed, as any frame of another size.
         let wanted = self.wanted.size;
         let size = if lent.size() == wanted.padded_to_even() { wanted } else { lent.size() };
-        let picture = self.prepare(&lent.as_frame(size, timestamp)?, picture)?;
-        self.encode_by(|engine| match as_nvenc(engine) {
+        let frame = lent.as_frame(size, timestamp)?;
+        self.submit_by(&frame, picture, Depth::One, |engine, picture| match as_nvenc(engine) {
             Some(nvenc) => nvenc.submit_lent(&lent, timestamp, picture),
-            None => engine.submit(&lent.as_frame(size, timestamp)?, picture, Depth::One),
+            None => engine.submit(&frame, picture, Depth::One),
         })?;
-        self.taken(picture, start);
         self.unit()
     }
 }

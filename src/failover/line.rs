@@ -84,8 +84,10 @@ impl Line {
     pub(super) fn activate(&mut self, index: usize) {
         self.active = index;
         for place in self.places.iter_mut().skip(index) {
-            place.left_for = None;
             place.restorer = None;
+        }
+        if let Some(place) = self.places.get_mut(index) {
+            place.left_for = None;
         }
     }
 

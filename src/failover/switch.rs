@@ -143,6 +143,9 @@ impl FailoverEncoder {
                 self.record.passed_over(&why);
                 self.leave(failed, reason, &error);
                 self.line.awaited().for_each(|index| self.retry(index));
+                if self.flying.take().is_some() {
+                    self.lose(error.clone());
+                }
             }
             return Err(error);
         };
@@ -155,7 +158,7 @@ impl FailoverEncoder {
         self.left.retain(|left| left.strong_count() > 0);
         self.left.extend(discard(broken));
         self.leave(failed, reason, &error);
-        (failed + 1..index).for_each(|index| self.retry(index));
+        (failed + 1..self.line.active()).for_each(|index| self.retry(index));
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::pixels::{Layout, Staging, SurfaceFormat, Target};
 use super::session::SLOTS;
+use crate::cuda::forked;
 use crate::error::FrameError;
 use crate::format::{PixelFormat, RgbOrder};
 use crate::frame::{Frame, Plane};
@@ -77,6 +78,10 @@ impl LentFrame {
     /// The pixels as a frame of `size`, which is the lent frame's own but for what pads that to even.
     pub(crate) fn as_frame(&self, size: FrameSize, timestamp: Timestamp) -> Result<Frame<'_>, FrameError> {
         match &self.staging {
+            // A forked child need not have the memory.
+            Some(staging) if staging.memory.is_forked() => {
+                Err(forked("the lent frame is in the process that this one was forked from").into())
+            }
             Some(staging) => staging.frame(size, timestamp),
             None => Err(FrameError::AllLent { lent: SLOTS }),
         }

@@ -27,9 +27,16 @@ pub(super) struct Brought {
 }
 
 impl NvencEncoder {
-    /// Refuses to encode a frame to its access unit while another is in flight.
-    pub(super) fn check_depth(&self, depth: Depth) -> Result<(), FrameError> {
-        if depth == Depth::One && self.flying.is_some() { Err(FrameError::InFlight) } else { Ok(()) }
+    /// Makes the session ready for a frame. It comes before the frame is brought to memory that a call which hangs would
+    /// leave for the caller's thread to free.
+    ///
+    /// # Errors
+    /// [`FrameError::InFlight`] for a frame that is to be encoded to its access unit while another is in flight.
+    pub(super) fn prepare(&mut self, picture: Picture, depth: Depth) -> Result<(), Error> {
+        if depth == Depth::One && self.flying.is_some() {
+            return Err(FrameError::InFlight.into());
+        }
+        if self.idr_is_due(picture) { self.raise_level() } else { Ok(()) }
     }
 
     /// Brings a frame to memory that the GPU reads.
@@ -142,9 +149,6 @@ impl NvencEncoder {
     ) -> Result<(), Error> {
         let Brought { source, flying } = brought;
         let is_idr = self.idr_is_due(picture);
-        if is_idr {
-            self.raise_level()?;
-        }
         let refresh_frames = match picture {
             Picture::IntraRefresh { frames } if !is_idr => frames.get(),
             _ => 0,

@@ -71,7 +71,7 @@ impl NvencEncoder {
         if frame.size() != coded {
             return Err(FrameError::Size { frame: frame.size(), encoder: size }.into());
         }
-        self.check_depth(Depth::One)?;
+        self.prepare(picture, Depth::One)?;
         let brought = match frame.share().filter(|_| frame.is_of(&self.pool)) {
             Some((slot, staging)) => self.brought(slot, staging, timestamp, StageTimes::default(), start),
             None => self.copy(&frame.as_frame(coded, timestamp)?, start)?,

@@ -49,7 +49,9 @@ impl NvencEncoder {
     /// A slot for the next picture from the host: its memory is not with the caller, and no picture in flight is in it.
     pub(super) fn free_slot(&mut self) -> Result<usize, FrameError> {
         for slot in 0..SLOTS {
-            if let Some(staging) = self.pool.take(slot) {
+            if matches!(self.slots[slot], SlotMemory::Lent)
+                && let Some(staging) = self.pool.take(slot)
+            {
                 self.slots[slot] = SlotMemory::Here(staging);
             }
         }

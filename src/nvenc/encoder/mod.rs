@@ -312,7 +312,7 @@ impl Engine for NvencEncoder {
         if frame.size() != size {
             return Err(FrameError::Size { frame: frame.size(), encoder: size }.into());
         }
-        self.check_depth(depth)?;
+        self.prepare(picture, depth)?;
         let brought = self.bring(frame, start)?;
         self.submit_brought(brought, picture, depth)
     }
