@@ -49,7 +49,7 @@
 //! # Features
 //! `nvenc` and `openh264` are the backends, both on by default; `cisco` has the software backend load Cisco's binary of
 //! openh264 at run time (`openh264::load`), with a built-in library beside it or without; `cudarc` takes frames from
-//! slices of that crate; `cli` builds the command `direct264`.
+//! slices of that crate.
 
 // docs.rs tells of each item which feature it is part of.
 #![cfg_attr(docsrs, feature(doc_cfg))]
