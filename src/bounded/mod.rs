@@ -1,8 +1,8 @@
-//! A bounded call: a thread owns a worker and does its jobs, and the caller waits for each answer with a limit.
+//! Bounded calls: a thread owns a worker and does its jobs, and the caller waits for each answer with a limit.
 //!
-//! What a job needs travels with the job and comes back with its reply, so that the two threads share nothing while a
-//! call is under way. When the limit passes, the caller goes on. The thread keeps the worker, the job and all memory that
-//! the call may still touch, and drops them there once the call returns.
+//! A job carries all that it needs and comes back with its reply, so the two threads share nothing during a call. When
+//! the limit passes, the caller goes on. The thread keeps the worker, the job and all memory that the call may still
+//! touch, and drops them there once the call returns.
 
 mod patience;
 mod progress;
@@ -22,34 +22,34 @@ pub(crate) use progress::{Progress, Step, steps};
 use shared::{Answer, Order, Shared};
 pub(crate) use worker::{TimedOut, Worker};
 
-/// Why there is no [`Bounded`].
+/// The cause for which no [`Bounded`] was opened.
 #[derive(Debug)]
 pub(crate) enum OpenError<F> {
     /// The system started no thread.
     NoThread(io::Error),
     TimedOut(TimedOut),
-    /// The worker says why.
+    /// The worker failed to open.
     Failed(F),
 }
 
 /// The caller's side of a thread that owns a worker.
 ///
 /// Both sides sleep as soon as they have to wait. On two busy cores the two wake-ups cost 25 us for a frame at 60 Hz.
-/// Spinning for 30 us first made that no less on the thread's side, and 50 us on the caller's side or on both.
-/// An encode takes milliseconds and a frame's time 16 of them, so a spin that pays would have to last as long.
+/// Spinning first did not lower that: for 30 us on the thread's side, nor for 50 us on the caller's side or on both.
+/// An encode takes milliseconds, so a useful spin would have to last as long.
 #[derive(Debug)]
 pub(crate) struct Bounded<W: Worker> {
     shared: Arc<Shared<W>>,
     progress: Progress<W::Step>,
     thread: Option<JoinHandle<()>>,
-    /// An answer did not come in time.
+    /// Whether an answer did not come in time.
     is_lost: bool,
-    /// The last order was given.
+    /// Whether the last order was given.
     is_closing: bool,
 }
 
 impl<W: Worker> Bounded<W> {
-    /// Starts a thread of that name, and waits until the worker on it is open.
+    /// Starts a thread of this name, and waits until its worker is open.
     pub(crate) fn open(
         name: &str,
         seed: W::Seed,
@@ -80,10 +80,10 @@ impl<W: Worker> Bounded<W> {
         }
     }
 
-    /// Has the thread do a job, and waits for the reply.
+    /// Sends a job to the thread, and waits for the reply.
     ///
     /// # Errors
-    /// [`Worker::Lost`] when no reply came within the limit, and for every job after that. The job stays with the thread.
+    /// [`Worker::Lost`] when no reply came within the limit, and for every later job. The job stays with the thread.
     pub(crate) fn run(&mut self, job: W::Job, limit: Duration) -> Result<W::Reply, W::Lost> {
         if self.is_lost || self.is_closing {
             return Err(self.timed_out(limit).into());
@@ -95,10 +95,10 @@ impl<W: Worker> Bounded<W> {
         }
     }
 
-    /// Has the worker end on its thread, and waits for nothing.
+    /// Orders the end of the worker on its thread, without waiting.
     pub(crate) fn begin_to_close(&mut self, memory: W::Memory) {
         if self.is_closing {
-            // Freeing memory takes a call, which could hang here as another one does on the thread.
+            // Freeing the memory takes a driver call, which could hang here too.
             self.shared.lock().for_the_last.push(memory);
         } else {
             self.is_closing = true;
@@ -106,9 +106,9 @@ impl<W: Worker> Bounded<W> {
         }
     }
 
-    /// Has the worker end, and waits for that within a limit. A worker that takes longer ends without the caller.
+    /// Ends the worker and waits within a limit; a worker that takes longer ends without the caller.
     ///
-    /// Returns the thread where the worker has ended: nothing is left to that thread but to exit.
+    /// Returns the thread if the worker has ended: the thread then only has to exit.
     pub(crate) fn close(mut self, memory: W::Memory, limit: Duration) -> Option<JoinHandle<()>> {
         self.begin_to_close(memory);
         if self.is_lost {
@@ -121,7 +121,7 @@ impl<W: Worker> Bounded<W> {
         self.thread.take()
     }
 
-    /// What is left of the worker and of its caller: gone when neither is there any more.
+    /// A weak reference to the worker and its caller, dead once neither exists.
     pub(crate) fn remains(&self) -> Weak<dyn Any + Send + Sync> {
         self.progress.remains()
     }
@@ -153,7 +153,7 @@ impl<W: Worker> Bounded<W> {
 }
 
 impl<W: Worker> Drop for Bounded<W> {
-    /// The thread waits for its last order.
+    /// Orders the end; the thread waits for its last order.
     fn drop(&mut self) {
         if !self.is_closing {
             self.begin_to_close(W::Memory::default());
@@ -161,7 +161,7 @@ impl<W: Worker> Drop for Bounded<W> {
     }
 }
 
-/// Does orders until the last one. A call that hangs hangs here, with everything that it may touch.
+/// Carries out orders until the last one. A hanging call hangs here, together with all memory that it may touch.
 fn serve<W: Worker>(shared: &Shared<W>, seed: W::Seed, progress: Progress<W::Step>) {
     shared.start();
     let mut worker = match W::open(seed, &progress) {
@@ -179,7 +179,7 @@ fn serve<W: Worker>(shared: &Shared<W>, seed: W::Seed, progress: Progress<W::Ste
             Order::Do(job) => {
                 let reply = worker.run(job);
                 if let Err(too_late) = shared.answer(Answer::Done(reply)) {
-                    // The caller has given this worker up. The rest of the caller's memory comes with the last order.
+                    // The caller has given up on this worker. The caller's remaining memory comes with the last order.
                     worker.end(W::Memory::default());
                     drop(progress);
                     drop(too_late);
@@ -189,7 +189,7 @@ fn serve<W: Worker>(shared: &Shared<W>, seed: W::Seed, progress: Progress<W::Ste
             }
             Order::Close(memory) => {
                 worker.end(memory);
-                // Nothing remains once the end is answered.
+                // The weak reference must be dead once the end is answered.
                 drop(progress);
                 let _ = shared.answer(Answer::Closed);
                 return;
