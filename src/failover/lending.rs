@@ -1,4 +1,4 @@
-//! Frames that the caller writes in place, in page-locked memory of the active NVENC session.
+//! Lends page-locked frames of the active NVENC session for the caller to write in place.
 
 use std::any::Any;
 use std::time::Instant;
@@ -13,18 +13,18 @@ use crate::picture::Picture;
 use crate::replaceable::Replaceable;
 use crate::units::Timestamp;
 
-/// The engine as NVENC's, which alone lends frames.
+/// Returns the engine as NVENC's, the only one that lends frames.
 fn as_nvenc(engine: &mut dyn Replaceable) -> Option<&mut NvencEncoder> {
     (engine as &mut dyn Any).downcast_mut()
 }
 
 impl FailoverEncoder {
-    /// Lends a page-locked frame of the active NVENC session, to be written and then encoded with
+    /// Lends a page-locked frame of the active NVENC session, to be filled and passed to
     /// [`encode_lent`](FailoverEncoder::encode_lent): see [`NvencEncoder::lend`].
     ///
     /// # Errors
-    /// [`FrameError::NotLent`] while another backend is active, which has no such memory: the caller then encodes from
-    /// memory of its own. Any other error as [`NvencEncoder::lend`].
+    /// [`FrameError::NotLent`] while another backend is active: the caller then encodes from its own memory. Any other
+    /// error as [`NvencEncoder::lend`].
     pub fn lend(&mut self, format: PixelFormat) -> Result<LentFrame, Error> {
         self.with_active(|engine| match as_nvenc(engine) {
             Some(nvenc) => nvenc.lend(format),
@@ -32,7 +32,7 @@ impl FailoverEncoder {
         })
     }
 
-    /// Encodes a lent frame. When NVENC fails meanwhile, the next backend takes the same pixels, and no frame is lost.
+    /// Encodes a lent frame. If NVENC fails meanwhile, the next backend encodes the same pixels, and no frame is lost.
     ///
     /// # Errors
     /// As [`encode`](crate::Encoder::encode).
@@ -47,7 +47,7 @@ impl FailoverEncoder {
         if self.flying.is_some() {
             return Err(FrameError::InFlight.into());
         }
-        // A frame that was lent before a change of size is followed, as any frame of another size.
+        // A lent frame from before a change of size is followed, as any frame of another size.
         let wanted = self.wanted.size;
         let size = if lent.size() == wanted.padded_to_even() { wanted } else { lent.size() };
         let picture = self.prepare(&lent.as_frame(size, timestamp)?, picture)?;

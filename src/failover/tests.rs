@@ -1,4 +1,4 @@
-//! The failover encoder on three scripted backends in a row, without any driver.
+//! Tests the failover encoder on three scripted backends in a row, without any driver.
 
 use std::thread;
 use std::time::Duration;
@@ -53,7 +53,7 @@ fn encode(encoder: &mut FailoverEncoder, number: i64) -> Result<OwnedAccessUnit,
     unit.unwrap()
 }
 
-/// Encodes frames until one comes out of a backend. That takes as long as the attempts take, and loses none.
+/// Encodes frames until a backend delivers one. The wait is as long as the attempts take, and loses no frame.
 fn until(encoder: &mut FailoverEncoder, backend: Backend) -> OwnedAccessUnit {
     loop {
         let unit = encode(encoder, 1).unwrap();
@@ -125,7 +125,7 @@ fn the_stream_returns_to_every_better_backend_and_to_the_best_in_the_end() {
     assert_eq!((counters.fallbacks, counters.restorations), (0, 2));
     assert!(counters.frames(C) >= 1 && counters.frames(B) >= 1 && counters.frames(A) == 1);
     assert!(counters.time(C) > Duration::ZERO && counters.time(B) > Duration::ZERO);
-    // Nothing is tried any more.
+    // No place is tried any more.
     let opened = stage.opened(1);
     encode(&mut encoder, 2).unwrap();
     assert_eq!((encoder.backend(), stage.opened(1)), (A, opened));
@@ -210,7 +210,7 @@ fn a_size_goes_to_the_first_that_takes_it_and_the_stream_returns_with_another_si
         let unit = encoder.encode(frame, Picture::Auto).unwrap();
         assert_eq!((unit.backend, unit.is_idr), (C, true));
     });
-    // A size that only C takes keeps the stream there.
+    // The stream stays on C at a size that only C takes.
     for _ in 0..5 {
         assert_eq!(encode(&mut encoder, 3).unwrap().backend, C);
         thread::sleep(Duration::from_millis(1));
@@ -246,7 +246,7 @@ fn a_frame_in_flight_goes_down_the_line_in_order() {
         });
     }
     seen.extend(pipeline.flush().unwrap().map(|unit| unit.map(|unit| (unit.timestamp.0, unit.backend))));
-    // The second frame was in flight when the third failed; B failed on it, so it is lost with the error that says so.
+    // B failed on the second frame, which was in flight when the third failed, so it is lost with that error.
     let lost = seen.iter().filter(|unit| unit.is_err()).count();
     let came: Vec<_> = seen.into_iter().flatten().collect();
     assert_eq!((lost, came), (1, vec![(1, A), (3, C), (4, C), (5, C)]));
