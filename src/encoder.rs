@@ -20,8 +20,8 @@ use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange};
 /// returns the access unit of the frame that went in.
 ///
 /// The trait is sealed. Its implementors are [`FailoverEncoder`](crate::FailoverEncoder),
-/// [`NvencEncoder`](crate::nvenc::NvencEncoder), `OpenH264Encoder`, and a `Box` or `&mut` of any of them. It can be
-/// used as `dyn Encoder`.
+/// [`NvencEncoder`](crate::nvenc::NvencEncoder), `OpenH264Encoder`, and a `Box` or `&mut` of any of them. `dyn Encoder`
+/// works.
 #[expect(
     private_bounds,
     reason = "the trait is sealed by what the crate asks of an encoder beyond the contract"
@@ -64,7 +64,7 @@ pub trait Encoder: Engine + Send + fmt::Debug {
     ///
     /// NVENC keeps as many older frames to predict from as
     /// [`reference_frames`](crate::config::NvencConfig::reference_frames) says. The next frame is an IDR if none of
-    /// those is left, the GPU lacks the capability, or the driver refuses. With openh264 it always is.
+    /// those is left, the GPU lacks the capability, or the driver refuses. With openh264 every loss costs an IDR.
     ///
     /// # Errors
     /// As [`encode`](Encoder::encode), when the session has ended.

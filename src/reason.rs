@@ -87,7 +87,7 @@ impl Reason {
         matches!(self, Self::NoDriver | Self::NotBuilt | Self::NoGpu | Self::NoEncoderOnGpu | Self::ByRequest)
     }
 
-    /// Whether the condition can pass without anybody's help. A stream that fell back for such a reason retries.
+    /// Whether the condition can pass without an action. A stream that fell back for such a reason retries.
     #[must_use]
     pub const fn may_pass(self) -> bool {
         matches!(self, Self::SessionLimit | Self::OutOfMemory | Self::TimedOut | Self::DriverError)

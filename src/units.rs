@@ -246,7 +246,7 @@ impl QpRange {
     }
 }
 
-/// A sample aspect ratio, width to height. It is written into the VUI, and only players read it.
+/// A sample aspect ratio, width to height, written into the VUI for players.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SampleAspect {
     width: u16,

@@ -4,7 +4,7 @@
 //! The API version is the newest that driver and crate share, 11.0 to 12.1.
 //!
 //! A frame's pixels are copied once into page-locked memory, or written there by the caller ([`NvencEncoder::lend`]).
-//! From there they go to the device on a stream of the session, which NVENC waits for. The access unit is copied out
+//! From there the pixels go to the device on a stream of the session, which NVENC waits for. The access unit is copied out
 //! once. Device memory is registered and mapped once, not for each frame.
 //!
 //! In a [`Pipeline`](crate::Pipeline) the next frame is uploaded on a second stream while one is encoded.
@@ -92,7 +92,7 @@ pub fn probe() -> Probe {
     probe_within(CallLimits::DEFAULT.open)
 }
 
-/// [`probe`] with another limit. It runs on a thread of its own, which a driver that hangs keeps.
+/// [`probe`] with another limit, on a thread of its own that a hanging driver keeps.
 #[must_use]
 pub fn probe_within(limit: Duration) -> Probe {
     #[cfg(nvenc)]

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use crate::annexb::{NalKind, nals};
 
-/// What is in an access unit.
+/// The contents of an access unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Contents {
     pub(super) is_idr: bool,
@@ -18,7 +18,7 @@ pub(super) struct Contents {
 /// Replaces `bytes` by the access unit in `stream`, and `ranges` by where its NAL units lie.
 ///
 /// # Errors
-/// What is wrong with it, in words.
+/// The fault of the driver's output, in words.
 pub(super) fn take(
     stream: &[u8],
     bytes: &mut Vec<u8>,

@@ -100,7 +100,7 @@ pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
         settings: Settings { size, frame_rate, bitrate, qp_range },
         max_size,
         max_memory_bytes: _,  // checked before
-        idr_period_frames: _, // counted by `NvencEncoder`, from the last IDR, whoever asked for it
+        idr_period_frames: _, // counted by `NvencEncoder` from the last IDR of any cause
         profile,
         colour,
         sample_aspect,
@@ -108,16 +108,16 @@ pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
         slices,
         threads: _, // the software backend's
         ref nvenc,
-        failover: _, // of who changes backends
+        failover: _, // the failover encoder's
     } = config;
     let &NvencConfig {
         preset: preset_name,
         multi_pass,
         vbv_percent,
         intra_refresh,
-        reference_frames: _, // in `reference_frames`, as far as it goes
+        reference_frames: _, // limited in `reference_frames`
         gpu: _,              // chosen before
-        form: _,             // of `NvencEncoder`
+        form: _,             // `NvencEncoder`'s
     } = nvenc;
     let coded = size.padded_to_even();
     let slices = slices.map_or(1, |slices| u32::from(slices.get()));

@@ -11,7 +11,7 @@ use crate::reason::Reason;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Probe {
-    /// The newest CUDA version of the driver; `None` without a driver. It says nothing about a GPU.
+    /// The newest CUDA version of the driver; `None` without a driver. The version says nothing about a GPU.
     pub cuda: Option<Version>,
     /// The newest NVENC API of the driver; `None` if the encode library does not load.
     pub driver_api: Option<Version>,

@@ -79,7 +79,7 @@ impl Api {
     }
 
     /// # Safety
-    /// The encoder was made by [`Api::create`] of this very library, and nobody uses it after this.
+    /// The encoder was made by [`Api::create`] of this very library, and is not used after this.
     pub(super) unsafe fn destroy(&self, encoder: NonNull<ISVCEncoder>) {
         // SAFETY: the caller's promise; the function is what `new` was promised.
         unsafe { (self.destroy)(encoder.as_ptr()) };

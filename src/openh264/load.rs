@@ -151,7 +151,7 @@ fn install(
     Ok(Library::of(api.put_in_use()))
 }
 
-/// Returns the functions of a library. It is kept for ever, even if a function is missing.
+/// Returns the functions of a library, which is kept for ever, even if a function is missing.
 fn api(loader: APILoader, path: &Path, absolute: PathBuf) -> Result<Api, LoadError> {
     let loader: &'static APILoader = Box::leak(Box::new(loader));
     let missing = |function| move |_| LoadError::MissingFunction { path: path.to_owned(), function };

@@ -79,7 +79,7 @@ pub(super) fn params(
         settings: Settings { size, bitrate, frame_rate: _, qp_range: _ },
         max_size: _,          // the library takes any size at any time
         max_memory_bytes: _,  // checked before
-        idr_period_frames: _, // counted by `OpenH264Encoder`, so that it can be told from a requested IDR
+        idr_period_frames: _, // counted by `OpenH264Encoder`, to tell it from a requested IDR
         profile,
         colour,
         sample_aspect,
@@ -87,7 +87,7 @@ pub(super) fn params(
         slices: _, // both in `Slicing`
         threads: _,
         nvenc: _,    // another backend's
-        failover: _, // of who changes backends
+        failover: _, // the failover encoder's
     } = config;
     check_size(*size)?;
     let size = size.padded_to_even();

@@ -33,7 +33,7 @@ impl FramePool {
         Self(Arc::new(Recycler::new(most)))
     }
 
-    /// Returns a frame to write into. It holds the pixels of an earlier frame, or 0.
+    /// Returns a frame to write into, which holds the pixels of an earlier frame, or 0.
     #[must_use]
     pub fn frame(&self, size: FrameSize, format: PixelFormat, timestamp: Timestamp) -> HostFrame {
         let mut bytes = self.0.take().unwrap_or_default();

@@ -21,7 +21,7 @@
 //!         let mut frame = pool.frame(size, PixelFormat::Nv12, Timestamp(number * 3_000));
 //!         frame.bytes_mut().fill(128);
 //!         if frames.submit(frame, Picture::Auto).is_err() {
-//!             return; // Nobody receives any more.
+//!             return; // The receiver is gone.
 //!         }
 //!     }
 //! });
@@ -40,7 +40,7 @@
 //! - **Access units** wait in a queue of [`WorkerConfig::units`], two unless set. While it is full nothing is encoded.
 //!   So a slow receiver costs frames, and never an access unit that others are predicted from. (A callback would hold
 //!   up the thread in the same way, and could not be awaited.)
-//! - **Changes** (bitrate, frame rate, quantisers, size) and requests for an IDR are never lost. They hold for frames
+//! - **Changes** (bitrate, frame rate, quantisers, size) and requests for an IDR are never lost. Changes hold for frames
 //!   submitted after them, and pass to the next frame when such a frame is replaced. Of several changes of one setting
 //!   between two frames the last one counts. An IDR stays due until it was made.
 //!

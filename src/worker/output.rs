@@ -86,7 +86,7 @@ impl<F, E> UnitReceiver<F, E> {
     pub fn stop(self, limit: Duration) -> Result<(), StillRunning> {
         self.leave();
         if self.shared.wait_until_over(limit) {
-            // The thread only has to return. It has panicked if the encoder has, which also is an end.
+            // The thread only has to return. A panic of the encoder is an end too.
             while !self.thread.is_finished() {
                 std::thread::yield_now();
             }

@@ -30,7 +30,7 @@ impl Device {
     /// Allocates memory that a session can register.
     pub fn memory(&self, bytes: usize) -> Memory {
         self.context.bind_to_thread().unwrap();
-        // SAFETY: written before it is read, by who writes a picture there.
+        // SAFETY: a picture is written to the memory before it is read.
         let address = unsafe { result::malloc_sync(bytes) }.unwrap();
         Memory { context: Arc::clone(&self.context), address, bytes }
     }
@@ -139,7 +139,7 @@ pub fn frame<'a>(size: FrameSize, image: CudaImage, number: i64) -> Frame<'a> {
     unsafe { Frame::cuda(size, image, Timestamp(number)) }.unwrap()
 }
 
-/// An encoder that takes I420 pictures in host memory. They may go through device memory first, so that one test
+/// An encoder that takes I420 pictures in host memory, possibly through device memory first, so that one test
 /// covers both ways.
 #[derive(Debug)]
 pub struct Fed {

@@ -14,7 +14,7 @@ pub struct Camera {
 
 impl Camera {
     pub fn new(size: FrameSize) -> Self {
-        // Made once, since the texture is what takes time.
+        // Made once, since the texture takes most of the time.
         static TEXTURE_SEEN: LazyLock<Vec<u8>> = LazyLock::new(texture);
         Self { size, texture: &TEXTURE_SEEN }
     }

@@ -96,7 +96,7 @@ impl Fetcher {
     }
 }
 
-/// The objects that read from the memory of one GPU. They drop from top to bottom.
+/// The objects that read from the memory of one GPU; dropped from top to bottom.
 #[derive(Debug)]
 struct GpuReader {
     event: Event,

@@ -77,7 +77,7 @@ impl ReaderThread {
     /// Frees the memory and the fetcher on the thread, and waits for that within the limit.
     pub(super) fn close(self, memory: Option<PinnedMemory>) {
         if Process::current() != self.process {
-            // In a forked child they belong to the parent process.
+            // In a forked child memory and thread belong to the parent process.
             return mem::forget((self, memory));
         }
         self.calls.close(memory, self.limit);

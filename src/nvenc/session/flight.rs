@@ -185,7 +185,7 @@ impl Session {
 
         self.progress.at(Step::Unlock);
         let taken = self.take(slot, &locked, flying.number, flying.is_idr, out);
-        // Unlocks the buffer whatever it held.
+        // Unlocks the buffer even if its content was faulty.
         self.unlock(slot)?;
         taken?;
         out.qp = locked.qp;

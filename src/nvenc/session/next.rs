@@ -21,7 +21,7 @@ pub(in crate::nvenc) struct Next {
 #[derive(Debug)]
 pub(in crate::nvenc) enum Source {
     /// Page-locked memory, shared while the picture is in flight. The session drops its share once nothing reads the
-    /// memory any more, and until then nobody writes to it.
+    /// memory any more, and until then no side writes to it.
     Staged(Arc<Staging>),
     /// Device memory of the caller, with a picture of this size.
     Device { image: CudaImage, size: FrameSize, format: SurfaceFormat },

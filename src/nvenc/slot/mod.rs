@@ -18,7 +18,7 @@ use binding::{Binding, Rows};
 pub(super) use bitstream::Bitstream;
 pub(super) use foreign::{Foreign, Key};
 
-/// Device memory for one picture. It drops from top to bottom: the binding, then the memory.
+/// Device memory for one picture; the binding drops before the memory.
 #[derive(Debug)]
 pub(super) struct Surface {
     binding: Binding,
