@@ -63,8 +63,8 @@ impl FailoverConfig {
     }
 
     /// Opens the stand-in encoder at once and keeps it, so that a failover costs one software encode and nothing more;
-    /// off unless set. The warm encoder keeps about 13 MB at 720p and 33 MB at 1080p for the life of the stream, and costs one
-    /// software encode at opening.
+    /// off unless set. The warm encoder keeps about 13 MB at 720p and 33 MB at 1080p for the life of the stream, and
+    /// costs one software encode at opening.
     #[must_use]
     pub const fn warm_software(mut self, is_warm: bool) -> Self {
         self.warm_software = is_warm;

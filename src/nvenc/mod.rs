@@ -4,8 +4,8 @@
 //! The API version is the newest that driver and crate share, 11.0 to 12.1.
 //!
 //! A frame's pixels are copied once into page-locked memory, or written there by the caller ([`NvencEncoder::lend`]).
-//! From there the pixels go to the device on a stream of the session, which NVENC waits for. The access unit is copied out
-//! once. Device memory is registered and mapped once, not for each frame.
+//! From there the pixels go to the device on a stream of the session, which NVENC waits for. The access unit is copied
+//! out once. Device memory is registered and mapped once, not for each frame.
 //!
 //! In a [`Pipeline`](crate::Pipeline) the next frame is uploaded on a second stream while one is encoded.
 //!

@@ -40,9 +40,9 @@
 //! - **Access units** wait in a queue of [`WorkerConfig::units`], two unless set. While it is full nothing is encoded.
 //!   So a slow receiver costs frames, and never an access unit that others are predicted from. (A callback would hold
 //!   up the thread in the same way, and could not be awaited.)
-//! - **Changes** (bitrate, frame rate, quantisers, size) and requests for an IDR are never lost. Changes hold for frames
-//!   submitted after them, and pass to the next frame when such a frame is replaced. Of several changes of one setting
-//!   between two frames the last one counts. An IDR stays due until it was made.
+//! - **Changes** (bitrate, frame rate, quantisers, size) and requests for an IDR are never lost. Changes hold for
+//!   frames submitted after them, and pass to the next frame when such a frame is replaced. Of several changes of one
+//!   setting between two frames the last one counts. An IDR stays due until it was made.
 //!
 //! # Memory
 //! All values in the queues own their memory, so that no thread waits for another. At a steady state nothing is
