@@ -98,7 +98,7 @@ impl Reason {
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::NoDriver => "no NVIDIA driver is installed (libcuda cannot be loaded)",
-            Self::NotBuilt => "this build does not contain it",
+            Self::NotBuilt => "this build does not contain the backend",
             Self::NoVideoCapability => "the NVIDIA driver is here, its encode library is not",
             Self::MissingSymbol => "a driver library lacks a function that is needed",
             Self::DriverTooOld => "the NVIDIA driver is too old: its encode API is below 11.0",

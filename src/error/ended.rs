@@ -75,7 +75,7 @@ impl StillInUse {
 
 impl fmt::Display for StillInUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: a session that was left, or a call that was given up, has not ended", self.backend)
+        write!(f, "{}: an earlier session or an abandoned call has not ended", self.backend)
     }
 }
 

@@ -127,13 +127,10 @@ impl fmt::Display for FrameError {
                 write!(f, "plane {plane}: {bytes} bytes given, {needed} needed")
             }
             Self::Overflow { plane, stride_bytes, rows } => {
-                write!(
-                    f,
-                    "plane {plane}: {rows} rows of {stride_bytes} bytes are beyond what can be addressed"
-                )
+                write!(f, "plane {plane}: {rows} rows of {stride_bytes} bytes exceed the address range")
             }
             Self::Size { frame, encoder } => write!(f, "frame of {frame} for an encoder of {encoder}"),
-            Self::InFlight => f.write_str("a frame of a pipeline is under way: flush the pipeline first"),
+            Self::InFlight => f.write_str("a frame of a pipeline is in flight: flush the pipeline first"),
             Self::AllLent { lent } => write!(f, "all {lent} frames of the encoder are lent"),
             Self::NotLent { format } => {
                 write!(
@@ -154,9 +151,7 @@ impl fmt::Display for FrameError {
             Self::OtherContext { gpu } => {
                 write!(f, "the frame lies in a CUDA context other than the primary one of GPU {gpu}")
             }
-            Self::PerThreadStream => {
-                f.write_str("the per-thread default stream is another one on every thread")
-            }
+            Self::PerThreadStream => f.write_str("the per-thread default stream differs on every thread"),
             Self::NotOnDevice { format } => {
                 write!(f, "frames in device memory are NV12, RGBA or BGRA, not {format:?}")
             }

@@ -184,7 +184,7 @@ impl FailoverEncoder {
             && let Err(error) = self.put_in_force(self.wanted)
         {
             // A lost session reports its error at the next frame.
-            tracing::debug!(%error, "a bitrate that waited is given up");
+            tracing::debug!(%error, "a waiting bitrate is given up");
             self.wanted.bitrate = self.bitrate_in_force();
         }
         Ok(if self.idr_requested { Picture::Idr } else { picture })

@@ -46,7 +46,7 @@ pub(super) fn discard(engine: Box<dyn Replaceable>) -> Vec<Remains> {
     let remains = engine.remains();
     let dropping = thread::Builder::new().name("direct264-end".to_owned()).spawn(move || drop(engine));
     if let Err(error) = dropping {
-        tracing::warn!(%error, "no thread to end an encoder on: it ended on the caller's");
+        tracing::warn!(%error, "an encoder ended on the caller's thread: no thread was started");
     }
     remains
 }

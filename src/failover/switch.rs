@@ -236,7 +236,7 @@ impl FailoverEncoder {
         let wait = if is_failure { waits.failed(Instant::now()) } else { Duration::ZERO };
         match Restorer::start(place.backend, &self.base, aim, reason, (*waits, wait)) {
             Ok(restorer) => place.restorer = Some(restorer),
-            Err(error) => tracing::warn!(%error, "no thread to try the better encoder again on"),
+            Err(error) => tracing::warn!(%error, "the better encoder is not retried: no thread was started"),
         }
     }
 }

@@ -196,7 +196,7 @@ fn tell(config: &EncoderConfig, setup: &Setup) {
         tracing::warn!(
             gpu = setup.gpu_index,
             left_out = left_out.join(", "),
-            "the GPU cannot do all that was asked for"
+            "the GPU lacks some of the requested settings"
         );
     }
     tracing::debug!(

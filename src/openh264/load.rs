@@ -67,20 +67,16 @@ impl fmt::Display for LoadError {
         match self {
             Self::Unreadable { path, said } => write!(f, "{} cannot be loaded: {said}", path.display()),
             Self::UnknownHash { path, sha256 } => {
-                write!(
-                    f,
-                    "{} is no release of Cisco's that is known: its SHA-256 is {sha256}",
-                    path.display()
-                )
+                write!(f, "{} is none of Cisco's known releases: its SHA-256 is {sha256}", path.display())
             }
             Self::MissingFunction { path, function } => {
                 write!(f, "{} has no function {function}", path.display())
             }
             Self::Version { path, version } => {
-                write!(f, "{} is openh264 {version}, and 2.6 and 2.7 are spoken", path.display())
+                write!(f, "{} is openh264 {version}, not 2.6 or 2.7", path.display())
             }
             Self::AlreadyLoaded { path } => {
-                write!(f, "a library is loaded already, and stays: {}", path.display())
+                write!(f, "this process keeps the library that it has loaded: {}", path.display())
             }
         }
     }
@@ -128,7 +124,7 @@ fn install(
     let absolute = fs::canonicalize(path).map_err(|error| unreadable(error.to_string()))?;
     let about = fs::metadata(&absolute).map_err(|error| unreadable(error.to_string()))?;
     if !about.is_file() || about.len() > LARGEST_FILE_BYTES {
-        return Err(unreadable(format!("no file of at most {} MiB", LARGEST_FILE_BYTES >> 20)));
+        return Err(unreadable(format!("not a file of at most {} MiB", LARGEST_FILE_BYTES >> 20)));
     }
     let opened = open(&absolute).map_err(|error| match error {
         openh264_sys2::Error::InvalidHash(sha256) => LoadError::UnknownHash { path: path.to_owned(), sha256 },

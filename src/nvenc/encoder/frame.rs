@@ -79,7 +79,7 @@ impl NvencEncoder {
     fn fetch(&mut self, image: &CudaImage, size: FrameSize) -> Result<PinnedMemory, Error> {
         if !std::mem::replace(&mut self.has_warned, true) {
             tracing::warn!(
-                "RGB in device memory is downloaded, converted and uploaded: NVENC itself makes nothing of it but \
+                "RGB in device memory is downloaded, converted and uploaded: NVENC itself converts RGB only to \
                  BT.601 at limited range"
             );
         }

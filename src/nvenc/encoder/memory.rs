@@ -98,12 +98,12 @@ impl NvencEncoder {
         }
         let freeing = thread::Builder::new().name("direct264-end".to_owned()).spawn(move || drop(memory));
         if let Err(error) = freeing {
-            tracing::warn!(%error, "no thread to free memory on: it was freed on the caller's");
+            tracing::warn!(%error, "memory was freed on the caller's thread: no thread was started");
         }
     }
 }
 
 /// The internal error of a job that succeeded without its result.
 pub(super) fn nothing() -> Error {
-    Internal::new("a job succeeded and gave nothing").into()
+    Internal::new("a job succeeded without its result").into()
 }

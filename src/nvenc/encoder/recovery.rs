@@ -26,7 +26,7 @@ impl NvencEncoder {
             Answer::Invalidate(pictures) => match self.run(Job::Invalidate { pictures })?.result {
                 Ok(()) => Recovery::OlderReference,
                 Err(error) => {
-                    tracing::debug!(%error, "references are not given up one by one: an IDR follows");
+                    tracing::debug!(%error, "the driver invalidates no single reference: an IDR follows");
                     Recovery::Idr
                 }
             },

@@ -294,5 +294,5 @@ fn order_on(open: &OpenSession, stream: &mut Stream) -> Result<bool, DriverError
 
 /// The internal error of a picture whose slot was not prepared.
 fn no_such_slot() -> Error {
-    Internal::new("nothing was prepared for this picture").into()
+    Internal::new("no slot was prepared for this picture").into()
 }

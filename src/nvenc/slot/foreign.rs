@@ -70,7 +70,7 @@ impl Foreign {
             Ok(binding) => Some(binding),
             // A broken session reports its error at the next call.
             Err(error) if ["nvEncRegisterResource", "nvEncMapInputResource"].contains(&error.call) => {
-                tracing::debug!(%error, "memory that NVENC does not take is copied on the GPU");
+                tracing::debug!(%error, "NVENC refuses the memory: it is copied on the GPU");
                 None
             }
             Err(error) => return Err(error),
