@@ -37,7 +37,7 @@
 //! # Memory and threads
 //! A frame is borrowed for the length of a call, an access unit until the next call. At a steady state no frame causes
 //! an allocation. An encoder is `Send` and takes `&mut self`. A driver session runs on its own thread unless
-//! [`CallForm`] says otherwise, and so do retries of a backend that failed.
+//! [`CallForm`](config::CallForm) says otherwise. Retries of a failed backend always run on their own thread.
 //!
 //! [`Encoder::encode`] has the least latency. A [`Pipeline`] of an encoder uploads the next frame while one is in
 //! flight, for higher throughput.
