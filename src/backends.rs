@@ -11,7 +11,6 @@ use crate::replaceable::Replaceable;
 /// The facts about a backend that need no open engine.
 #[derive(Debug)]
 pub(crate) struct Row {
-    /// Opens an engine.
     pub(crate) open: fn(&EncoderConfig) -> Result<Box<dyn Replaceable>, Error>,
     /// Checks whether the backend could stand in for another one, as far as that is known without opening it.
     pub(crate) check: fn(&EncoderConfig) -> Result<(), Error>,
@@ -23,7 +22,6 @@ pub(crate) struct Row {
     pub(crate) when_a_session_ends: fn(fn()),
 }
 
-/// The row of a backend.
 pub(crate) fn row(backend: Backend) -> &'static Row {
     match backend {
         Backend::Nvenc => &NVENC,

@@ -17,7 +17,6 @@ pub(crate) struct PlanesMut<'a> {
     pub(crate) chroma_stride: usize,
 }
 
-/// A converter to one colour.
 #[derive(Debug)]
 pub(crate) struct Converter {
     colour: Colour,
@@ -40,7 +39,6 @@ impl Converter {
         }
     }
 
-    /// Converts `size` pixels of `plane`.
     fn convert_rgb(&mut self, size: FrameSize, order: RgbOrder, plane: Plane<'_>, to: &mut PlanesMut<'_>) {
         let (rows, stride) = (size.height() as usize, plane.stride_bytes());
         if let Some(whole) = plane.bytes().get(..stride * rows) {

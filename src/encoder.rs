@@ -131,7 +131,6 @@ pub trait Encoder: Engine + Send + fmt::Debug {
     fn take_events(&mut self) -> Vec<Event>;
 }
 
-/// Implements the trait for a pointer to an encoder.
 macro_rules! encoder_behind_a_pointer {
     ($($pointer:ty),*) => {$(
         impl<E: Encoder + ?Sized> Encoder for $pointer {

@@ -71,7 +71,6 @@ pub(crate) trait Engine {
     }
 }
 
-/// Implements the trait for a pointer to an engine.
 macro_rules! engine_behind_a_pointer {
     ($($pointer:ty),*) => {$(
         impl<E: Engine + ?Sized> Engine for $pointer {

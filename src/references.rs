@@ -46,7 +46,6 @@ impl References {
         Self { kept, known: VecDeque::with_capacity(REMEMBERED), last_idr: 0 }
     }
 
-    /// Records the next coded picture.
     pub(crate) fn coded(&mut self, picture: u64, is_idr: bool, is_droppable: bool) {
         if is_idr {
             self.known.clear();

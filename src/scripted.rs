@@ -36,9 +36,7 @@ pub(crate) enum Act {
     Fail,
     /// Fails with a lost context.
     LoseContext,
-    /// Refuses the size.
     RefuseSize,
-    /// Is unavailable for this reason.
     Lack(Reason),
 }
 

@@ -11,7 +11,6 @@ pub(crate) const OPENH264: [&str; 5] = [
     "WelsEnc::CWelsH264SVCEncoder::SetOption(*",
 ];
 
-/// The counts of one process.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Counted {
     /// The instructions in the program's own code.

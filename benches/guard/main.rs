@@ -75,7 +75,6 @@ fn count_all() -> Budget {
     found.into_inner().expect("no thread panics")
 }
 
-/// Counts one run of a path with this many frames.
 fn count(path: &str, frames: usize, double: &Path) -> callgrind::Counted {
     let program = std::env::current_exe().expect("this program has a path");
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("guard-{path}-{frames}.callgrind"));

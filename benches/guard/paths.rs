@@ -15,7 +15,6 @@ use direct264::{
     PixelFormat, Timestamp, open,
 };
 
-/// A hot path.
 pub(crate) struct HotPath {
     pub(crate) name: &'static str,
     /// The number of frames in the shorter of the two runs.
@@ -48,7 +47,6 @@ pub(crate) fn loose_calls(name: &str) -> f64 {
     if name == "nvenc_nv12_bounded" { 2.0 } else { 0.0 }
 }
 
-/// Runs a path by name.
 pub(crate) fn run(name: &str, frames: usize) {
     let path = PATHS.iter().find(|path| path.name == name).expect("a path of that name");
     (path.run)(frames);

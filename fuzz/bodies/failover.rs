@@ -48,7 +48,6 @@ const CALLS: [&str; 23] = [
 const ANSWERS: [&str; 10] = ["20", "10", "8", "2", "17", "18", "23", "1", "4000000000", "hang5"];
 const SIZES: [(u32, u32); 6] = [(32, 32), (48, 32), (33, 31), (16, 64), (64, 48), (80, 16)];
 
-/// The stream and its output.
 struct Stream {
     form: Form<FailoverEncoder>,
     size: FrameSize,

@@ -112,7 +112,6 @@ impl<W: Worker> Shared<W> {
         }
     }
 
-    /// Records that the thread exits.
     pub(super) fn end(&self) {
         let mut mail = self.lock();
         mail.has_ended = true;

@@ -65,7 +65,6 @@ pub struct StillInUse {
 }
 
 impl StillInUse {
-    /// The action for a person.
     pub(crate) const ADVICE: &'static str = "keep the memory, and ask again later";
 
     pub(crate) const fn new(backend: Backend) -> Self {

@@ -12,7 +12,6 @@ pub struct Internal {
 }
 
 impl Internal {
-    /// The action for a person.
     pub(crate) const ADVICE: &'static str =
         "report it to the authors of direct264, with this text and the log";
 

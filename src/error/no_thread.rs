@@ -16,7 +16,6 @@ pub struct NoThread {
 }
 
 impl NoThread {
-    /// The action for a person.
     pub(crate) const ADVICE: &'static str =
         "end other threads, or raise the limit of threads: ulimit -u, or pids.max of the container";
 

@@ -39,7 +39,6 @@ impl Line {
         Self { places: order.backends().iter().map(place).collect(), active: 0 }
     }
 
-    /// The index of the active place.
     pub(super) fn active(&self) -> usize {
         self.active
     }

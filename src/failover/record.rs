@@ -88,7 +88,6 @@ impl Record {
         self.events.note(FrameId(self.frames.max(self.taken)), backend, kind);
     }
 
-    /// Counts a frame that a pipeline took.
     pub(super) fn taken(&mut self) {
         self.taken = self.taken.max(self.frames) + 1;
     }

@@ -231,7 +231,6 @@ impl FailoverEncoder {
         let aim = Aim { settings: self.wanted, format: self.format };
         let Some(place) = self.line.at(index).filter(|place| place.restorer.is_none()) else { return };
         let (Some(waits), Some(reason)) = (&mut place.waits, place.left_for) else { return };
-        // A refused size is no failure.
         let is_failure = reason != Reason::UnsupportedSize;
         let wait = if is_failure { waits.failed(Instant::now()) } else { Duration::ZERO };
         match Restorer::start(place.backend, &self.base, aim, reason, (*waits, wait)) {

@@ -57,7 +57,6 @@ struct Waiter {
 }
 
 impl Queue {
-    /// The first waiter for this kind of session.
     fn first(&self, kind: Kind) -> Option<&Waiter> {
         self.waiters.iter().find(|waiter| waiter.kind == kind)
     }

@@ -30,7 +30,6 @@ pub(super) fn load_cuda() -> Result<&'static cuda::Driver, Unavailable> {
     cuda::load().map_err(availability::cuda_not_loaded)
 }
 
-/// Loads the encode library of this process.
 pub(super) fn load_encode_library() -> Result<&'static sys::Driver, Unavailable> {
     sys::load().map_err(availability::encode_library_not_loaded)
 }
@@ -50,7 +49,6 @@ impl Drivers {
         devices(self.cuda)
     }
 
-    /// Opens a session on a device.
     pub(super) fn open(&self, device: &Device) -> Result<Arc<OpenSession>, Error> {
         let context = Context::primary(self.cuda, device.handle).map_err(availability::not_ready)?;
         // Some driver versions want the context current although it is an argument.
@@ -63,7 +61,6 @@ impl Drivers {
     }
 }
 
-/// The devices of an initialised driver.
 pub(super) fn devices(cuda: &cuda::Driver) -> Result<Vec<Device>, Error> {
     cuda.devices().map_err(|error| availability::not_ready(refused_by_cuda(error.call, error.status)))
 }
@@ -159,7 +156,6 @@ impl OpenSession {
         Ok(codecs.iter().take(written as usize).any(|&codec| codec == NV_ENC_CODEC_H264_GUID))
     }
 
-    /// Returns one of the `NV_ENC_CAPS_*` for H.264.
     pub(super) fn capability(&self, which: u32) -> Result<i32, DriverError> {
         let mut params = NV_ENC_CAPS_PARAM::versioned(self.api());
         params.capsToQuery = which;
@@ -178,7 +174,6 @@ impl OpenSession {
         Ok(value)
     }
 
-    /// Returns the driver's configuration for a preset and a tuning.
     pub(super) fn preset_config(&self, preset: GUID, tuning: u32) -> Result<PresetConfig, DriverError> {
         let mut config = Box::new(NV_ENC_PRESET_CONFIG::versioned(self.api()));
         // SAFETY: the session is open; `config` is whole and of the session's version, and lives through the call.

@@ -54,7 +54,6 @@ impl Job {
     }
 }
 
-/// The reply to a job.
 #[derive(Debug)]
 pub(super) struct Reply {
     /// The outcome. [`Error::Frame`] leaves the session usable; the caller judges any other error.

@@ -49,7 +49,6 @@ struct Look {
     found: Arc<Mutex<Probe>>,
 }
 
-/// A finished probe.
 #[derive(Debug)]
 struct Looked;
 

@@ -177,7 +177,6 @@ fn set_up(
     Ok((session, setup))
 }
 
-/// Whether the driver refuses the settings, and not the session.
 pub(super) fn refuses_settings(error: &DriverError) -> bool {
     let of_settings = ["nvEncInitializeEncoder", "nvEncReconfigureEncoder"].contains(&error.call);
     let status = error.status().and_then(|status| u32::try_from(status).ok()).map(Status);

@@ -28,7 +28,6 @@ pub(super) const TUNING: u32 = NV_ENC_TUNING_INFO_ULTRA_LOW_LATENCY;
 
 /// The `NV_ENC_CONFIG_H264::sliceMode` whose number counts slices.
 const SLICES_IN_A_PICTURE: u32 = 3;
-/// `video_format` 5: unspecified.
 const VIDEO_FORMAT_UNSPECIFIED: u32 = 5;
 
 /// The driver's settings. The pointer between the two structs is set for the length of a call.
@@ -330,7 +329,6 @@ fn profile_guid(profile: Profile) -> GUID {
     }
 }
 
-/// The GUID of a preset.
 pub(super) fn preset_guid(preset: NvencPreset) -> GUID {
     match preset {
         NvencPreset::P1 => NV_ENC_PRESET_P1_GUID,

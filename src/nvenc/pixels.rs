@@ -85,7 +85,6 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// The size in bytes.
     pub(super) fn bytes(self) -> usize {
         self.pitch * self.format.rows(self.size)
     }

@@ -25,5 +25,4 @@ bounded::steps! {
     }
 }
 
-/// The current step of a session.
 pub(super) type Progress = bounded::Progress<Step>;

@@ -20,7 +20,6 @@ use crate::remains::Remains;
 pub(super) enum Runner {
     Direct(Box<Session>),
     Bounded(SessionThread),
-    /// The session is gone.
     Gone,
 }
 

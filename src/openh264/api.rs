@@ -53,7 +53,6 @@ impl Api {
         built_in()
     }
 
-    /// The loaded library.
     #[cfg(feature = "cisco")]
     pub(super) fn loaded() -> Option<&'static Self> {
         LOADED.get()

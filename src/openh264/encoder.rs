@@ -36,7 +36,6 @@ pub struct OpenH264Encoder {
     session: LibrarySession,
     /// The configuration at opening, with the settings in force.
     config: EncoderConfig,
-    /// A reader of frames in device memory.
     device: DeviceReader,
     planar: Planar,
     rate: RateControl,

@@ -18,7 +18,6 @@ const MAX_MACROBLOCKS: u32 = 36_864;
 const MAX_SIDE: u32 = 543 * 16;
 const MAX_SLICES: u32 = 35;
 const MAX_THREADS: u32 = 4;
-/// The library's highest level, 5.2.
 const MAX_LEVEL_IDC: u8 = 52;
 /// The number of pixels from which two slices are the default: see `Slicing::choose`.
 const TWO_SLICES_FROM: u32 = 1280 * 720;

@@ -23,7 +23,6 @@ use crate::backend::Backend;
 use crate::error::{DriverError, Error, Internal};
 use crate::units::FrameSize;
 
-/// One encoder of the library.
 pub(super) struct RawEncoder {
     /// The library that made the handle.
     api: &'static Api,

@@ -14,7 +14,6 @@ use super::unit::Unit;
 use crate::event::Event;
 use crate::failover::FailoverEncoder;
 
-/// An access unit, an error, or the end.
 type Next = Option<Result<Unit, WorkerError>>;
 
 /// The receiving end of a worker: access units in order, and errors in the place of the failed step. `None` is the

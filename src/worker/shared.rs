@@ -157,7 +157,6 @@ impl<F, E> Shared<F, E> {
         }
     }
 
-    /// Records that nothing more is taken.
     pub(super) fn close(&self) {
         let mut state = self.state();
         state.is_closed = true;

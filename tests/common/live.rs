@@ -179,7 +179,6 @@ pub fn words(events: &[Event]) -> Vec<&'static str> {
     events.iter().map(|event| event.kind.as_str()).collect()
 }
 
-/// Returns the reason of each fallback.
 pub fn fallbacks(events: &[Event]) -> Vec<Reason> {
     let reason = |event: &Event| match &event.kind {
         EventKind::FellBack { reason, .. } => Some(*reason),

@@ -46,7 +46,6 @@ pub fn unhurried() -> NvencConfig {
     within(LIMITS)
 }
 
-/// NVENC settings with these limits.
 pub fn within(limits: CallLimits) -> NvencConfig {
     NvencConfig::new().form(CallForm::Bounded(limits))
 }

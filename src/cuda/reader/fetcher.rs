@@ -26,7 +26,6 @@ bounded::steps! {
     }
 }
 
-/// The current step of a fetch.
 pub(super) type FetchProgress = bounded::Progress<FetchStep>;
 
 /// Makes the calls of a fetch and reports each step.

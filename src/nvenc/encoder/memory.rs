@@ -12,7 +12,6 @@ use crate::nvenc::job::{Carried, Job};
 use crate::nvenc::pixels::{Staging, SurfaceFormat};
 use crate::nvenc::session::SLOTS;
 
-/// The page-locked memory of one slot.
 #[derive(Debug, Default)]
 pub(super) enum SlotMemory {
     #[default]

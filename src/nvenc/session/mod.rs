@@ -203,7 +203,6 @@ impl Session {
         Ok(())
     }
 
-    /// Returns SPS and PPS from the driver.
     pub(super) fn parameter_sets(&self) -> Result<Vec<u8>, Error> {
         const CALL: &str = "nvEncGetSequenceParams";
         /// The size that the header calls enough is 512 bytes.

@@ -6,7 +6,6 @@ use crate::frame::CudaImage;
 use crate::nvenc::pixels::{Staging, SurfaceFormat};
 use crate::units::FrameSize;
 
-/// A picture to submit.
 #[derive(Debug)]
 pub(in crate::nvenc) struct Next {
     /// The slot: less than [`SLOTS`](super::SLOTS), and not that of the picture in flight.

@@ -72,7 +72,6 @@ impl Binding {
         self.registered.release().and(unmapped)
     }
 
-    /// The input of a picture.
     pub(super) fn input(&self) -> Input {
         Input {
             handle: self.mapped.handle.map_or(std::ptr::null_mut(), NonNull::as_ptr),
@@ -141,7 +140,6 @@ impl Drop for Registered {
     }
 }
 
-/// A mapped registration.
 #[derive(Debug)]
 struct Mapped {
     session: Arc<OpenSession>,
@@ -185,7 +183,6 @@ impl Drop for Mapped {
     }
 }
 
-/// The driver's constant for a format.
 fn buffer_format(format: SurfaceFormat) -> u32 {
     match format {
         SurfaceFormat::Nv12 => NV_ENC_BUFFER_FORMAT_NV12,

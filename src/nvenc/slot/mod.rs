@@ -69,7 +69,6 @@ impl Surface {
         self.binding.size()
     }
 
-    /// The input of the picture.
     pub(super) fn input(&self) -> Input {
         self.binding.input()
     }
