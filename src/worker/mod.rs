@@ -50,9 +50,8 @@
 //! [`Unit`] to the worker once it is dropped. Other frames, for example in CUDA memory, implement [`ToFrame`].
 //!
 //! # Time
-//! The worker adds two hops from thread to thread and one copy of the access unit, which `cargo bench --bench
-//! worker_hop` measures. [`Unit::waited`] says how long a frame waited, and [`Unit::coded_at`] when its access unit
-//! was ready.
+//! The worker adds two hops from thread to thread and one copy of the access unit; the bench `worker_hop` measures
+//! both. [`Unit::waited`] says how long a frame waited, and [`Unit::coded_at`] when its access unit was ready.
 //!
 //! # Errors and the end
 //! A [`WorkerError`] comes out in the place of the failed step. A frame that does not fit, or a refused change, leaves

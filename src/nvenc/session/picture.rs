@@ -73,9 +73,9 @@ impl Session {
             if is_idr { 0 } else { refresh_frames };
         let params = &raw mut *params;
         let status = self.patiently(|open| {
-            // SAFETY: the session is open; `params` is whole, of its version, lives in `self` and is used by nobody else
-            // meanwhile. The input is mapped and the output buffer made by this session, and both live as long as it
-            // does.
+            // SAFETY: the session is open; `params` is whole, of its version, lives in `self` and is not used
+            // elsewhere meanwhile. The input is mapped and the output buffer made by this session, and both live as
+            // long as it does.
             Status(unsafe { (open.functions().nvEncEncodePicture)(open.handle(), params) })
         });
         if status == NV_ENC_ERR_NEED_MORE_INPUT {
@@ -126,8 +126,8 @@ impl Session {
         let stream = if locked.start.is_null() || locked.bytes == 0 {
             &[]
         } else {
-            // SAFETY: while the output buffer is locked, the driver lends so many bytes from there and does not write to
-            // them; they are not used after the unlock that follows this function.
+            // SAFETY: while the output buffer is locked, the driver lends so many bytes from there and does not write
+            // to them. The bytes are not used after the unlock that follows this function.
             unsafe { std::slice::from_raw_parts(locked.start, locked.bytes) }
         };
         let contents =

@@ -24,7 +24,8 @@ impl Session {
         let _entered = self.open.context().enter()?;
         for &picture in pictures {
             let status = self.patiently(|open| {
-                // SAFETY: the session is open and initialised; the number is the `inputTimeStamp` of a picture of its own.
+                // SAFETY: the session is open and initialised; the number is the `inputTimeStamp` of one of its own
+                // pictures.
                 Status(unsafe { function(open.handle(), picture) })
             });
             self.open.check(CALL, status.0)?;
