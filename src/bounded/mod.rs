@@ -35,8 +35,8 @@ pub(crate) enum OpenError<F> {
 /// The caller's side of a thread that owns a worker.
 ///
 /// Both sides sleep as soon as they have to wait. On two busy cores the two wake-ups cost 25 us for a frame at 60 Hz.
-/// Spinning first did not lower that: for 30 us on the thread's side, nor for 50 us on the caller's side or on both.
-/// An encode takes milliseconds, so a useful spin would have to last as long.
+/// Spinning first, for 30 us on the thread's side or for 50 us on the caller's side or on both, did not lower that. An
+/// encode takes milliseconds, so a useful spin would have to last as long.
 #[derive(Debug)]
 pub(crate) struct Bounded<W: Worker> {
     shared: Arc<Shared<W>>,

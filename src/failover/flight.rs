@@ -45,7 +45,8 @@ impl FailoverEncoder {
         }
     }
 
-    /// Waits for the frame in flight before the stream leaves its backend, and drops the frame on failure.
+    /// Waits for the frame in flight before the stream leaves its backend, and drops the frame if no backend encodes
+    /// it.
     pub(super) fn settle_or_lose(&mut self) {
         if let Err(error) = self.settle() {
             self.flying = None;

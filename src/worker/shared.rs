@@ -15,8 +15,8 @@ use crate::event::{Event, EventLog};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct WorkerCounters {
-    /// Frames that were taken. The rest that the other counters do not hold waits, is being encoded, or was left when
-    /// the worker ended.
+    /// Frames that were taken. A frame in none of the other counters waits, is being encoded, or was left when the
+    /// worker ended.
     pub submitted: u64,
     /// Frames that a newer one replaced before they were encoded.
     pub replaced: u64,
