@@ -1,4 +1,4 @@
-//! Engines that do as a test says, in the place of three backends.
+//! Scripted engines for tests, in the place of three backends.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU64;
@@ -23,36 +23,34 @@ use crate::remains::Remains;
 use crate::replaceable::Replaceable;
 use crate::units::{FrameId, FrameSize, Timestamp};
 
-/// The timestamp of the picture that warms an engine up. The frames of a test have others.
+/// The timestamp of a warm-up picture. The frames of a test have others.
 const WARM_UP: Timestamp = Timestamp(0);
 
 /// The number of scripted backends.
 pub(crate) const BACKENDS: usize = 3;
 
-/// What a call does that has not been said otherwise: it succeeds.
+/// An outcome of a scripted call. Without one the call succeeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Act {
     Work,
     /// Fails as a driver does.
     Fail,
-    /// Fails with a context that is lost.
+    /// Fails with a lost context.
     LoseContext,
-    /// Refuses the size.
     RefuseSize,
-    /// Is not to be had for this reason.
     Lack(Reason),
 }
 
-/// The script of one backend, and a record of what was asked of it.
+/// The script of one backend, and a record of its calls.
 #[derive(Debug, Default)]
 pub(crate) struct Script {
-    /// What the next openings do; those after work.
+    /// The outcomes of the next openings; later ones succeed.
     opens: VecDeque<Act>,
-    /// What every opening does from when this is set.
+    /// The outcome of every opening once this is set.
     all_opens: Option<Act>,
-    /// What the next pictures do; those after work. Pictures that warm an engine up are not counted.
+    /// The outcomes of the next pictures; later ones succeed. Warm-up pictures do not count.
     pictures: VecDeque<Act>,
-    /// The widest picture that is taken.
+    /// The widest picture allowed.
     widest: Option<u32>,
     pub(crate) opened: usize,
     /// The events that the next picture leaves.
@@ -85,17 +83,17 @@ impl Stage {
         config.max_memory_bytes(NonZeroU64::new(self.number))
     }
 
-    /// The next openings of a backend.
+    /// Scripts the next openings of a backend.
     pub(crate) fn opens(&self, number: u8, acts: &[Act]) {
         self.on(number, |script| script.opens = acts.iter().copied().collect());
     }
 
-    /// Every opening of a backend from now on.
+    /// Scripts every opening of a backend from now on.
     pub(crate) fn all_opens(&self, number: u8, act: Act) {
         self.on(number, |script| script.all_opens = Some(act).filter(|&act| act != Act::Work));
     }
 
-    /// The next pictures of a backend.
+    /// Scripts the next pictures of a backend.
     pub(crate) fn pictures(&self, number: u8, acts: &[Act]) {
         self.on(number, |script| script.pictures = acts.iter().copied().collect());
     }
@@ -167,7 +165,7 @@ fn refuse(backend: Backend, act: Act, size: FrameSize) -> Result<(), Error> {
     }
 }
 
-/// An engine whose access units say which backend they are of and which frame.
+/// An engine whose access units name their backend and frame.
 #[derive(Debug)]
 struct Scripted {
     number: u8,

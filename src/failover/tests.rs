@@ -1,4 +1,4 @@
-//! The failover encoder on three scripted backends in a row, without any driver.
+//! Tests the failover encoder on three scripted backends in a row, without any driver.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -56,7 +56,7 @@ fn encode(encoder: &mut FailoverEncoder, number: i64) -> Result<OwnedAccessUnit,
     unit.unwrap()
 }
 
-/// Encodes frames until one comes out of a backend. That takes as long as the attempts take, and loses none.
+/// Encodes frames until a backend delivers one. The wait is as long as the attempts take, and loses no frame.
 fn until(encoder: &mut FailoverEncoder, backend: Backend) -> OwnedAccessUnit {
     let deadline = Instant::now() + PATIENCE;
     loop {
