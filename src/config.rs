@@ -19,7 +19,7 @@ use std::num::{NonZeroU8, NonZeroU32, NonZeroU64};
 
 use crate::colour::Colour;
 use crate::error::ConfigError;
-use crate::units::{Bitrate, FrameRate, FrameSize, QpRange, SampleAspect};
+use crate::units::{Bitrate, FrameRate, FrameSize, SampleAspect};
 
 /// How the frames depend on each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -68,7 +68,7 @@ impl EncoderConfig {
     #[must_use]
     pub const fn new(size: FrameSize, frame_rate: FrameRate, bitrate: Bitrate) -> Self {
         Self {
-            settings: Settings { size, frame_rate, bitrate, qp_range: QpRange::DEFAULT },
+            settings: Settings::new(size, frame_rate, bitrate),
             max_size: size,
             max_memory_bytes: None,
             idr_period_frames: None,

@@ -44,6 +44,7 @@ impl Ready {
 
     /// Memory for the next unit, to be given back with [`push`](Ready::push).
     pub(crate) fn take_buffer(&mut self) -> UnitBuffer {
+        self.begin();
         self.items
             .get_mut(self.count)
             .map_or_else(UnitBuffer::default, |item| std::mem::take(&mut item.buffer))
@@ -58,18 +59,18 @@ impl Ready {
 
     /// Adds a finished access unit.
     pub(crate) fn push(&mut self, buffer: UnitBuffer, info: AccessUnitInfo) {
-        let item = Item { buffer, outcome: Ok(info) };
-        match self.items.get_mut(self.count) {
-            Some(free) => *free = item,
-            None => self.items.push(item),
-        }
-        self.count += 1;
+        self.add(Item { buffer, outcome: Ok(info) });
     }
 
     /// Adds the error of a frame whose access unit never comes.
     pub(crate) fn push_lost(&mut self, error: Error) {
         let buffer = self.take_buffer();
-        let item = Item { buffer, outcome: Err(error) };
+        self.add(Item { buffer, outcome: Err(error) });
+    }
+
+    fn add(&mut self, item: Item) {
+        // A unit that comes between two calls of the caller stays for the next one.
+        self.begin();
         match self.items.get_mut(self.count) {
             Some(free) => *free = item,
             None => self.items.push(item),
@@ -83,6 +84,7 @@ impl Ready {
         if other.count == 0 {
             return None;
         }
+        self.begin();
         if self.count == self.items.len() {
             let outcome = other.items[0].outcome.clone();
             self.items.push(Item { buffer: UnitBuffer::default(), outcome });

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::access_unit::{AccessUnitInfo, StageTimes};
+use crate::access_unit::AccessUnitInfo;
 use crate::backend::Backend;
 use crate::backends::Row;
 use crate::config::{EncoderConfig, Settings};
@@ -180,15 +180,8 @@ impl Scripted {
         buffer.bytes.extend_from_slice(&[0, 0, 0, 1, if is_idr { 0x65 } else { 0x41 }, self.number]);
         buffer.nal_ranges.clear();
         buffer.nal_ranges.push(0..buffer.bytes.len());
-        let info = AccessUnitInfo {
-            frame_id: FrameId(self.frames),
-            is_idr,
-            is_droppable: false,
-            timestamp,
-            qp: None,
-            times: StageTimes::default(),
-            backend: Backend::Scripted(self.number),
-        };
+        let backend = Backend::Scripted(self.number);
+        let info = AccessUnitInfo { is_idr, ..AccessUnitInfo::new(backend, FrameId(self.frames), timestamp) };
         self.frames += 1;
         self.ready.push(buffer, info);
     }

@@ -18,6 +18,10 @@ pub struct Settings {
 }
 
 impl Settings {
+    pub(super) const fn new(size: FrameSize, frame_rate: FrameRate, bitrate: Bitrate) -> Self {
+        Self { size, frame_rate, bitrate, qp_range: QpRange::DEFAULT }
+    }
+
     /// These settings with a change made.
     #[must_use]
     pub fn with(self, change: SettingsChange) -> Self {

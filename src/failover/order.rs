@@ -19,7 +19,7 @@ impl BackendOrder {
     /// NVENC, then openh264.
     #[must_use]
     pub fn auto() -> Self {
-        Self(vec![Backend::Nvenc, Backend::OpenH264])
+        Self(Backend::ALL.to_vec())
     }
 
     /// These backends, in this order.

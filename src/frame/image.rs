@@ -1,4 +1,4 @@
-//! Pictures in CUDA device memory, described.
+//! Description of a picture in CUDA device memory.
 
 use crate::error::FrameError;
 use crate::format::{PixelFormat, RgbOrder};

@@ -275,8 +275,8 @@ impl Engine for OpenH264Encoder {
             copy: end - encoded,
             total: end - start,
         };
-        let (timestamp, qp, backend) = (frame.timestamp(), Some(self.rate.qp()), Backend::OpenH264);
-        let info = AccessUnitInfo { frame_id, is_idr, is_droppable, timestamp, qp, times, backend };
+        let known = AccessUnitInfo::new(Backend::OpenH264, frame_id, frame.timestamp());
+        let info = AccessUnitInfo { is_idr, is_droppable, qp: Some(self.rate.qp()), times, ..known };
         self.ready.push(buffer, info);
         Ok(())
     }

@@ -234,8 +234,8 @@ impl NvencEncoder {
         (times.submit, times.wait, times.copy) = (submit, wait, copy);
         times.total = start.elapsed();
         let qp = u8::try_from(qp).ok().filter(|&qp| qp <= QpRange::MAX_QP);
-        let backend = Backend::Nvenc;
-        let info = AccessUnitInfo { frame_id, is_idr, is_droppable, timestamp, qp, times, backend };
+        let known = AccessUnitInfo::new(Backend::Nvenc, frame_id, timestamp);
+        let info = AccessUnitInfo { is_idr, is_droppable, qp, times, ..known };
         self.ready.push(buffer, info);
     }
 
