@@ -29,7 +29,7 @@ pub enum TemporalLayers {
     #[default]
     One,
     /// Every second frame is predicted from the one before, and nothing from it: it can be dropped on the way
-    /// ([`AccessUnit::is_droppable`](crate::AccessUnit::is_droppable)), and half the frame rate is left. The others reach
+    /// ([`is_droppable`](crate::access_unit::AccessUnitInfo::is_droppable)), and half the frame rate is left. The others reach
     /// one frame further back, which costs some bits.
     Two,
 }

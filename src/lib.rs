@@ -25,7 +25,7 @@
 //! ```
 //!
 //! # Backends
-//! [`open`] takes the first backend of an [`Order`] that this machine has and tells why each better one was passed
+//! [`open`] takes the first backend of a [`BackendOrder`] that this machine has and tells why each better one was passed
 //! over, as a [`Reason`] with a sentence for people. Whatever encodes, the stream keeps the same promises: Annex B
 //! with 4-byte start codes, SPS and PPS before every IDR, constrained baseline unless asked otherwise, colour and the
 //! absence of reordering told in the VUI.
@@ -37,7 +37,7 @@
 //! # Memory and threads
 //! Frames are borrowed for the length of a call, access units until the next one; at a steady state nothing is
 //! allocated for a frame. An encoder is `Send` and takes `&mut self`. A driver session has a thread
-//! of its own unless [`CallForm`] says otherwise; so have attempts at a backend that failed.
+//! of its own unless [`CallForm`](config::CallForm) says otherwise; so have attempts at a backend that failed.
 //!
 //! [`Encoder::encode`] has the least delay for a frame. A [`Pipeline`] of an encoder keeps one frame in flight while the
 //! next goes up, for more frames a second.
