@@ -29,7 +29,7 @@ pub enum TemporalLayers {
     #[default]
     One,
     /// Every second frame is predicted from the frame before, and no frame from it. Such a frame can be dropped on the
-    /// way ([`AccessUnit::is_droppable`](crate::AccessUnit::is_droppable)), which leaves half the frame rate. The
+    /// way ([`is_droppable`](crate::access_unit::AccessUnitInfo::is_droppable)), which leaves half the frame rate. The
     /// other frames are predicted from two frames back, which costs some bits.
     Two,
 }

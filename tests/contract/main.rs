@@ -1,7 +1,7 @@
 //! The contract of every backend: access units, bitrate, colour, settings, sizes.
 //!
 //! These tests share one driver double, so no test here may set a fault or a limit of it.
-#![allow(missing_docs)]
+#![allow(clippy::panic, missing_docs)]
 
 #[path = "../common/mod.rs"]
 mod common;
