@@ -82,7 +82,7 @@ pub(super) struct OpenSession {
     context: Arc<Context>,
 }
 
-// SAFETY: NVENC ties a session to no thread, as long as its context is current on the calling one. Its holders rule
+// SAFETY: NVENC ties a session to no thread, as long as its context is current on the calling thread. Its holders rule
 // out calls at the same time: they make one at a time, through `&mut`.
 unsafe impl Send for OpenSession {}
 // SAFETY: as above.
