@@ -48,6 +48,21 @@ pub struct AccessUnitInfo {
     pub backend: Backend,
 }
 
+impl AccessUnitInfo {
+    /// The facts that every backend knows; the rest says nothing.
+    pub(crate) fn new(backend: Backend, frame_id: FrameId, timestamp: Timestamp) -> Self {
+        Self {
+            frame_id,
+            is_idr: false,
+            is_droppable: false,
+            timestamp,
+            qp: None,
+            times: StageTimes::default(),
+            backend,
+        }
+    }
+}
+
 /// One coded picture, borrowed from the encoder until its next call.
 ///
 /// The bytes are Annex B with 4-byte start codes; an IDR begins with SPS and PPS. The fields of [`AccessUnitInfo`] are

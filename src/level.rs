@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::config::Profile;
+use crate::profile::Profile;
 use crate::units::{Bitrate, FrameRate, FrameSize};
 
 /// An H.264 level: limits that a decoder must keep up with to play the stream.

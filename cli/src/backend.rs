@@ -1,37 +1,49 @@
 //! The choice of backends from `--backend` and the environment.
 
 use std::env;
+use std::ffi::OsStr;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use direct264::{Backend, BackendOrder};
 
 use crate::failure::Failure;
 
-/// The values of `--backend`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum BackendName {
-    /// NVENC where there is one, else openh264
-    Auto,
-    /// NVENC or an error
-    Nvenc,
-    /// openh264, whatever the machine has
-    Openh264,
+/// Parses `--backend`: `auto`, or the name of a backend that the library knows.
+#[derive(Debug, Clone)]
+pub(crate) struct OrderParser;
+
+/// The option's value and the order that it stands for.
+pub(crate) type NamedOrder = (&'static str, BackendOrder);
+
+impl OrderParser {
+    fn names() -> impl Iterator<Item = PossibleValue> {
+        let auto = PossibleValue::new("auto").help("The best backend that works");
+        let alone = |backend: Backend| {
+            PossibleValue::new(backend.as_str()).help(format!("{backend} alone, or an error"))
+        };
+        std::iter::once(auto).chain(Backend::ALL.into_iter().map(alone))
+    }
 }
 
-impl BackendName {
-    fn order(self) -> BackendOrder {
-        match self {
-            Self::Auto => BackendOrder::auto(),
-            Self::Nvenc => BackendOrder::only(Backend::Nvenc),
-            Self::Openh264 => BackendOrder::only(Backend::OpenH264),
-        }
+impl TypedValueParser for OrderParser {
+    type Value = NamedOrder;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<NamedOrder, clap::Error> {
+        let word = PossibleValuesParser::new(Self::names()).parse_ref(command, argument, value)?;
+        let backend = Backend::ALL.into_iter().find(|backend| backend.as_str() == word);
+        Ok(backend.map_or_else(
+            || ("auto", BackendOrder::auto()),
+            |backend| (backend.as_str(), BackendOrder::only(backend)),
+        ))
     }
 
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Nvenc => "nvenc",
-            Self::Openh264 => "openh264",
-        }
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(Self::names()))
     }
 }
 
@@ -49,9 +61,9 @@ impl Choice {
     ///
     /// # Errors
     /// When the environment names an unknown backend.
-    pub(crate) fn of(option: Option<BackendName>) -> Result<Self, Failure> {
+    pub(crate) fn of(option: Option<NamedOrder>) -> Result<Self, Failure> {
         match option {
-            Some(name) => Ok(Self { order: name.order(), said: format!("--backend {}", name.as_str()) }),
+            Some((name, order)) => Ok(Self { order, said: format!("--backend {name}") }),
             None => {
                 Ok(Self::of_environment()?
                     .unwrap_or(Self { order: BackendOrder::auto(), said: String::new() }))

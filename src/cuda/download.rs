@@ -1,9 +1,9 @@
 //! Fetches a picture from device memory to page-locked memory, for encoding or conversion on the CPU.
 #![expect(unsafe_code, reason = "a picture is copied from an address that the caller vouches for")]
 
-use super::event::Event;
+use super::event::CudaEvent;
 use super::memory::PinnedMemory;
-use super::place::Place;
+use super::place::DevicePlace;
 use super::stream::Stream;
 use crate::error::{Error, FrameError};
 use crate::format::PixelFormat;
@@ -22,10 +22,10 @@ pub(crate) fn bytes_of(image: &CudaImage, size: FrameSize) -> usize {
 /// The promises of [`Frame::cuda`] hold until the stream has passed the copies, and nobody looks at `memory` until then.
 pub(crate) unsafe fn download(
     stream: &Stream,
-    event: &Event,
+    event: &CudaEvent,
     image: &CudaImage,
     size: FrameSize,
-    place: &Place,
+    place: &DevicePlace,
     memory: &mut PinnedMemory,
 ) -> Result<(), Error> {
     // SAFETY: the stream of the frame is alive: the caller's promise.

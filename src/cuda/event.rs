@@ -14,15 +14,15 @@ use crate::error::DriverError;
 
 /// A CUDA event, recorded anew for each picture.
 #[derive(Debug)]
-pub(crate) struct Event {
+pub(crate) struct CudaEvent {
     context: Arc<Context>,
     handle: NonNull<CUevent_st>,
 }
 
 // SAFETY: CUDA ties an event to its context and to no thread; this value is the only owner.
-unsafe impl Send for Event {}
+unsafe impl Send for CudaEvent {}
 
-impl Event {
+impl CudaEvent {
     pub(crate) fn new(context: &Arc<Context>) -> Result<Self, DriverError> {
         let _entered = context.enter()?;
         let mut handle = std::ptr::null_mut();
@@ -52,7 +52,7 @@ impl Event {
     }
 }
 
-impl Drop for Event {
+impl Drop for CudaEvent {
     /// Destroys the event; `drop` cannot return a status.
     fn drop(&mut self) {
         if self.context.is_forked() {

@@ -7,13 +7,13 @@ use super::stream::Stream;
 use crate::error::{DriverError, Error, Unavailable};
 
 impl Context {
-    /// Whether CUDA has given it up, in which case every call that makes something says so. Asked where NVENC has refused
-    /// something, which has no word for that.
+    /// Whether CUDA has given the context up. Every call that makes an object then fails, so this makes a stream. The
+    /// question follows a refusal by NVENC, which has no status for a lost context.
     pub(crate) fn is_lost(self: &Arc<Self>) -> bool {
         Stream::new(self).is_err_and(|error| error.is_context_lost)
     }
 
-    /// The error of a call in it that was refused, with whether it is lost.
+    /// Adds to the error of a refused call whether the context is lost.
     pub(crate) fn explain(self: &Arc<Self>, error: Error) -> Error {
         match error {
             Error::Driver(why) => {

@@ -18,9 +18,9 @@ mod stream;
 pub(crate) use context::Context;
 pub(crate) use device::choose;
 pub(crate) use download::{bytes_of, download, frame_in};
-pub(crate) use event::Event;
+pub(crate) use event::CudaEvent;
 pub(crate) use memory::{PinnedMemory, PitchedMemory};
-pub(crate) use place::Place;
+pub(crate) use place::DevicePlace;
 pub(crate) use process::Process;
 #[cfg(openh264)]
 pub(crate) use reader::Reader;

@@ -17,7 +17,7 @@ use crate::units::FrameSize;
 
 /// An allocation of device memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct DevicePlace {
     /// The address of the context; 0 for memory of a stream-ordered pool, which belongs to its device alone.
     pub(crate) context: usize,
     pub(crate) device: i32,
@@ -27,7 +27,7 @@ pub(crate) struct Place {
     pub(crate) holds_all: bool,
 }
 
-impl Place {
+impl DevicePlace {
     /// Returns the allocation that a plane lies in.
     ///
     /// # Errors
@@ -72,7 +72,7 @@ impl Place {
     /// Returns the allocation that a picture starts in. Work in `context` may read all of the picture.
     ///
     /// # Errors
-    /// As [`Place::of`]; and [`Error::Frame`] when a plane lies on another GPU, or in another context of this one.
+    /// As [`DevicePlace::of`]; and [`Error::Frame`] when a plane lies on another GPU, or in another context of this one.
     pub(crate) fn of_image(image: &CudaImage, size: FrameSize, context: &Context) -> Result<Self, Error> {
         if image.is_in_one_piece(size) {
             let bytes = image.span(size);

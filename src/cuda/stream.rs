@@ -125,7 +125,8 @@ impl Stream {
         (copy.dstHost, copy.dstPitch) = (to.as_mut_ptr().cast(), from.row_bytes);
         (copy.WidthInBytes, copy.Height) = (from.row_bytes, from.rows);
         // SAFETY: the caller's promise; the room was just checked.
-        Ok(unsafe { self.copy(&copy)? })
+        let copied = unsafe { self.copy(&copy) };
+        Ok(copied?)
     }
 
     /// # Safety

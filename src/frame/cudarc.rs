@@ -1,4 +1,4 @@
-//! Frames, streams and contexts of the crate cudarc. A slice of cudarc knows its context and the stream that writes
+//! Frames and streams of the crate cudarc. A slice of cudarc knows its context and the stream that writes
 //! it, so the caller has less to promise.
 #![expect(unsafe_code, reason = "what the constructor of a CUDA frame asks for is shown here")]
 

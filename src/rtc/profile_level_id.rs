@@ -4,9 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::annexb::{NalKind, nals};
-use crate::config::{EncoderConfig, Profile};
+use crate::config::EncoderConfig;
 use crate::error::ConfigError;
 use crate::level::Level;
+use crate::profile::Profile;
 
 /// The first three bytes of an SPS, which SDP writes as six hexadecimal digits: profile, constraints, level.
 ///

@@ -1,5 +1,7 @@
 //! Imports point one way: no circle between files, and in the library from each floor to the ones below it.
 
+#![expect(clippy::panic, reason = "a file that cannot be read fails the test")]
+
 mod graph;
 mod tree;
 
@@ -10,11 +12,14 @@ use tree::{Modules, read};
 
 /// The modules at the root of the library, from the bottom up. A module may import from the floors below its own.
 const FLOORS: &[&[&str]] = &[
-    &["annexb", "backend", "bounded", "colour", "picture", "reason", "recovery", "remains", "units"],
-    &["format"],
+    &[
+        "annexb", "backend", "bounded", "colour", "picture", "profile", "reason", "recovery", "remains",
+        "units",
+    ],
+    &["format", "level"],
     &["error"],
     &["config"],
-    &["frame", "level"],
+    &["frame"],
     &["access_unit", "event"],
     &["convert", "ready", "references", "window"],
     &["engine"],
@@ -26,7 +31,7 @@ const FLOORS: &[&[&str]] = &[
     &["rtc", "worker"],
 ];
 
-/// Folders of the library whose files share out the methods of one type.
+/// Folders of the library whose files share the methods of one type.
 const SPLIT: &[Split] = &[
     Split {
         folder: "config",
@@ -77,7 +82,7 @@ fn the_command_imports_without_a_circle() {
 mod checker {
     use super::*;
 
-    /// The imports of a crate that is no more than these texts.
+    /// The imports of a crate that consists of these texts.
     fn imports(files: &[(&str, &str)]) -> Imports {
         Imports::of(&read("src/lib.rs", &|file| {
             let file = file.strip_prefix("src/")?;

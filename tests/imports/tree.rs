@@ -1,4 +1,4 @@
-//! Reads the modules of a crate from its source text: what each defines, re-exports and names.
+//! Reads the modules of a crate from its source text: each module's definitions, re-exports and names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -146,7 +146,7 @@ struct Collector<'a> {
 
 impl Collector<'_> {
     /// The same path from the root of the crate on; `None` where it leads out of the crate, or is a local name.
-    fn from_root(&self, words: &[String]) -> Option<ModulePath> {
+    fn absolute(&self, words: &[String]) -> Option<ModulePath> {
         let first = words.first()?;
         let mut place = match first.as_str() {
             "crate" => Vec::new(),
@@ -165,7 +165,7 @@ impl Collector<'_> {
 
     fn name(&mut self, words: &[String]) {
         if words.len() > 1
-            && let Some(path) = self.from_root(words)
+            && let Some(path) = self.absolute(words)
         {
             self.module.named.insert(path);
         }
@@ -195,7 +195,7 @@ impl Collector<'_> {
             ("self", Some(module)) => (before.clone(), module.clone()),
             _ => ([&before[..], &[name]].concat(), local),
         };
-        let Some(path) = self.from_root(&words) else { return };
+        let Some(path) = self.absolute(&words) else { return };
         let is_of_child = path.strip_prefix(&self.path[..]).and_then(|below| below.first());
         let is_of_child = is_of_child.is_some_and(|child| self.module.children.contains(child));
         match is_reexport {

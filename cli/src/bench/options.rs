@@ -80,7 +80,7 @@ impl Args {
     /// Returns the requested entrants without duplicates, or every backend.
     pub(super) fn entrants(&self) -> Vec<Entrant> {
         if self.backend.is_empty() {
-            return [Backend::Nvenc, Backend::OpenH264].map(Entrant::plain).into();
+            return Backend::ALL.map(Entrant::plain).into();
         }
         let mut entrants = Vec::new();
         for entrant in &self.backend {

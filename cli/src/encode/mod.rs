@@ -45,7 +45,7 @@ use tally::Tally;
 /// Code 2 for an error before the first frame, 1 for one after it, 130 after Ctrl-C.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let interrupt = Interrupt::install()?;
-    let choice = Choice::of(args.backend)?;
+    let choice = Choice::of(args.backend.clone())?;
     check_gpu(args, &choice)?;
     let schedule = Schedule::new(&args.at)?;
     let places = Places::of(args)?;

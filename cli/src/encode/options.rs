@@ -8,7 +8,7 @@ use direct264::config::Profile;
 use direct264::{Bitrate, FrameRate, FrameSize, PixelFormat, QpRange};
 
 use super::at::At;
-use crate::backend::BackendName;
+use crate::backend::{NamedOrder, OrderParser};
 use crate::values::{self, GpuName, IdrPeriod};
 
 /// Options of `direct264 encode`.
@@ -23,8 +23,8 @@ pub(crate) struct Args {
     pub(super) output: Option<PathBuf>,
 
     /// Backend that encodes [default: $DIRECT264_BACKEND, else auto]
-    #[arg(long, value_enum)]
-    pub(super) backend: Option<BackendName>,
+    #[arg(long, value_parser = OrderParser)]
+    pub(super) backend: Option<NamedOrder>,
 
     /// The GPU for NVENC, by index or UUID
     #[arg(long, value_name = "INDEX|UUID", value_parser = values::gpu)]

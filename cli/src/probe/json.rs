@@ -3,37 +3,40 @@
 use direct264::Backend;
 use serde_json::{Value, json};
 
-use super::{Gpu, Report, WhyNot};
+use super::{Facts, Found, Gpu, Report, WhyNot};
 
 /// Returns one JSON object and a line feed.
 pub(super) fn render(report: &Report) -> String {
-    let Report { nvenc, openh264, auto, environment } = report;
-    let object = json!({
+    let Report { backends, auto, environment } = report;
+    let mut object = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "auto": auto.map(Backend::as_str),
         "environment": environment,
-        "nvenc": with_why_not(
-            json!({
-                "available": nvenc.why_not.is_none(),
-                "driver_version": nvenc.driver_version,
-                "cuda_version": nvenc.cuda_version,
-                "api_version": nvenc.api_version,
-                "gpus": nvenc.gpus.iter().map(gpu).collect::<Vec<_>>(),
-            }),
-            nvenc.why_not.as_ref(),
-        ),
-        "openh264": with_why_not(
-            json!({
-                "available": openh264.why_not.is_none(),
-                "version": openh264.version,
-                "path": openh264.path.as_ref().map(|path| path.to_string_lossy()),
-                "simd": openh264.simd,
-                "avx2": openh264.avx2,
-            }),
-            openh264.why_not.as_ref(),
-        ),
     });
+    for found in backends {
+        object[found.backend.as_str()] = backend(found);
+    }
     format!("{object:#}\n")
+}
+
+fn backend(found: &Found) -> Value {
+    let mut object = match &found.facts {
+        Facts::Nvenc(nvenc) => json!({
+            "driver_version": nvenc.driver_version,
+            "cuda_version": nvenc.cuda_version,
+            "api_version": nvenc.api_version,
+            "gpus": nvenc.gpus.iter().map(gpu).collect::<Vec<_>>(),
+        }),
+        Facts::OpenH264(openh264) => json!({
+            "version": openh264.version,
+            "path": openh264.path.as_ref().map(|path| path.to_string_lossy()),
+            "simd": openh264.simd,
+            "avx2": openh264.avx2,
+        }),
+        Facts::None => json!({}),
+    };
+    object["available"] = json!(found.why_not.is_none());
+    with_why_not(object, found.why_not.as_ref())
 }
 
 fn gpu(gpu: &Gpu) -> Value {
@@ -54,7 +57,7 @@ fn with_why_not(mut object: Value, why_not: Option<&WhyNot>) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Nvenc, OpenH264};
+    use super::super::Nvenc;
     use super::*;
     use direct264::Reason;
 
@@ -63,14 +66,16 @@ mod tests {
         let gpu = |index, why_not| Gpu { index, uuid: Some("GPU-0".into()), name: "A100".into(), why_not };
         let why = WhyNot { reason: Reason::NoEncoderOnGpu, detail: String::new(), advice: "" };
         let report = Report {
-            nvenc: Nvenc {
-                driver_version: Some("535.183.01".into()),
-                cuda_version: Some("12.2".into()),
-                api_version: Some("12.1".into()),
-                gpus: vec![gpu(0, Some(why)), gpu(1, None)],
+            backends: vec![Found {
+                backend: Backend::Nvenc,
                 why_not: None,
-            },
-            openh264: OpenH264 { version: None, path: None, simd: None, avx2: None, why_not: None },
+                facts: Facts::Nvenc(Nvenc {
+                    driver_version: Some("535.183.01".into()),
+                    cuda_version: Some("12.2".into()),
+                    api_version: Some("12.1".into()),
+                    gpus: vec![gpu(0, Some(why)), gpu(1, None)],
+                }),
+            }],
             auto: Some(Backend::Nvenc),
             environment: None,
         };

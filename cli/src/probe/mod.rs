@@ -65,8 +65,6 @@ struct Nvenc {
     api_version: Option<String>,
     /// Every GPU that the driver lists.
     gpus: Vec<Gpu>,
-    /// Why NVENC does not open; `None` when it opens.
-    why_not: Option<WhyNot>,
 }
 
 /// One GPU of the driver's list.
@@ -89,15 +87,30 @@ struct OpenH264 {
     simd: Option<bool>,
     /// `None` when the build is unknown.
     avx2: Option<bool>,
-    /// Why openh264 does not open; `None` when it opens.
+}
+
+/// The facts that only one backend has.
+#[derive(Debug)]
+enum Facts {
+    Nvenc(Nvenc),
+    OpenH264(OpenH264),
+    None,
+}
+
+/// The state of one backend on this machine.
+#[derive(Debug)]
+struct Found {
+    backend: Backend,
+    /// Why the backend does not open; `None` when it opens.
     why_not: Option<WhyNot>,
+    facts: Facts,
 }
 
 /// The content of the report.
 #[derive(Debug)]
 struct Report {
-    nvenc: Nvenc,
-    openh264: OpenH264,
+    /// Every backend, best first.
+    backends: Vec<Found>,
     auto: Option<Backend>,
     environment: Option<String>,
 }
@@ -127,15 +140,22 @@ impl Report {
     fn gather(environment: Option<String>) -> Result<Self, Failure> {
         let config = small_config()
             .map_err(|error| Failure::after(format!("the probe's own settings: {}", chain(&error))))?;
-        let nvenc = nvenc(&config);
-        let openh264 = openh264(&config);
-        // In the order of `auto`. A backend counts as working when an encoder opens: only that reveals a session limit.
-        let auto = BackendOrder::auto().backends().iter().copied().find(|backend| match backend {
-            Backend::Nvenc => nvenc.why_not.is_none(),
-            Backend::OpenH264 => openh264.why_not.is_none(),
-            _ => false,
-        });
-        Ok(Self { nvenc, openh264, auto, environment })
+        let auto = BackendOrder::auto();
+        let backends: Vec<Found> = auto
+            .backends()
+            .iter()
+            .map(|&backend| {
+                let facts = match backend {
+                    Backend::Nvenc => Facts::Nvenc(nvenc()),
+                    Backend::OpenH264 => Facts::OpenH264(openh264()),
+                    _ => Facts::None,
+                };
+                Found { backend, why_not: why_not(backend, &config), facts }
+            })
+            .collect();
+        // A backend counts as working when an encoder opens: only that reveals a session limit.
+        let auto = backends.iter().find(|found| found.why_not.is_none()).map(|found| found.backend);
+        Ok(Self { backends, auto, environment })
     }
 }
 
@@ -145,7 +165,7 @@ fn small_config() -> Result<EncoderConfig, ConfigError> {
 }
 
 /// Probes NVENC. This function alone fills in what is known of driver and GPUs.
-fn nvenc(config: &EncoderConfig) -> Nvenc {
+fn nvenc() -> Nvenc {
     let probe = direct264::nvenc::probe();
     let gpus = probe.gpus.into_iter().map(|gpu| Gpu {
         index: gpu.index,
@@ -158,7 +178,6 @@ fn nvenc(config: &EncoderConfig) -> Nvenc {
         cuda_version: probe.cuda.map(|version| version.to_string()),
         api_version: probe.driver_api.map(|version| version.to_string()),
         gpus: gpus.collect(),
-        why_not: why_not(Backend::Nvenc, config),
     }
 }
 
@@ -169,14 +188,13 @@ fn kernel_driver_version() -> Option<String> {
 }
 
 /// Probes openh264.
-fn openh264(config: &EncoderConfig) -> OpenH264 {
-    let why_not = why_not(Backend::OpenH264, config);
+fn openh264() -> OpenH264 {
     #[cfg(any(feature = "openh264", feature = "cisco"))]
     if let Some(library) = direct264::openh264::Library::in_use() {
         let direct264::openh264::Library { version, path, simd, avx2, .. } = library;
-        return OpenH264 { version: Some(version), path, simd, avx2, why_not };
+        return OpenH264 { version: Some(version), path, simd, avx2 };
     }
-    OpenH264 { version: None, path: None, simd: None, avx2: None, why_not }
+    OpenH264 { version: None, path: None, simd: None, avx2: None }
 }
 
 /// Returns why `backend` does not open; `None` when it opens.

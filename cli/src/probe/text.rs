@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Gpu, Nvenc, OpenH264, Report, WhyNot};
+use super::{Facts, Found, Gpu, Nvenc, OpenH264, Report, WhyNot};
 
 /// The note on an openh264 that was built without an assembler.
 const WITHOUT_SIMD: &str = "without SIMD, so a picture takes about three times as long: install nasm, then \
@@ -24,8 +24,9 @@ pub(super) fn render(report: &Report) -> String {
 
 fn write(text: &mut String, report: &Report) -> fmt::Result {
     writeln!(text, "direct264  {}", env!("CARGO_PKG_VERSION"))?;
-    write_nvenc(text, &report.nvenc)?;
-    write_openh264(text, &report.openh264)?;
+    for found in &report.backends {
+        write_backend(text, found)?;
+    }
     match report.auto {
         Some(backend) => writeln!(text, "auto       takes {backend}")?,
         None => writeln!(text, "auto       takes nothing: no backend works here")?,
@@ -36,11 +37,22 @@ fn write(text: &mut String, report: &Report) -> fmt::Result {
     Ok(())
 }
 
-fn write_nvenc(text: &mut String, nvenc: &Nvenc) -> fmt::Result {
-    match &nvenc.why_not {
-        None => writeln!(text, "nvenc      works")?,
-        Some(why) => write_why_not(text, "nvenc      none found: ", why)?,
+fn write_backend(text: &mut String, found: &Found) -> fmt::Result {
+    let Found { backend, why_not, facts } = found;
+    let name = backend.as_str();
+    match (why_not, facts) {
+        (Some(why), _) => write_why_not(text, &format!("{name:<10} none found: "), why)?,
+        (None, Facts::OpenH264(_)) => {}
+        (None, _) => writeln!(text, "{name:<10} works")?,
     }
+    match facts {
+        Facts::Nvenc(nvenc) => write_nvenc(text, nvenc),
+        Facts::OpenH264(openh264) if why_not.is_none() => write_openh264(text, openh264),
+        Facts::OpenH264(_) | Facts::None => Ok(()),
+    }
+}
+
+fn write_nvenc(text: &mut String, nvenc: &Nvenc) -> fmt::Result {
     if let Some(version) = &nvenc.driver_version {
         writeln!(text, "           driver {version}")?;
     }
@@ -63,9 +75,6 @@ fn write_gpu(text: &mut String, gpu: &Gpu) -> fmt::Result {
 }
 
 fn write_openh264(text: &mut String, openh264: &OpenH264) -> fmt::Result {
-    if let Some(why) = &openh264.why_not {
-        return write_why_not(text, "openh264   none: ", why);
-    }
     let version = openh264.version.as_deref().unwrap_or("of unknown version");
     let simd = match (openh264.simd, openh264.avx2) {
         (Some(true), Some(true)) => "with SIMD, its AVX2 part included",

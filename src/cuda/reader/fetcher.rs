@@ -6,16 +6,16 @@ use std::sync::Arc;
 use crate::bounded;
 use crate::cuda::context::Context;
 use crate::cuda::download::{bytes_of, download};
-use crate::cuda::event::Event;
+use crate::cuda::event::CudaEvent;
 use crate::cuda::memory::PinnedMemory;
-use crate::cuda::place::Place;
+use crate::cuda::place::DevicePlace;
 use crate::cuda::stream::Stream;
 use crate::error::{DriverError, Error, FrameError, Unreadable};
 use crate::frame::CudaImage;
 use crate::units::FrameSize;
 
 bounded::steps! {
-    /// A stretch of a fetch, by the driver call that it ends with.
+    /// A stretch of a fetch, named by the driver call at its end.
     pub(super) enum FetchStep {
         Initialise = "cuInit",
         Find = "cuPointerGetAttributes",
@@ -26,10 +26,9 @@ bounded::steps! {
     }
 }
 
-/// The step that a fetch is at.
 pub(super) type FetchProgress = bounded::Progress<FetchStep>;
 
-/// Makes the calls, and tells which one it is in.
+/// Makes the calls of a fetch and reports each step.
 #[derive(Debug, Default)]
 pub(super) struct Fetcher {
     gpu: Option<GpuReader>,
@@ -41,7 +40,7 @@ impl Fetcher {
         Self { gpu: None, progress }
     }
 
-    /// Brings a picture to the start of `memory`, which is what was there before where that is large enough.
+    /// Copies a picture to the start of `memory`, which is reused if it is large enough.
     pub(super) fn fetch(
         &mut self,
         image: &CudaImage,
@@ -53,10 +52,10 @@ impl Fetcher {
                 Error::Frame(error) => return error,
                 Error::Driver(why) => Unreadable::Driver(why),
                 Error::Internal(why) => Unreadable::Internal(why),
-                // CUDA is not there: what the address is worth, nobody can say.
+                // Without CUDA, the address cannot be checked.
                 _ => return FrameError::NoDeviceMemory { address: image.address() },
             };
-            // A copy may still write to the memory until the stream was waited for.
+            // A copy may write to the memory until the stream was waited for.
             self.gpu = None;
             *memory = None;
             why.into()
@@ -75,7 +74,7 @@ impl Fetcher {
         progress.at(FetchStep::Find);
         let nothing = || FrameError::NoDeviceMemory { address: image.address() };
         let first = image.planes(size).next().ok_or_else(nothing)?;
-        let device = Place::of(driver.functions(), &first)?.device;
+        let device = DevicePlace::of(driver.functions(), &first)?.device;
         let gpu = match gpu.take() {
             Some(known) if known.context.device() == device => gpu.insert(known),
             other => {
@@ -85,7 +84,7 @@ impl Fetcher {
                 gpu.insert(GpuReader::new(Context::primary(driver, device)?)?)
             }
         };
-        let place = Place::of_image(image, size, &gpu.context)?;
+        let place = DevicePlace::of_image(image, size, &gpu.context)?;
         progress.at(FetchStep::Prepare);
         let kept = PinnedMemory::at_least(memory.take(), &gpu.context, bytes_of(image, size))?;
         progress.at(FetchStep::Copy);
@@ -96,10 +95,10 @@ impl Fetcher {
     }
 }
 
-/// What it takes to read from the memory of one GPU. Drops from top to bottom.
+/// The objects that read from the memory of one GPU; dropped from top to bottom.
 #[derive(Debug)]
 struct GpuReader {
-    event: Event,
+    event: CudaEvent,
     stream: Stream,
     context: Arc<Context>,
 }
@@ -107,7 +106,7 @@ struct GpuReader {
 impl GpuReader {
     fn new(context: Arc<Context>) -> Result<Self, DriverError> {
         let stream = Stream::new(&context)?;
-        let event = Event::new(&context)?;
+        let event = CudaEvent::new(&context)?;
         Ok(Self { event, stream, context })
     }
 
@@ -115,19 +114,19 @@ impl GpuReader {
         &self,
         image: &CudaImage,
         size: FrameSize,
-        place: &Place,
+        place: &DevicePlace,
         memory: &mut PinnedMemory,
     ) -> Result<(), Error> {
         let _entered = self.context.enter()?;
-        // SAFETY: whoever made the frame vouches for its memory and its stream until `encode` returns; and where that
-        // returns before the copy is done, because of a limit, until `forget_cuda` has succeeded. The memory written to
-        // is waited for before anybody sees it or frees it: see `Fetcher::fetch`.
+        // SAFETY: the frame's maker vouches for its memory and its stream until `encode` returns. Where `encode`
+        // returns before the copy is done, because of a limit, the maker vouches until `forget_cuda` has succeeded.
+        // The memory written to is waited for before it is seen or freed: see `Fetcher::fetch`.
         unsafe { download(&self.stream, &self.event, image, size, place, memory) }
     }
 }
 
 impl Drop for GpuReader {
-    /// A copy that was not waited for may still write to the memory.
+    /// Waits for the stream, since an unfinished copy may still write to the memory.
     fn drop(&mut self) {
         if !self.context.is_forked() {
             let _ = self.stream.synchronise();

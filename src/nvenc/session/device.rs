@@ -1,10 +1,10 @@
-//! One picture that the caller has in device memory: encoded from where it lies, or copied there once, or fetched.
+//! Encodes a picture in the caller's device memory: in place, from a copy on the device, or fetched to the host.
 #![expect(unsafe_code, reason = "memory is read that the caller vouches for: see `Frame::cuda`")]
 
 use std::sync::Arc;
 
 use super::{Session, no_such_slot};
-use crate::cuda::{Event, PinnedMemory, Place, Stream, bytes_of, download};
+use crate::cuda::{CudaEvent, DevicePlace, PinnedMemory, Stream, bytes_of, download};
 use crate::error::{DriverError, Error};
 use crate::frame::{CudaImage, DevicePlane};
 use crate::nvenc::pixels::SurfaceFormat;
@@ -12,17 +12,17 @@ use crate::nvenc::progress::Step;
 use crate::nvenc::slot::{Input, Key, Slot};
 use crate::units::FrameSize;
 
-/// What a pitch must be a multiple of for NVENC to take it.
+/// The unit of a pitch that NVENC accepts.
 const PITCH_UNIT: usize = 4;
-/// What an address must be a multiple of to be read in place, as every allocation and every row of a pitched one is.
+/// The alignment of an address that is read in place, which every allocation and every row of a pitched one has.
 const ADDRESS_UNIT: u64 = 256;
 
 impl Session {
-    /// A picture in device memory as NVENC reads it: where it lies, or as a copy in the surface of a slot. The stream of
-    /// the session waits for the stream that writes it. The context has to be current.
+    /// Returns a picture in device memory as an input for NVENC: in place, or as a copy in the surface of a slot. The
+    /// session's stream waits for the stream that writes the picture. The context has to be current.
     ///
     /// # Errors
-    /// [`Error::Frame`] for memory that is none, or another GPU's.
+    /// [`Error::Frame`] for an address that is no device memory, or another GPU's.
     pub(super) fn device_input(
         &mut self,
         slot: usize,
@@ -30,7 +30,7 @@ impl Session {
         size: FrameSize,
         format: SurfaceFormat,
     ) -> Result<Input, Error> {
-        let place = Place::of_image(image, size, self.open.context())?;
+        let place = DevicePlace::of_image(image, size, self.open.context())?;
         while self.slots.len() <= slot {
             self.slots.push(Slot::new(&self.open)?);
         }
@@ -38,11 +38,11 @@ impl Session {
             self.wait_for(image)?;
             return Ok(input);
         }
-        Ok(self.copy_beside(image, |session, on| session.copied(slot, on, image, size, format, &place))?)
+        self.copy_beside(image, |session, on| session.copied(slot, on, image, size, format, &place))
     }
 
-    /// Brings a picture to page-locked memory, which is what was `kept` where that is large enough. Kept is what the
-    /// stream may still write to, whatever came of it.
+    /// Copies a picture to page-locked memory, which reuses the memory in `kept` if that is large enough. After any
+    /// outcome `kept` holds the memory that the stream may still write to.
     ///
     /// # Errors
     /// As [`Session::device_input`].
@@ -55,46 +55,46 @@ impl Session {
         self.progress.at(Step::Download);
         let context = Arc::clone(self.open.context());
         let _entered = context.enter()?;
-        let place = Place::of_image(image, size, &context)?;
+        let place = DevicePlace::of_image(image, size, &context)?;
         let memory = PinnedMemory::at_least(kept.take(), &context, bytes_of(image, size))?;
         let memory = kept.insert(memory);
         let event = event(&mut self.written, &context)?;
-        // SAFETY: whoever made the frame vouches for its memory and its stream until `encode` returns, and this is
-        // inside it. The memory written to is waited for before anybody sees it, and freed after the session.
+        // SAFETY: the frame's maker vouches for its memory and its stream until `encode` returns, and this is inside
+        // it. The memory written to is waited for before it is seen, and freed after the session.
         let fetched = unsafe { download(&self.stream, event, image, size, &place, memory) };
         self.stream.synchronise()?;
-        Ok(fetched?)
+        fetched
     }
 
-    /// Lets go of the caller's memory in the allocation at an address; of all of it without one.
+    /// Releases the caller's memory in the allocation at an address, or all of it without one.
     pub(in crate::nvenc) fn forget(&mut self, address: Option<u64>) -> Result<(), Error> {
         let context = Arc::clone(self.open.context());
         let _entered = context.enter()?;
         let Some(address) = address else { return Ok(self.foreign.forget(|_| true)?) };
         let byte = DevicePlane { address, pitch: 1, row_bytes: 1, rows: 1 };
-        let allocation = match Place::of(context.functions(), &byte) {
+        let allocation = match DevicePlace::of(context.functions(), &byte) {
             Ok(place) => Some(place.allocation),
-            // It is freed already.
+            // The memory is freed already.
             Err(Error::Frame(_)) => None,
             Err(error) => return Err(error),
         };
         Ok(self.foreign.forget(|key| key.address == address || Some(key.allocation) == allocation)?)
     }
 
-    /// Has the session's stream wait for what writes the picture.
+    /// Makes the session's stream wait for the work that writes the picture.
     pub(super) fn wait_for(&mut self, image: &CudaImage) -> Result<(), DriverError> {
         let event = event(&mut self.written, self.open.context())?;
-        // SAFETY: whoever made the frame vouches for its stream.
+        // SAFETY: the frame's maker vouches for its stream.
         unsafe { event.order(image.stream(), &self.stream) }
     }
 
-    /// The picture as NVENC reads it where it lies; `None` where it cannot.
+    /// Returns the picture as an input in place; `None` where NVENC cannot read it there.
     fn registered(
         &mut self,
         image: &CudaImage,
         size: FrameSize,
         format: SurfaceFormat,
-        place: &Place,
+        place: &DevicePlace,
     ) -> Result<Option<Input>, DriverError> {
         let pitch = u32::try_from(image.pitch_bytes()).ok().filter(|_| {
             image.is_kept()
@@ -106,13 +106,13 @@ impl Session {
         });
         let Some(pitch) = pitch else { return Ok(None) };
         let key = Key { address: image.address(), pitch, format, size, allocation: place.allocation };
-        // SAFETY: the rows are there, as the driver says, and whoever made the frame has promised to have them
-        // forgotten before they are freed. No picture is in flight between two calls of `encode`; in
-        // the pipelined form the one in flight is from the place used last, which is never the one to make room.
+        // SAFETY: the driver says that the rows are there, and the frame's maker has promised to have them forgotten
+        // before they are freed. No picture is in flight between two calls of `encode`. In the pipelined form the
+        // picture in flight is from the place used last, which is never the one to make room.
         unsafe { self.foreign.input(&self.open, key) }
     }
 
-    /// The picture as a copy in memory of the session, made on a stream of its own or on the session's; its sides padded
+    /// Copies the picture to memory of the session, on the session's stream or on a second one. Odd sides are padded
     /// to even by repeating the last column and row.
     fn copied(
         &mut self,
@@ -121,7 +121,7 @@ impl Session {
         image: &CudaImage,
         size: FrameSize,
         format: SurfaceFormat,
-        place: &Place,
+        place: &DevicePlace,
     ) -> Result<Input, Error> {
         self.prepare_surface(slot, format)?;
         let surface = self.slots.get(slot).and_then(|slot| slot.surface.as_ref()).ok_or_else(no_such_slot)?;
@@ -131,8 +131,8 @@ impl Session {
         let mut to = surface.memory().address();
         let copy = |from: DevicePlane, to| {
             // SAFETY: the surface has room for a picture of the coded size, and is not freed before the stream was
-            // waited for; whoever made the frame vouches for the rest until its access unit is out, and by then
-            // the picture is encoded or the stream was waited for.
+            // waited for. The frame's maker vouches for the rest until its access unit is out. By then the picture is
+            // encoded or the stream was waited for.
             unsafe { stream.copy_rows(&from, to, pitch) }
         };
         if size == coded {
@@ -153,8 +153,8 @@ impl Session {
     }
 }
 
-/// Repeats the last column and the last row of a plane of `size` that lies at `to`, where `coded` has one more. Chroma
-/// planes are whole as they come.
+/// Repeats the last column and the last row of a plane of `size` at `to`, where `coded` has one more. Chroma planes
+/// need no padding.
 fn pad(
     copy: &impl Fn(DevicePlane, u64) -> Result<(), DriverError>,
     plane: DevicePlane,
@@ -178,11 +178,11 @@ fn pad(
 }
 
 fn event<'a>(
-    kept: &'a mut Option<Event>,
+    kept: &'a mut Option<CudaEvent>,
     context: &Arc<crate::cuda::Context>,
-) -> Result<&'a Event, DriverError> {
+) -> Result<&'a CudaEvent, DriverError> {
     Ok(match kept.take() {
         Some(event) => kept.insert(event),
-        None => kept.insert(Event::new(context)?),
+        None => kept.insert(CudaEvent::new(context)?),
     })
 }

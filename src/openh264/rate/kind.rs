@@ -2,12 +2,12 @@
 
 use super::scene::Layer;
 
-/// What the next picture is.
+/// The kind of the next picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::openh264) enum PictureKind {
     Idr,
     P,
-    /// A P picture that no other is predicted from.
+    /// A P picture from which no other is predicted.
     Leaf,
 }
 

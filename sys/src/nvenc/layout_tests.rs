@@ -177,8 +177,8 @@ fn a_struct_within_a_struct_gets_its_word_too() {
     }
 }
 
-/// Sets every byte of a struct, zeroes what is newer than each version, and compares with the table: what the
-/// version has elsewhere or not at all is zero, everything else is as it was.
+/// Sets every byte of a struct, zeroes the fields newer than each version, and compares with the table: a field that
+/// the version has elsewhere or not at all is zero, every other field is unchanged.
 fn zeroes_what_the_table_says<T>(layout: &StructLayout, bits: Bits, zero: fn(&mut T, ApiVersion)) {
     let newest = ApiVersion::NEWEST;
     for api in ApiVersion::ALL {

@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use super::worker::Worker;
 
 #[derive(Debug)]
-pub(super) struct Shared<W: Worker> {
+pub(super) struct Mailbox<W: Worker> {
     mail: Mutex<Mail<W>>,
     to_thread: Condvar,
     pub(super) to_caller: Condvar,
@@ -14,16 +14,16 @@ pub(super) struct Shared<W: Worker> {
 #[derive(Debug)]
 pub(super) struct Mail<W: Worker> {
     order: Option<Order<W>>,
-    pub(super) answer: Option<Answer<W>>,
+    pub(super) answer: Option<ThreadAnswer<W>>,
     /// The thread runs, and opens the worker or has opened it.
     is_started: bool,
-    /// The caller has stopped waiting and takes no answer any more.
+    /// Whether the caller has stopped waiting and takes no more answers.
     is_abandoned: bool,
-    /// The GPU of the worker when the caller stopped waiting, until the thread comes back.
+    /// The GPU of the worker when the caller stopped waiting, until the thread returns from the call.
     hangs_on: Option<Option<i32>>,
-    /// The thread has nothing more to do with the worker.
+    /// Whether the thread is done with the worker.
     has_ended: bool,
-    /// A job that the thread did not come to before the caller stopped waiting.
+    /// A job that the thread had not reached when the caller stopped waiting.
     never_begun: Option<Order<W>>,
     /// Memory that the last side frees: the thread, while one of its calls hangs.
     pub(super) for_the_last: Vec<W::Memory>,
@@ -36,13 +36,13 @@ pub(super) enum Order<W: Worker> {
 }
 
 #[derive(Debug)]
-pub(super) enum Answer<W: Worker> {
+pub(super) enum ThreadAnswer<W: Worker> {
     Opened(Result<W::Opened, W::Failure>),
     Done(W::Reply),
     Closed,
 }
 
-impl<W: Worker> Default for Shared<W> {
+impl<W: Worker> Default for Mailbox<W> {
     fn default() -> Self {
         Self { mail: Mutex::default(), to_thread: Condvar::new(), to_caller: Condvar::new() }
     }
@@ -64,12 +64,12 @@ impl<W: Worker> Default for Mail<W> {
 }
 
 impl<W: Worker> Mail<W> {
-    /// Whether the thread has begun what the caller waits for. A call that has not begun does not hang.
+    /// Whether the thread has begun the order that the caller waits for. A call that has not begun does not hang.
     pub(super) const fn has_begun(&self) -> bool {
         self.is_started && self.order.is_none()
     }
 
-    /// The caller stops waiting for a call of that GPU.
+    /// Records that the caller stops waiting for a call on that GPU.
     pub(super) fn abandon(&mut self, gpu: Option<i32>) {
         if !self.is_abandoned && !self.has_ended {
             self.hangs_on = Some(gpu);
@@ -79,7 +79,7 @@ impl<W: Worker> Mail<W> {
     }
 }
 
-impl<W: Worker> Shared<W> {
+impl<W: Worker> Mailbox<W> {
     /// No code that holds the lock can panic, so a poisoned one is as good as any.
     pub(super) fn lock(&self) -> MutexGuard<'_, Mail<W>> {
         self.mail.lock().unwrap_or_else(PoisonError::into_inner)
@@ -90,7 +90,7 @@ impl<W: Worker> Shared<W> {
         self.to_thread.notify_one();
     }
 
-    /// Gives the last order. A job that still lies there keeps its memory, which takes a call to free.
+    /// Gives the last order. A job that still lies there keeps its memory, since freeing it takes a driver call.
     pub(super) fn close(&self, memory: W::Memory) {
         let mut mail = self.lock();
         mail.never_begun = mail.order.replace(Order::Close(memory));
@@ -112,7 +112,6 @@ impl<W: Worker> Shared<W> {
         }
     }
 
-    /// The thread exits.
     pub(super) fn end(&self) {
         let mut mail = self.lock();
         mail.has_ended = true;
@@ -122,7 +121,7 @@ impl<W: Worker> Shared<W> {
     }
 
     /// Hands an answer over; gives it back if nobody waits for it any more.
-    pub(super) fn answer(&self, answer: Answer<W>) -> Result<(), Box<Answer<W>>> {
+    pub(super) fn answer(&self, answer: ThreadAnswer<W>) -> Result<(), Box<ThreadAnswer<W>>> {
         let mut mail = self.lock();
         if mail.is_abandoned {
             return Err(Box::new(answer));
