@@ -31,9 +31,9 @@ use direct264_sys::cuda::{CUDA_ERROR_NOT_INITIALIZED, CUDA_ERROR_OUT_OF_MEMORY, 
 use direct264_sys::cuda::{Driver, InitError, load};
 
 use crate::backend::Backend;
-use crate::error::DriverError;
 #[cfg(openh264)]
-use crate::error::{FrameError, Unavailable, Unreadable};
+use crate::error::FrameError;
+use crate::error::{DriverError, Unavailable, Unreadable};
 use crate::reason::Reason;
 
 /// Returns the CUDA driver of this process, initialised.
@@ -49,7 +49,6 @@ pub(crate) fn driver() -> Result<&'static Driver, FrameError> {
 }
 
 /// What a process is told that was forked after CUDA was initialised.
-#[cfg(openh264)]
 pub(crate) fn forked(detail: impl Into<String>) -> Unreadable {
     Unreadable::Unavailable(Unavailable::new(Backend::Nvenc, Reason::Forked, detail))
 }

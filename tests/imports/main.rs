@@ -75,7 +75,7 @@ fn the_crate_of_the_drivers_imports_without_a_circle() {
 
 #[test]
 fn the_command_imports_without_a_circle() {
-    let imports = Imports::of(&crate_at("cli/src/main.rs"));
+    let imports = Imports::of(&crate_at("cli/src/lib.rs"));
     assert_none(&[imports.circles(&[]), imports.roundabout].concat());
 }
 
