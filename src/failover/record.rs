@@ -43,7 +43,7 @@ impl Counters {
 #[derive(Debug)]
 pub(super) struct Record {
     frames: u64,
-    /// The frames that a pipeline took: one more than `frames` while one is in flight.
+    /// The frames that were taken: one more than `frames` while one is in flight.
     taken: u64,
     events: EventLog,
     counters: Counters,
