@@ -1,6 +1,11 @@
 //! The body of each fuzz target. `cli/tests/fuzzed.rs` runs the bodies on the kept inputs and on random ones, so that
 //! every test run compiles and runs them.
-#![allow(dead_code, unreachable_pub, reason = "each target uses one body, and a part of the tests' module")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "each target uses one body, and a part of the tests' module"
+)]
 #![allow(clippy::expect_used, reason = "a broken promise ends the run, here as in a test")]
 
 mod access_units;

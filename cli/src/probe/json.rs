@@ -3,7 +3,7 @@
 use direct264::Backend;
 use serde_json::{Value, json};
 
-use super::{Facts, Found, Gpu, Report, WhyNot};
+use super::facts::{Facts, Found, Gpu, Report, WhyNot};
 
 /// Returns one JSON object and a line feed.
 pub(super) fn render(report: &Report) -> String {

@@ -1,15 +1,16 @@
 //! The subcommand `direct264 probe`, which reports the backends of this machine and why each better one is not
 //! available.
 
+mod facts;
 mod json;
 mod text;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
-use direct264::error::{ConfigError, Unavailable};
-use direct264::{Backend, BackendOrder, Bitrate, EncoderConfig, Error, FrameRate, FrameSize, Reason, open};
+use direct264::error::ConfigError;
+use direct264::{Backend, BackendOrder, Bitrate, EncoderConfig, Error, FrameRate, FrameSize, open};
 
+use self::facts::{Facts, Found, Gpu, Nvenc, OpenH264, Report, WhyNot};
 use crate::backend::Choice;
 use crate::failure::{Failure, chain};
 
@@ -37,83 +38,6 @@ Keys of the JSON object. Every key is always present; null means unknown:
 `reason` is one word of a closed set, such as no_driver; `advice` names the remedy.
 
 Exit codes: 0 when a backend works, 1 when none works.";
-
-/// Why a backend or a GPU is not available.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct WhyNot {
-    reason: Reason,
-    /// The observed cause, such as a driver's status; may be empty.
-    detail: String,
-    /// The remedy; may be empty.
-    advice: &'static str,
-}
-
-impl From<Unavailable> for WhyNot {
-    fn from(why: Unavailable) -> Self {
-        Self { reason: why.reason, advice: why.advice(), detail: why.detail }
-    }
-}
-
-/// The state of NVENC on this machine.
-#[derive(Debug)]
-struct Nvenc {
-    /// The version of the kernel driver, such as `535.183.01`.
-    driver_version: Option<String>,
-    /// The newest CUDA version of the driver, such as `12.2`.
-    cuda_version: Option<String>,
-    /// The newest encode API of the driver, such as `12.1`.
-    api_version: Option<String>,
-    /// Every GPU that the driver lists.
-    gpus: Vec<Gpu>,
-}
-
-/// One GPU of the driver's list.
-#[derive(Debug)]
-struct Gpu {
-    index: u32,
-    uuid: Option<String>,
-    name: String,
-    /// Why the GPU does not encode; `None` when it does.
-    why_not: Option<WhyNot>,
-}
-
-/// The state of openh264 on this machine.
-#[derive(Debug)]
-struct OpenH264 {
-    version: Option<String>,
-    /// The file of a loaded library; `None` for the built-in one.
-    path: Option<PathBuf>,
-    /// `None` when the library does not say.
-    simd: Option<bool>,
-    /// `None` when the build is unknown.
-    avx2: Option<bool>,
-}
-
-/// The facts that only one backend has.
-#[derive(Debug)]
-enum Facts {
-    Nvenc(Nvenc),
-    OpenH264(OpenH264),
-    None,
-}
-
-/// The state of one backend on this machine.
-#[derive(Debug)]
-struct Found {
-    backend: Backend,
-    /// Why the backend does not open; `None` when it opens.
-    why_not: Option<WhyNot>,
-    facts: Facts,
-}
-
-/// The content of the report.
-#[derive(Debug)]
-struct Report {
-    /// Every backend, best first.
-    backends: Vec<Found>,
-    auto: Option<Backend>,
-    environment: Option<String>,
-}
 
 /// Runs the subcommand.
 ///

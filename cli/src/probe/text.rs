@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Facts, Found, Gpu, Nvenc, OpenH264, Report, WhyNot};
+use super::facts::{Facts, Found, Gpu, Nvenc, OpenH264, Report, WhyNot};
 
 /// The note on an openh264 that was built without an assembler.
 const WITHOUT_SIMD: &str = "without SIMD, so a picture takes about three times as long: install nasm, then \

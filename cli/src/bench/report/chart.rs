@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::COLOURS;
+/// The number of colours in the style sheet, which further series reuse.
+pub(super) const COLOURS: usize = 6;
 
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 280.0;
@@ -10,6 +11,15 @@ const LEFT: f64 = 56.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 40.0;
+
+/// Returns the key of the colours.
+pub(super) fn key<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut key = String::from("<div class=\"key\">");
+    for (series, name) in names.enumerate() {
+        let _ = write!(key, "<span><i class=\"s{}\"></i>{name}</span>", series % COLOURS);
+    }
+    key + "</div>"
+}
 
 /// A chart under construction; `x` and `y` are in the units of the data.
 pub(super) struct Chart {

@@ -6,6 +6,7 @@ mod streams;
 
 use std::fmt::Write;
 
+use self::chart::COLOURS;
 use super::measure::{BLOCK_FRAMES, SETTLE_FRAMES};
 use super::results::{BackendResult, Results, Run};
 use super::source;
@@ -15,8 +16,6 @@ use super::table::{machine, ms, why_not};
 pub(crate) use streams::render as streams;
 
 const STYLE: &str = include_str!("style.css");
-/// The number of colours in the style sheet, which further series reuse.
-const COLOURS: usize = 6;
 
 /// Returns the page.
 pub(crate) fn render(results: &Results) -> String {
@@ -56,15 +55,6 @@ fn head(run: &Run, title: &str, is_whole: bool) -> String {
     }
     page.push_str("</header>\n");
     page
-}
-
-/// Returns the key of the colours.
-fn key<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let mut key = String::from("<div class=\"key\">");
-    for (series, name) in names.enumerate() {
-        let _ = write!(key, "<span><i class=\"s{}\"></i>{name}</span>", series % COLOURS);
-    }
-    key + "</div>"
 }
 
 fn tiles(page: &mut String, series: usize, result: &BackendResult, is_paced: bool) {

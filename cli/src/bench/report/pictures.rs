@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
-use super::chart::{Axis, Chart};
-use super::{BackendResult, Results, key, ms};
+use super::chart::{Axis, Chart, key};
+use crate::bench::results::{BackendResult, Results};
 use crate::bench::stats::{FrameRecord, TOTAL, seconds};
+use crate::bench::table::ms;
 
 /// The most strips that react to the pointer, and the most points of a line, which bound the file's size.
 const MAX_POINTS: usize = 600;

@@ -3,11 +3,12 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::chart::{Axis, Chart};
-use super::{footer, head, key, ms};
+use super::chart::{Axis, Chart, key};
+use super::{footer, head};
 use crate::bench::results::Run;
 use crate::bench::stats::Spread;
 use crate::bench::streams::{Found, ROUNDS, Row, mebibytes};
+use crate::bench::table::ms;
 
 /// Returns the page.
 pub(crate) fn render(run: &Run, found: &Found) -> String {
