@@ -1,7 +1,7 @@
-//! What a pixel format costs before the encoder sees it: the stage `convert` of one 1080p frame, for each format.
+//! Measures the stage `convert` of one 1080p frame, for each pixel format.
 //!
-//! Measured through the public face: the time is the one that the access unit tells, on a picture that is cheap to
-//! encode. I420 of an even size is taken as it is and has no such stage.
+//! The time comes from the access unit, on a picture that is cheap to encode. I420 of even size needs no conversion,
+//! and so has no such stage.
 
 #![expect(clippy::expect_used, reason = "a bench that cannot run has nothing to tell")]
 
@@ -43,7 +43,7 @@ fn convert(c: &mut Criterion) {
 
 criterion_group! {
     name = benches;
-    // Most of the wall time is the encoder's, which is not what is measured here.
+    // Most of the wall time is the encoder's, which this bench does not measure.
     config = Criterion::default().sample_size(20);
     targets = convert
 }

@@ -1,7 +1,7 @@
-//! What the software backend pays to fetch a frame from device memory, on the caller's thread and on the reader's own:
-//! back to back and at 60 Hz, on the driver double, with and without the bytes being copied.
+//! Measures the fetch of a frame from device memory for the software backend, on the caller's thread and on the
+//! reader's own: back to back and at 60 Hz, on the driver double, with and without copying the bytes.
 //!
-//! It is a plain program: what is looked for is the tail of single calls, and the pause between them is part of it.
+//! A plain program, since the result is the tail of single calls, and the pause between them is part of it.
 
 #![expect(clippy::expect_used, reason = "a bench that cannot run has nothing to tell")]
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
@@ -16,12 +16,12 @@ use direct264::frame::CudaImage;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Picture, Timestamp};
 
-/// The forms take turns, so that what else the machine does meets them alike.
+/// The forms take turns, so that other load on the machine meets them alike.
 const ROUNDS: usize = 5;
 const FRAME: Duration = Duration::from_nanos(16_666_667);
 
 fn main() {
-    // Without this `cargo test` is what runs it, to see that it runs.
+    // Without this argument `cargo test` runs the program, to see that it runs.
     let in_earnest = std::env::args().any(|argument| argument == "--bench");
     let (back_to_back, paced) = if in_earnest { (200, 60) } else { (5, 2) };
     let stage = Double::get().load();
@@ -64,12 +64,12 @@ impl Run {
         let context = CudaContext::new(0).expect("the double has a GPU");
         context.bind_to_thread().expect("the context works");
         let (width, rows) = (size.width() as usize, size.height() as usize * 3 / 2);
-        // SAFETY: what is in it does not matter; it is freed below.
+        // SAFETY: the content does not matter; the memory is freed below.
         let address = unsafe { result::malloc_sync(width * rows) }.expect("there is memory");
-        // SAFETY: the memory is there until no call reads it any more, and nothing writes it.
+        // SAFETY: the memory lives until no call reads it any more, and nothing writes it.
         let frame = unsafe { Frame::cuda(size, CudaImage::nv12(address, width), Timestamp(0)) };
         let frame = frame.expect("the image is one");
-        // The first picture makes what all others use.
+        // The first pictures make the objects that later ones reuse.
         let warm_up = 3;
         let mut due = Instant::now();
         for number in 0..frames + warm_up {
@@ -88,7 +88,7 @@ impl Run {
     }
 }
 
-/// In microseconds.
+/// The percentile in microseconds.
 fn percentile(times: &mut [Duration], percent: usize) -> f64 {
     times.sort_unstable();
     let at = (times.len() * percent / 100).min(times.len() - 1);

@@ -1,5 +1,5 @@
-//! One frame of the built-in pictures through each backend, by size: steady state, the clip played forth and back. NVENC
-//! is the driver double, with an encoder that costs nothing.
+//! Measures one frame of the built-in pictures on each backend, by size, at a steady state with the clip played forth
+//! and back. NVENC is the driver double with an encoder that costs nothing.
 
 #![expect(clippy::expect_used, reason = "a bench that cannot run has nothing to tell")]
 
@@ -21,7 +21,7 @@ fn openh264(c: &mut Criterion) {
     encode(c, "encode_openh264", Backend::OpenH264);
 }
 
-/// On the driver double, whose encoder costs nothing here: what is left is what we and the double's copies cost.
+/// NVENC on the driver double, whose encoder costs nothing here: the time is the library's and the double's copies.
 fn nvenc(c: &mut Criterion) {
     let stage = Double::get().load();
     stage.set("ENCODE=canned\nCHECKS=light");
@@ -39,7 +39,7 @@ fn encode(c: &mut Criterion, name: &str, backend: Backend) {
         );
         let mut encoder = open(&config, &BackendOrder::only(backend)).expect("the backend opens").encoder;
         let source = BuiltIn::new(size, 2 * PICTURES, 1);
-        // The first half only: a cut in every round would be a share of cuts that no stream has.
+        // Only the first half of the clip: a cut in every round would be more cuts than any stream has.
         let pictures: Vec<_> = (0..PICTURES).map(|index| source.picture(index)).collect();
         let forth_and_back = (0..pictures.len()).chain((1..pictures.len() - 1).rev());
         let mut next = forth_and_back.cycle();

@@ -1,8 +1,8 @@
-//! What a change of backend costs the caller: the `encode` call in which NVENC fails, with the software encoder warm and
-//! cold, beside the same picture from the software encoder alone, and the call in which the stream returns. On the driver
-//! double, whose answers cost nothing, so that what is left is ours.
+//! Measures the cost of a change of backend for the caller, on the driver double, whose answers cost nothing. Timed
+//! are the `encode` call in which NVENC fails, with the software encoder warm and cold, and the call in which the
+//! stream returns. The same picture from the software encoder alone is the reference.
 //!
-//! A harness of its own: each switch needs a stream on the hardware before it, which no bench of a closure has.
+//! The bench has a harness of its own, since each switch needs a stream on the hardware before it.
 #![expect(clippy::expect_used, reason = "a bench that cannot run has nothing to tell")]
 #![expect(clippy::print_stdout, reason = "its figures are for the person who runs it")]
 
@@ -19,7 +19,7 @@ use direct264_cli::bench::source::BuiltIn;
 
 const ROUNDS: usize = 40;
 const PICTURES: u32 = 16;
-/// Between two frames, as a stream has it.
+/// The pause between two frames of a stream.
 const PACE: Duration = Duration::from_millis(20);
 /// Name, width, height, kbit/s.
 const SIZES: [(&str, u32, u32, u64); 2] = [("720p", 1280, 720, 2_000), ("1080p", 1920, 1080, 4_000)];
@@ -36,7 +36,7 @@ impl Clip {
         Self { size, pictures: (0..PICTURES).map(|index| source.picture(index)).collect(), next: 0 }
     }
 
-    /// Encodes the next picture; how long that took, and who did it.
+    /// Encodes the next picture, and returns the time and the backend.
     fn encode(&mut self, encoder: &mut FailoverEncoder, picture: Picture) -> (Duration, Backend) {
         let pixels = &self.pictures[self.next % self.pictures.len()];
         self.next += 1;
@@ -77,7 +77,7 @@ impl Alone {
     }
 }
 
-/// A stream that goes away from the hardware and comes back.
+/// A stream that leaves the hardware and returns.
 struct Switching {
     encoder: FailoverEncoder,
     away: Vec<Duration>,
@@ -86,7 +86,7 @@ struct Switching {
 
 impl Switching {
     fn new(config: &EncoderConfig, is_warm: bool) -> Self {
-        // Long enough that no attempt falls into the call that is timed.
+        // Long enough that no attempt falls into the timed call.
         let pause = Duration::from_millis(150);
         let back_off = BackOff::new(pause, pause).expect("is one");
         let failover = FailoverConfig::new().retry(Some(back_off)).warm_software(is_warm);
@@ -112,7 +112,7 @@ impl Switching {
 }
 
 fn main() {
-    // Without this it is `.ci/deep benches`, which sees that it runs.
+    // Without this argument `.ci/deep benches` runs the program, to see that it runs.
     let in_earnest = std::env::args().any(|argument| argument == "--bench");
     let rounds = if in_earnest { ROUNDS } else { 1 };
     let stage = Double::get().load();

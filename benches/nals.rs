@@ -1,12 +1,12 @@
-//! Splitting a byte stream into NAL units, as who receives or packetises one does.
+//! Measures the split of a byte stream into NAL units, as a receiver or a packetiser does it.
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use direct264::annexb::nals;
 
-/// A second at 4 Mbit/s: 30 access units of two slices each, with the bytes of coded data, which look random and in
-/// which an escape byte keeps three zeros apart.
+/// One second at 4 Mbit/s: 30 access units of two slices each. The bytes look random, and an escape byte keeps three
+/// zeros apart.
 fn stream() -> Vec<u8> {
     let mut stream = Vec::new();
     let mut state = 1_u32;

@@ -1,8 +1,8 @@
-//! What NVENC costs on the host, and what the thread of a session adds to it: frames through the direct form and
-//! through the bounded one, back to back and at 60 Hz, on the driver double with an encoder that costs nothing. From host
-//! memory, from a page-locked frame that the encoder lends (the caller's writing not counted), and from device memory.
+//! Measures NVENC's host cost per frame, and the share of the session thread: direct against bounded form, back to
+//! back and at 60 Hz, on the driver double with an encoder that costs nothing. Frames come from host memory, from a
+//! lent page-locked frame (without the caller's writing), and from device memory.
 //!
-//! It is a plain program: what is looked for is the tail of single calls, and the pause between them is part of it.
+//! A plain program, since the result is the tail of single calls, and the pause between them is part of it.
 
 #![expect(clippy::expect_used, reason = "a bench that cannot run has nothing to tell")]
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
@@ -26,11 +26,11 @@ const CASES: [(&str, u32, u32, Source); 5] = [
     ("1080p nv12 lent", 1920, 1080, Source::Lent),
     ("1080p nv12 CUDA", 1920, 1080, Source::Device),
 ];
-/// The forms take turns, so that what else the machine does meets them alike.
+/// The forms take turns, so that other load on the machine meets them alike.
 const ROUNDS: usize = 5;
 const FRAME: Duration = Duration::from_nanos(16_666_667);
 
-/// Where a frame comes from.
+/// The memory of a frame.
 #[derive(Clone, Copy)]
 enum Source {
     Host(PixelFormat),
@@ -40,13 +40,13 @@ enum Source {
 
 struct Times {
     total: Vec<Duration>,
-    /// What is in no stage.
+    /// The time outside all stages.
     rest: Vec<Duration>,
     convert_and_upload: Vec<Duration>,
 }
 
 fn main() {
-    // Without this it is `.ci/deep benches`, which sees that it runs.
+    // Without this argument `.ci/deep benches` runs the program, to see that it runs.
     let in_earnest = std::env::args().any(|argument| argument == "--bench");
     let (back_to_back, paced) = if in_earnest { (1_000, 120) } else { (20, 3) };
     let stage = Double::get().load();
@@ -91,12 +91,12 @@ impl Run {
         let context = CudaContext::new(0).expect("the double has a GPU");
         context.bind_to_thread().expect("the context works");
         let (width, rows) = (size.width() as usize, size.height() as usize * 3 / 2);
-        // SAFETY: what is in it does not matter; it is freed below.
+        // SAFETY: the content does not matter; the memory is freed below.
         let address = unsafe { result::malloc_sync(width * rows) }.expect("there is memory");
-        // SAFETY: the memory is there until it is forgotten and freed, and nothing writes it.
+        // SAFETY: the memory lives until it is forgotten and freed, and nothing writes it.
         let device = unsafe { Frame::cuda(size, CudaImage::nv12(address, width), Timestamp(0)) };
         let device = device.expect("the image is one");
-        // The first picture makes what all others use.
+        // The first pictures make the objects that later ones reuse.
         let warm_up = 3;
         let mut due = Instant::now();
         for number in 0..frames + warm_up {
@@ -139,7 +139,7 @@ impl Run {
     }
 }
 
-/// In microseconds.
+/// The percentile in microseconds.
 fn percentile(times: &mut [Duration], percent: usize) -> f64 {
     times.sort_unstable();
     let at = (times.len() * percent / 100).min(times.len() - 1);

@@ -1,7 +1,7 @@
-//! What the pipelined form gains: frames a second back to back, frame by frame and with one in flight, on the driver
-//! double with an encoder that takes a fixed time for a picture and costs no CPU.
+//! Measures the throughput of the pipelined form against frame by frame, back to back, on the driver double with an
+//! encoder that takes a fixed time for a picture and no CPU.
 //!
-//! It is a plain program: the forms take turns, so that what else the machine does meets them alike.
+//! A plain program, since the forms take turns, so that other load on the machine meets them alike.
 
 #![expect(clippy::expect_used, reason = "a bench that cannot run has nothing to tell")]
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
@@ -19,7 +19,7 @@ use direct264::{
 };
 
 const ROUNDS: usize = 7;
-/// Name, and the format of a frame in host memory; none for one on the GPU.
+/// The name, and the format of a frame in host memory; `None` for a frame on the GPU.
 const SOURCES: [(&str, Option<PixelFormat>); 3] = [
     ("1080p nv12", Some(PixelFormat::Nv12)),
     ("1080p rgb24", Some(PixelFormat::Rgb(RgbOrder::Rgb24))),
@@ -27,7 +27,7 @@ const SOURCES: [(&str, Option<PixelFormat>); 3] = [
 ];
 
 fn main() {
-    // Without this it is `.ci/deep benches`, which sees that it runs.
+    // Without this argument `.ci/deep benches` runs the program, to see that it runs.
     let in_earnest = std::env::args().any(|argument| argument == "--bench");
     let frames = if in_earnest { 150 } else { 5 };
     let stage = Double::get().load();
@@ -61,9 +61,9 @@ fn compare(what: &str, size: FrameSize, format: Option<PixelFormat>, form: CallF
     let context = CudaContext::new(0).expect("the double has a GPU");
     context.bind_to_thread().expect("the context works");
     let (width, rows) = (size.width() as usize, size.height() as usize * 3 / 2);
-    // SAFETY: what is in it does not matter; it is freed below.
+    // SAFETY: the content does not matter; the memory is freed below.
     let address = unsafe { result::malloc_sync(width * rows) }.expect("there is memory");
-    // SAFETY: the memory is there until it is forgotten and freed, and nothing writes it.
+    // SAFETY: the memory lives until it is forgotten and freed, and nothing writes it.
     let device = unsafe { Frame::cuda(size, CudaImage::nv12(address, width), Timestamp(0)) };
     let frame = if format.is_some() { host } else { device }.expect("the frame is one");
 
@@ -78,7 +78,7 @@ fn compare(what: &str, size: FrameSize, format: Option<PixelFormat>, form: CallF
         }
         assert_eq!(pipeline.flush().expect("encodes").len(), 1);
     };
-    // The first pictures make what all others use.
+    // The first pictures make the objects that later ones reuse.
     one_by_one(3);
     pipelined(3);
     let (mut one_times, mut piped_times) = (Vec::new(), Vec::new());

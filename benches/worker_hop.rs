@@ -1,8 +1,8 @@
-//! What a worker's thread adds to a frame: from submitting it until the encoder has it, and from the access unit's being
-//! ready until it is received, by a thread that blocks and by a task that is woken. At 60 Hz and back to back, with pictures
-//! that take hardly any time to encode.
+//! Measures the two hops of a worker: from submitting a frame until the encoder has it, and from the finished access
+//! unit until it is received, by a blocking thread and by a woken task. At 60 Hz and back to back, with pictures that
+//! take little time to encode.
 //!
-//! It is a plain program: what is looked for is the tail of single hops, and the pause between them is part of it.
+//! A plain program, since the result is the tail of single hops, and the pause between them is part of it.
 
 #![expect(clippy::expect_used, reason = "a bench that cannot run has nothing to tell")]
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
@@ -27,7 +27,7 @@ impl Wake for Unpark {
 }
 
 fn main() {
-    // Without this it is `.ci/deep benches`, which sees that it runs.
+    // Without this argument `.ci/deep benches` runs the program, to see that it runs.
     let in_earnest = std::env::args().any(|argument| argument == "--bench");
     let (at_once, paced) = if in_earnest { (20_000, 1_200) } else { (50, 3) };
     println!(
@@ -56,7 +56,7 @@ fn main() {
     }
 }
 
-/// How long each frame waited, and each access unit.
+/// Returns how long each frame and each access unit waited.
 fn hops(frames: i64, pace: Option<Duration>, is_async: bool) -> (Vec<Duration>, Vec<Duration>) {
     let size = FrameSize::new(64, 48).expect("the size is one");
     let rate = FrameRate::hz(60).expect("60 is a rate");

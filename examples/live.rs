@@ -1,5 +1,5 @@
-//! What a live service does: frames at a steady pace, a receiver that asks for a keyframe, a network that gets worse and
-//! better again, and a look at where the time went.
+//! A live service: frames at a steady pace, a receiver that asks for a keyframe, a network that gets worse and better
+//! again, and a look at the stage times.
 //!
 //! ```sh
 //! cargo run --release --example live
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let start = Instant::now();
     for number in 0..3 * HZ {
         draw(&mut pixels, size, number);
-        // From the network: what the receiver's feedback would call for.
+        // The changes that a receiver's feedback would call for.
         match number {
             60 => opened.encoder.set_bitrate(Bitrate::from_kbps(1_500)?)?,
             120 => opened.encoder.set_bitrate(Bitrate::from_mbps(4)?)?,

@@ -1,11 +1,12 @@
-//! What a service starts from: a thread that captures, an encoder on a thread of its own, and async code that sends. The
-//! receiver asks for a keyframe, the estimate of the network falls and rises, and at the end everything is shut down.
+//! A starting point for a service: a thread that captures, an encoder on a thread of its own, and async code that
+//! sends. The receiver asks for a keyframe, the estimate of the network falls and rises, and at the end everything is
+//! shut down.
 //!
 //! ```sh
 //! cargo run --release --example worker
 //! ```
 //!
-//! There is no runtime here, only a `block_on` of fifteen lines; with one, `send` is a task.
+//! A `block_on` of fifteen lines takes the place of a runtime; with one, `send` is a task.
 #![expect(clippy::print_stdout, reason = "an example speaks to the person who runs it")]
 
 use std::error::Error;
@@ -40,12 +41,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let capture = thread::spawn(move || capture(&to_capture, size, start));
     let sent = block_on(send(&frames, units, RtpClock::new(start)));
-    // The receiver is gone: that has ended the worker, which ends the capture.
+    // The receiver is gone, which has ended the worker, and so the capture.
     capture.join().map_err(|_| "the capture has panicked")?;
     sent
 }
 
-/// A camera: a frame every 1/60 s until nobody wants one. None waits for the encoder, and memory goes round.
+/// Captures a frame every 1/60 s until the worker ends. No frame waits for the encoder, and memory is reused.
 fn capture(frames: &FrameSender, size: FrameSize, start: Instant) {
     let pool = FramePool::new(4);
     let mut clock = RtpClock::new(start);
@@ -61,7 +62,7 @@ fn capture(frames: &FrameSender, size: FrameSize, start: Instant) {
     }
 }
 
-/// The side of the network.
+/// Sends access units to the network, and reacts to its feedback.
 async fn send(frames: &FrameSender, mut units: UnitReceiver, clock: RtpClock) -> Result<(), Box<dyn Error>> {
     let mut keyframes = KeyframeGate::default();
     let mut rate = RateGlue::new(Bitrate::from_mbps(3)?, Bitrate::from_kbps(200)?, Bitrate::from_mbps(6)?);
@@ -85,7 +86,7 @@ async fn send(frames: &FrameSender, mut units: UnitReceiver, clock: RtpClock) ->
                 now - unit.coded_at(),
             );
         }
-        // What comes from the network.
+        // The network's feedback.
         match sent {
             90 => drop(keyframes.request(now)),
             120 | 180 => {
@@ -100,7 +101,7 @@ async fn send(frames: &FrameSender, mut units: UnitReceiver, clock: RtpClock) ->
             }
             _ => {}
         }
-        // The next frame is the one to be asked for it.
+        // The next encoded frame answers the request.
         if keyframes.picture(now) == Picture::Idr {
             frames.request_idr()?;
         }

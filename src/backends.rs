@@ -1,29 +1,27 @@
-//! The table of backends: one row each.
+//! The table of backends, one row each.
 //!
-//! A backend is a folder with an engine and a row here; [`Backend`] has its word. The failover encoder takes everything
-//! that it needs to know of a backend from the row.
+//! A backend is a folder with an engine and a row here; [`Backend`] has its word. The failover encoder knows a backend
+//! only by its row.
 
 use crate::backend::Backend;
 use crate::config::EncoderConfig;
 use crate::error::Error;
 use crate::replaceable::Replaceable;
 
-/// What the crate knows of a backend without opening it.
+/// The facts about a backend that need no open engine.
 #[derive(Debug)]
 pub(crate) struct Row {
-    /// Opens an engine.
     pub(crate) open: fn(&EncoderConfig) -> Result<Box<dyn Replaceable>, Error>,
-    /// Whether it could stand in for another one, as far as can be told without opening it.
+    /// Checks whether the backend could stand in for another one, as far as that is known without opening it.
     pub(crate) check: fn(&EncoderConfig) -> Result<(), Error>,
-    /// Whether it needs a CUDA context: without one it is not tried again.
+    /// Whether the backend needs a CUDA context. Such a backend is not tried again once the context is lost.
     pub(crate) needs_cuda: bool,
-    /// Sessions of this process that hang in a call, each of which keeps a thread.
+    /// The number of this process's sessions that hang in a call. Each of them keeps a thread.
     pub(crate) hanging: fn() -> usize,
-    /// Has a function called whenever one of its sessions has ended, where sessions are limited.
+    /// Registers a function to call whenever one of the backend's sessions has ended, where sessions are limited.
     pub(crate) when_a_session_ends: fn(fn()),
 }
 
-/// The row of a backend.
 pub(crate) fn row(backend: Backend) -> &'static Row {
     match backend {
         Backend::Nvenc => &NVENC,
@@ -36,7 +34,7 @@ pub(crate) fn row(backend: Backend) -> &'static Row {
 #[cfg(nvenc)]
 static NVENC: Row = Row {
     open: |config| Ok(Box::new(crate::nvenc::NvencEncoder::new(config)?)),
-    // What a GPU takes is known to its driver alone.
+    // Only the driver knows the limits of a GPU.
     check: |_| Ok(()),
     needs_cuda: true,
     hanging: crate::nvenc::hanging,

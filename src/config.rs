@@ -1,4 +1,4 @@
-//! What an encoder is opened with, and the only set of defaults.
+//! The settings that an encoder is opened with, and their only defaults.
 
 #[cfg(feature = "cudarc")]
 mod cudarc;
@@ -21,22 +21,22 @@ use crate::colour::Colour;
 use crate::error::ConfigError;
 use crate::units::{Bitrate, FrameRate, FrameSize, SampleAspect};
 
-/// How the frames depend on each other.
+/// The temporal dependency between frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum TemporalLayers {
     /// Each frame is predicted from the one before: the fewest bits.
     #[default]
     One,
-    /// Every second frame is predicted from the one before, and nothing from it: it can be dropped on the way
-    /// ([`is_droppable`](crate::access_unit::AccessUnitInfo::is_droppable)), and half the frame rate is left. The others reach
-    /// one frame further back, which costs some bits.
+    /// Every second frame is predicted from the frame before, and no frame from it. Such a frame can be dropped on the
+    /// way ([`is_droppable`](crate::access_unit::AccessUnitInfo::is_droppable)), which leaves half the frame rate. The
+    /// other frames are predicted from two frames back, which costs some bits.
     Two,
 }
 
 /// Settings of an encoder, the same for every backend.
 ///
-/// Size, frame rate and bitrate have no honest default and must be given; everything else is chained:
+/// Size, frame rate and bitrate have no sensible default and must be given. Setters for the rest are chained:
 ///
 /// ```
 /// # fn main() -> Result<(), direct264::error::ConfigError> {
@@ -63,8 +63,8 @@ pub struct EncoderConfig {
 }
 
 impl EncoderConfig {
-    /// Settings for low latency: constrained baseline, BT.709 limited range, an IDR at the start and then only on
-    /// request, quantisers 10 to 51, slices and threads chosen by the backend for the size.
+    /// Low-latency settings: constrained baseline, BT.709 limited range, an IDR at the start and then only on request,
+    /// QP 10 to 51, slices and threads chosen by the backend for the size.
     #[must_use]
     pub const fn new(size: FrameSize, frame_rate: FrameRate, bitrate: Bitrate) -> Self {
         Self {
@@ -83,20 +83,20 @@ impl EncoderConfig {
         }
     }
 
-    /// The largest size that [`Encoder::set_size`](crate::Encoder::set_size) will be asked for; the opening size
-    /// unless set. Within it a backend need not open a new session.
+    /// Sets the largest size that [`Encoder::set_size`](crate::Encoder::set_size) will ask for; the opening size
+    /// unless set. A change of size within it needs no new session.
     #[must_use]
     pub const fn max_size(mut self, max_size: FrameSize) -> Self {
         self.max_size = max_size;
         self
     }
 
-    /// What one encoder for pictures of this size takes of the host's memory at the most, whichever backend, threads and
-    /// access units included, in a [`Pipeline`](crate::Pipeline) or not: 8 MiB, and 32 bytes for each pixel of whole
-    /// macroblocks. With one slice it is about half of that, and less on NVENC, whose driver has memory of its own on the host and the GPU that is not counted here.
+    /// The most host memory that one encoder takes for pictures of this size, on any backend, with its threads, access
+    /// units and [`Pipeline`](crate::Pipeline): 8 MiB, and 32 bytes for each pixel of whole macroblocks. With one
+    /// slice it is about half. NVENC needs less; its driver's own memory on host and GPU is not counted.
     ///
-    /// A [`FailoverEncoder`](crate::FailoverEncoder) can have two encoders at a time, and for a moment one more that
-    /// ends.
+    /// A [`FailoverEncoder`](crate::FailoverEncoder) can hold two encoders at a time, and briefly a third that is
+    /// ending.
     #[must_use]
     pub const fn memory_bytes(size: FrameSize) -> u64 {
         let (columns, rows) = size.macroblocks();
@@ -106,85 +106,85 @@ impl EncoderConfig {
     const MEMORY_BYTES: u64 = 8 << 20;
     const MEMORY_BYTES_PER_MACROBLOCK: u64 = 32 * 16 * 16;
 
-    /// A limit to [`memory_bytes`](EncoderConfig::memory_bytes), in bytes; `None` (the default) for no other limit than
-    /// the sizes that the backends take. A size that could need more is refused before anything is allocated for it, at
-    /// opening and in flight, with [`ConfigError::Memory`].
+    /// Limits [`memory_bytes`](EncoderConfig::memory_bytes), in bytes; with `None` (the default) only the backend
+    /// limits the size. At opening and in flight, [`ConfigError::Memory`] refuses a size that could need more, before
+    /// any allocation.
     #[must_use]
     pub const fn max_memory_bytes(mut self, bytes: Option<NonZeroU64>) -> Self {
         self.max_memory_bytes = bytes;
         self
     }
 
-    /// An IDR every so many frames; `None` (the default) for none but the first and those asked for.
+    /// Sets the number of frames from one IDR to the next; `None` (the default) for IDRs only at the start and on
+    /// request.
     #[must_use]
     pub const fn idr_period_frames(mut self, frames: Option<NonZeroU32>) -> Self {
         self.idr_period_frames = frames;
         self
     }
 
-    /// The profile; [`Profile::ConstrainedBaseline`] unless set.
+    /// Sets the profile; [`Profile::ConstrainedBaseline`] unless set.
     #[must_use]
     pub const fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
         self
     }
 
-    /// The colour that YUV input is in, that RGB input is converted to, and that the stream says it has;
-    /// [`Colour::BT709_LIMITED`] unless set.
+    /// Sets the colour of YUV input, of the conversion from RGB, and of the VUI; [`Colour::BT709_LIMITED`] unless set.
     #[must_use]
     pub const fn colour(mut self, colour: Colour) -> Self {
         self.colour = colour;
         self
     }
 
-    /// The shape of a pixel; `None` (the default) says nothing of it, which players take for square.
+    /// Sets the sample aspect ratio; with `None` (the default) the stream has none, and players assume square pixels.
     #[must_use]
     pub const fn sample_aspect(mut self, aspect: Option<SampleAspect>) -> Self {
         self.sample_aspect = aspect;
         self
     }
 
-    /// Temporal layers; [`TemporalLayers::One`] unless set. On a GPU that cannot do it there is one, which is told as a
-    /// warning in the log; [`Capabilities`](crate::nvenc::Capabilities) tells beforehand, and each access unit whether it is
-    /// droppable.
+    /// Sets the temporal layers; [`TemporalLayers::One`] unless set. A GPU without the capability gets one layer, with
+    /// a warning in the log. [`Capabilities`](crate::nvenc::Capabilities) tells beforehand, and each access unit says
+    /// whether it is droppable.
     #[must_use]
     pub const fn temporal_layers(mut self, layers: TemporalLayers) -> Self {
         self.temporal_layers = layers;
         self
     }
 
-    /// Slices a picture; `None` (the default) leaves it to the backend. A slice is what one thread of the software
-    /// backend can work on, and what a receiver can decode by itself.
+    /// Sets the slices of a picture; `None` (the default) lets the backend choose. One thread of the software backend
+    /// codes one slice at a time, and a receiver can decode each slice by itself.
     #[must_use]
     pub const fn slices(mut self, slices: Option<NonZeroU8>) -> Self {
         self.slices = slices;
         self
     }
 
-    /// Threads of the software backend; `None` (the default) leaves it to the backend. More threads than slices
-    /// are not used.
+    /// Sets the threads of the software backend; `None` (the default) lets the backend choose. Threads beyond the
+    /// number of slices stay unused.
     #[must_use]
     pub const fn threads(mut self, threads: Option<NonZeroU8>) -> Self {
         self.threads = threads;
         self
     }
 
-    /// Settings that only NVENC has; [`NvencConfig::new`] unless set. Other backends ignore them.
+    /// Sets the NVENC settings; [`NvencConfig::new`] unless set. Other backends ignore them.
     #[must_use]
     pub const fn nvenc(mut self, nvenc: NvencConfig) -> Self {
         self.nvenc = nvenc;
         self
     }
 
-    /// What happens when the better backend fails in mid-stream; [`FailoverConfig::new`] unless set. A backend that is
-    /// opened by itself, without [`open`](crate::open), ignores it.
+    /// Sets the failover behaviour; [`FailoverConfig::new`] unless set. A backend opened without [`open`](crate::open)
+    /// ignores it.
     #[must_use]
     pub const fn failover(mut self, failover: FailoverConfig) -> Self {
         self.failover = failover;
         self
     }
 
-    /// Whether the settings go together, whatever the backend.
+    /// Checks the settings against each other, independent of the backend.
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
         let (size, max_size) = (self.settings.size, self.max_size);
         if size.width() > max_size.width() || size.height() > max_size.height() {
@@ -194,7 +194,7 @@ impl EncoderConfig {
         self.nvenc.validate()
     }
 
-    /// Whether pictures of `size` keep to the limit of memory.
+    /// Checks `size` against the memory limit.
     pub(crate) fn check_memory(&self, size: FrameSize) -> Result<(), ConfigError> {
         let bytes = Self::memory_bytes(size);
         match self.max_memory_bytes {

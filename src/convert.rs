@@ -1,4 +1,4 @@
-//! Converts frames of any host format to planar 4:2:0 of even size, for a backend that does not read that format.
+//! Converts host frames of any format to planar 4:2:0 of even size, for a backend that does not read their format.
 
 use yuv::{BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix};
 
@@ -7,7 +7,7 @@ use crate::format::RgbOrder;
 use crate::frame::{Frame, Pixels, Plane};
 use crate::units::FrameSize;
 
-/// Planes of an even size to write to, each of whole rows. Both chroma planes have the same stride.
+/// Planes of even size to write to, in whole rows. Both chroma planes have the same stride.
 #[derive(Debug)]
 pub(crate) struct PlanesMut<'a> {
     pub(crate) y: &'a mut [u8],
@@ -17,11 +17,10 @@ pub(crate) struct PlanesMut<'a> {
     pub(crate) chroma_stride: usize,
 }
 
-/// A converter to one colour.
 #[derive(Debug)]
 pub(crate) struct Converter {
     colour: Colour,
-    /// A copy of the last rows of packed pixels, where the last row does not reach the stride.
+    /// A copy of the last rows of packed pixels, used when the last row ends before its stride.
     tail: Vec<u8>,
 }
 
@@ -40,14 +39,13 @@ impl Converter {
         }
     }
 
-    /// Converts `size` pixels of `plane`.
     fn convert_rgb(&mut self, size: FrameSize, order: RgbOrder, plane: Plane<'_>, to: &mut PlanesMut<'_>) {
         let (rows, stride) = (size.height() as usize, plane.stride_bytes());
         if let Some(whole) = plane.bytes().get(..stride * rows) {
             self.convert_rows(size, order, whole, stride, to, 0);
             return;
         }
-        // The last row does not reach the stride. The crate `yuv` would leave it out together with its pair, so the
+        // The crate `yuv` leaves out a last row that ends before its stride, and the row that pairs with it. So the
         // last rows go through a copy.
         let row_bytes = size.width() as usize * order.bytes_per_pixel();
         let first = (rows - 1) / 2 * 2;
@@ -103,7 +101,7 @@ impl Converter {
             height: rows as u32,
         };
         let done = convert(&mut image, bytes, stride as u32, range, matrix, YuvConversionMode::Balanced);
-        // Only sizes can be wrong, and `Frame` checked its own when it was made; the planes above have the same size.
+        // `Frame` checked its size when it was made, and the planes have the same size.
         debug_assert!(done.is_ok(), "{done:?}");
     }
 }
@@ -145,7 +143,7 @@ fn deinterleave(uv: Plane<'_>, u: &mut [u8], v: &mut [u8], stride: usize, column
     for (row, (u, v)) in rows.enumerate() {
         let (pairs, _) = uv.row(row, 2 * columns).as_chunks::<2>();
         for ((u, v), &pair) in u.iter_mut().zip(v).zip(pairs) {
-            // One load of 16 bits, of which the compiler makes vector code; two loads took 16 times as long.
+            // One load of 16 bits lets the compiler vectorise; two byte loads took 16 times as long.
             let pair = u16::from_le_bytes(pair);
             (*u, *v) = ((pair & 0xff) as u8, (pair >> 8) as u8);
         }

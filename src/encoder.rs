@@ -1,4 +1,4 @@
-//! The contract that every encoder keeps: a frame in, an access unit out.
+//! The contract of every encoder: one frame in, one access unit out.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -16,12 +16,12 @@ use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange};
 
 /// One H.264 stream: one frame in, one access unit out, in order.
 ///
-/// No encoder makes B frames, looks ahead or skips a frame: every [`encode`](Encoder::encode) that returns `Ok` returns
-/// the access unit of the frame that went in.
+/// No encoder makes B frames, looks ahead or skips a frame: every [`encode`](Encoder::encode) that returns `Ok`
+/// returns the access unit of the frame that went in.
 ///
-/// The trait is sealed: only the encoders of this crate have it, [`FailoverEncoder`](crate::FailoverEncoder),
-/// [`NvencEncoder`](crate::nvenc::NvencEncoder) and `OpenH264Encoder`, and a `Box` or `&mut` of any of them. It can be
-/// used as `dyn Encoder`.
+/// The trait is sealed. Its implementors are [`FailoverEncoder`](crate::FailoverEncoder),
+/// [`NvencEncoder`](crate::nvenc::NvencEncoder), `OpenH264Encoder`, and a `Box` or `&mut` of any of them. `dyn Encoder`
+/// works.
 #[expect(
     private_bounds,
     reason = "the trait is sealed by what the crate asks of an encoder beyond the contract"
@@ -30,7 +30,7 @@ pub trait Encoder: Engine + Send + fmt::Debug {
     /// The backend that encodes.
     fn backend(&self) -> Backend;
 
-    /// The settings that can change in flight, as the caller set them last.
+    /// The settings that can change in flight, as last set by the caller.
     fn settings(&self) -> Settings;
 
     /// The size that frames must have, in pixels.
@@ -38,13 +38,13 @@ pub trait Encoder: Engine + Send + fmt::Debug {
         self.settings().size
     }
 
-    /// The size that a decoder shows: [`size`](Encoder::size) with odd sides padded to even, since 4:2:0 cannot
-    /// express them. The added column and row repeat the last one.
+    /// The size that a decoder shows: [`size`](Encoder::size) with odd sides padded to even, since 4:2:0 has no odd
+    /// sides. The added column and row repeat the last one.
     fn coded_size(&self) -> FrameSize {
         self.size().padded_to_even()
     }
 
-    /// Encodes one frame. The result borrows the encoder; [`AccessUnit::to_owned`] keeps it longer.
+    /// Encodes one frame. The access unit borrows the encoder; [`AccessUnit::to_owned`] keeps it longer.
     ///
     /// # Errors
     /// [`Error::Frame`] and [`Error::Config`] leave the encoder usable; after any other error every further call fails.
@@ -56,23 +56,25 @@ pub trait Encoder: Engine + Send + fmt::Debug {
         self.unit()
     }
 
-    /// Reports the frames that the receiver did not get, so that the next one is predicted only from frames that it
-    /// has. The frames encoded since then depend on them and are given up too, without being named; frames before the
-    /// last IDR, ids that no access unit has had, and frames that were reported before need nothing.
+    /// Reports frames that the receiver did not get, so that the next frame is predicted only from frames that the
+    /// receiver has.
+    ///
+    /// Later frames depend on the lost ones and are given up without being named. Frames before the last IDR, ids that
+    /// no access unit has, and frames that were reported before need no report.
     ///
     /// NVENC keeps as many older frames to predict from as
-    /// [`reference_frames`](crate::config::NvencConfig::reference_frames) says. Where none of them is left, the GPU cannot
-    /// do it, or the driver refuses, the next frame is an IDR, as it always is with openh264.
+    /// [`reference_frames`](crate::config::NvencConfig::reference_frames) says. The next frame is an IDR if none of
+    /// those is left, the GPU lacks the capability, or the driver refuses. With openh264 every loss costs an IDR.
     ///
     /// # Errors
     /// As [`encode`](Encoder::encode), when the session has ended.
     fn invalidate(&mut self, lost: RangeInclusive<FrameId>) -> Result<Recovery, Error>;
 
-    /// Changes settings from the next frame on, all in one call. Only a change of size makes an IDR.
+    /// Changes settings from the next frame on, all in one call. Only a change of size forces an IDR.
     ///
     /// # Errors
-    /// [`Error::Config`] when the backend cannot take the size, which leaves the encoder as it was; another error when
-    /// the backend refuses, which keeps the old settings.
+    /// [`Error::Config`] when the backend cannot take the size; the encoder is unchanged. Any other error when the
+    /// backend refuses; the old settings stay in force.
     fn change(&mut self, change: SettingsChange) -> Result<(), Error> {
         let settings = self.settings().with(change);
         self.apply(settings)
@@ -86,7 +88,7 @@ pub trait Encoder: Engine + Send + fmt::Debug {
         self.change(SettingsChange::new().bitrate(bitrate))
     }
 
-    /// Changes the rate that shares out the bits, from the next frame on, without an IDR.
+    /// Changes the frame rate by which the bits are shared out, from the next frame on, without an IDR.
     ///
     /// # Errors
     /// As [`change`](Encoder::change).
@@ -94,7 +96,7 @@ pub trait Encoder: Engine + Send + fmt::Debug {
         self.change(SettingsChange::new().frame_rate(frame_rate))
     }
 
-    /// Changes the quantisers that rate control may use, from the next frame on, without an IDR.
+    /// Changes the QP range of the rate control from the next frame on, without an IDR.
     ///
     /// # Errors
     /// As [`change`](Encoder::change).
@@ -102,7 +104,7 @@ pub trait Encoder: Engine + Send + fmt::Debug {
         self.change(SettingsChange::new().qp_range(qp_range))
     }
 
-    /// Changes the size; the next frame must have it and becomes an IDR.
+    /// Changes the size. The next frame must have the new size and becomes an IDR.
     ///
     /// # Errors
     /// As [`change`](Encoder::change).
@@ -110,27 +112,25 @@ pub trait Encoder: Engine + Send + fmt::Debug {
         self.change(SettingsChange::new().size(size))
     }
 
-    /// The current SPS and PPS, in Annex B format. The same bytes are in every IDR; this is for containers and signalling
-    /// that want them apart. A bitrate that outgrows the level raises it at the next IDR, and with it the SPS.
+    /// Returns the current SPS and PPS in Annex B format, for containers and signalling. Every IDR carries the same
+    /// bytes. A bitrate that outgrows the level raises the level, and changes the SPS, at the next IDR.
     ///
     /// # Errors
     /// As [`encode`](Encoder::encode), when the session has ended or the backend refuses.
     fn parameter_sets(&mut self) -> Result<Vec<u8>, Error>;
 
-    /// Releases the CUDA device memory that frames came from, so that it may be freed: the allocation that holds
-    /// `address` with every frame in it, or with `None` all of it. See [`Frame::cuda`](crate::Frame::cuda). It works
-    /// after an error too, when it ends the rest of the encoder.
+    /// Releases CUDA device memory that frames came from, so that the caller may free it: the allocation that holds
+    /// `address`, or with `None` all memory. See [`Frame::cuda`](crate::Frame::cuda). After an error the call still
+    /// works, and ends the rest of the encoder.
     ///
     /// # Errors
-    /// An error other than [`Error::Frame`] when a session has not released the memory yet, which must then not be freed.
+    /// An error other than [`Error::Frame`] when a session still holds the memory, which must then not be freed.
     fn forget_cuda(&mut self, address: Option<u64>) -> Result<(), Error>;
 
-    /// Drains the events since the last call (at most 256): see [`Event`]. Empty, and without an allocation, when nothing
-    /// happened.
+    /// Drains the events since the last call (at most 256): see [`Event`]. Allocates nothing when there are none.
     fn take_events(&mut self) -> Vec<Event>;
 }
 
-/// An encoder behind a pointer is the same encoder.
 macro_rules! encoder_behind_a_pointer {
     ($($pointer:ty),*) => {$(
         impl<E: Encoder + ?Sized> Encoder for $pointer {

@@ -1,19 +1,19 @@
-//! What an encoder tells its caller beside access units.
+//! The events that an encoder reports beside access units.
 
 use crate::backend::Backend;
 use crate::reason::Reason;
 use crate::recovery::Recovery;
 use crate::units::{Bitrate, FrameId, FrameSize};
 
-/// Something that happened to a stream, at a frame.
+/// An event of a stream, at a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
-    /// The frame at which it happened: the one being encoded, or else the next one.
+    /// The frame being encoded, or else the next one.
     pub frame_id: FrameId,
-    /// The backend that it concerns.
+    /// The backend that the event concerns.
     pub backend: Backend,
-    /// What happened.
+    /// The kind of event, with its values.
     pub kind: EventKind,
 }
 
@@ -23,73 +23,72 @@ impl Event {
     }
 }
 
-/// What happened, with what belongs to it.
+/// The kind of an event, with its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventKind {
-    /// The stream is encoded by this backend now.
+    /// This backend encodes the stream now.
     Selected,
-    /// This backend was passed over: when the stream was opened, as one that would have come first or as one that could
-    /// not stand in for the first; or when it was tried again and failed at its first frame; or when it failed and there
-    /// is no other.
+    /// This backend was passed over: at opening, because it could not open or could not stand in for the first; at a
+    /// retry, because its first frame failed; or in mid-stream, because it failed and no other backend is left.
     PassedOver {
-        /// Why.
+        /// The reason.
         reason: Reason,
-        /// What was seen.
+        /// The library, versions, call or status that was seen.
         detail: String,
-        /// What a person can do about it. Empty where nothing needs doing.
+        /// An action for a person. Empty when none is needed.
         advice: &'static str,
     },
-    /// This backend failed, or cannot take the size asked for; the stream goes on at this very frame, with an IDR.
+    /// This backend failed, or cannot take the requested size. The next backend encodes this very frame as an IDR.
     FellBack {
-        /// The backend that the stream goes on with.
+        /// The backend that takes over.
         to: Backend,
-        /// Why.
+        /// The reason.
         reason: Reason,
-        /// What was seen.
+        /// The library, versions, call or status that was seen.
         detail: String,
-        /// What a person can do about it. Empty where nothing needs doing.
+        /// An action for a person. Empty when none is needed.
         advice: &'static str,
     },
-    /// The stream is encoded by this better backend again, from this frame on, with an IDR.
+    /// This better backend encodes the stream again, from this frame on, with an IDR.
     Restored {
         /// The backend that stood in.
         from: Backend,
     },
-    /// The encoder was set up anew for another size; the next access unit is an IDR.
+    /// The encoder was recreated for another size; the next access unit is an IDR.
     Recreated {
         /// The size from here on.
         size: FrameSize,
     },
-    /// The target changed.
+    /// The target bitrate changed.
     BitrateChanged {
         /// The target before.
         from: Bitrate,
         /// The target from here on.
         to: Bitrate,
     },
-    /// The target cannot be met: the quantiser is at its coarsest and the pictures still need more.
+    /// The target bitrate cannot be met: pictures at the coarsest quantiser still need more.
     RateUnmet {
-        /// What was asked for.
+        /// The target bitrate.
         target: Bitrate,
         /// Bits per second over the last second of frames.
         reached_bps: u64,
     },
-    /// An IDR was asked for.
+    /// The caller asked for an IDR.
     IdrRequested,
-    /// The receiver has lost frames, and the next one does without them. It is told where something had to be done.
+    /// The receiver lost frames that later ones would depend on, and the next frame does without them.
     Invalidated {
         /// The first frame that was reported lost.
         first: FrameId,
-        /// The last one.
+        /// The last frame that was reported lost.
         last: FrameId,
-        /// How the stream goes on.
+        /// The way in which the stream recovers.
         recovery: Recovery,
     },
 }
 
 impl EventKind {
-    /// The word for it, such as `bitrate_changed`.
+    /// The stable word of the kind, such as `bitrate_changed`.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -106,12 +105,12 @@ impl EventKind {
     }
 }
 
-/// Events that wait for the caller to take them. The oldest ones go when nobody does.
+/// A bounded queue of events for the caller. A full queue drops its oldest event.
 #[derive(Debug, Default)]
 pub(crate) struct EventLog(Vec<Event>);
 
 impl EventLog {
-    /// Events that are kept.
+    /// The capacity of the queue.
     const MOST: usize = 256;
 
     pub(crate) fn note(&mut self, frame_id: FrameId, backend: Backend, kind: EventKind) {

@@ -1,19 +1,19 @@
-//! Low-latency H.264 for services that count microseconds: NVENC driven directly, openh264 behind the same trait.
+//! A low-latency H.264 encoder: NVENC driven directly, with openh264 behind the same trait.
 //!
 //! > One frame in, one access unit out, in order. Every [`Encoder::encode`] that returns `Ok` returns the access unit
 //! > of the frame that went in.
 //!
-//! There are no B frames and there is no lookahead, so nothing waits for a frame that has not come; and no frame is
-//! skipped, so nothing has to be told that one is missing. What cannot be met is said as an [`Event`], never paid
-//! with a frame.
+//! There are no B frames and no lookahead, so an encoder never waits for a later frame. No frame is skipped. A target
+//! that cannot be met becomes an [`Event`], never a lost frame.
 //!
 //! ```
-//! use direct264::{Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Order, Picture, PixelFormat, Timestamp};
+//! use direct264::{BackendOrder, Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize};
+//! use direct264::{Picture, PixelFormat, Timestamp};
 //!
 //! # fn main() -> Result<(), direct264::Error> {
 //! let size = FrameSize::new(1280, 720)?;
 //! let config = EncoderConfig::new(size, FrameRate::hz(60)?, Bitrate::from_mbps(4)?);
-//! let mut opened = direct264::open(&config, &Order::auto())?;
+//! let mut opened = direct264::open(&config, &BackendOrder::auto())?;
 //! for why in &opened.passed_over {
 //!     eprintln!("{why}: {}", why.advice());
 //! }
@@ -25,33 +25,33 @@
 //! ```
 //!
 //! # Backends
-//! [`open`] takes the first backend of a [`BackendOrder`] that this machine has and tells why each better one was passed
-//! over, as a [`Reason`] with a sentence for people. Whatever encodes, the stream keeps the same promises: Annex B
-//! with 4-byte start codes, SPS and PPS before every IDR, constrained baseline unless asked otherwise, colour and the
-//! absence of reordering told in the VUI.
+//! [`open`] takes the first backend of a [`BackendOrder`] that this machine has. A [`Reason`] with a sentence for
+//! people says why each better backend was passed over. Every backend keeps the same promises: Annex B with 4-byte
+//! start codes, SPS and PPS before every IDR, constrained baseline unless asked otherwise, and a VUI with the colour
+//! and no reordering.
 //!
-//! What is opened is a [`FailoverEncoder`]: when the better backend fails in mid-stream the next one takes the same
-//! frame, and the stream returns when the better one is back. [`NvencEncoder`](nvenc::NvencEncoder) and
-//! [`OpenH264Encoder`](openh264::OpenH264Encoder) are there by themselves too, and never change.
+//! [`open`] returns a [`FailoverEncoder`]: when a backend fails in mid-stream, the next one takes the same frame, and
+//! the stream returns to the better backend once that works again. [`NvencEncoder`](nvenc::NvencEncoder) and
+//! [`OpenH264Encoder`](openh264::OpenH264Encoder) are available by themselves too, and never change backend.
 //!
 //! # Memory and threads
-//! Frames are borrowed for the length of a call, access units until the next one; at a steady state nothing is
-//! allocated for a frame. An encoder is `Send` and takes `&mut self`. A driver session has a thread
-//! of its own unless [`CallForm`](config::CallForm) says otherwise; so have attempts at a backend that failed.
+//! A frame is borrowed for the length of a call, an access unit until the next call. At a steady state no frame causes
+//! an allocation. An encoder is `Send` and takes `&mut self`. A driver session runs on its own thread unless
+//! [`CallForm`](config::CallForm) says otherwise. Retries of a failed backend always run on their own thread.
 //!
-//! [`Encoder::encode`] has the least delay for a frame. A [`Pipeline`] of an encoder keeps one frame in flight while the
-//! next goes up, for more frames a second.
+//! [`Encoder::encode`] has the least latency. A [`Pipeline`] of an encoder uploads the next frame while one is in
+//! flight, for higher throughput.
 //!
 //! # Errors and panics
-//! [`Error`] is sorted by what the caller can do next. The library panics on nothing that a caller, a driver or a
-//! file gives it, and prints nothing; its log is `tracing`.
+//! [`Error`] is sorted by what the caller can do next. The library panics on no input of a caller, a driver or a file,
+//! and prints nothing. Its log is `tracing`.
 //!
 //! # Features
-//! `nvenc` and `openh264` are the backends, both on by default; `cisco` has the software backend load Cisco's binary of
-//! openh264 at run time (`openh264::load`), with a built-in library beside it or without; `cudarc` takes frames from
-//! slices of that crate; `cli` builds the command `direct264`.
+//! `nvenc` and `openh264` are the backends, both on by default. `cisco` lets the software backend load Cisco's binary
+//! of openh264 at run time (`openh264::load`), with or without the built-in library. `cudarc` takes frames from slices
+//! of that crate.
 
-// docs.rs tells of each item which feature it is part of.
+// docs.rs names the feature of each item.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(any(nvenc, openh264)),

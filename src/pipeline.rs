@@ -37,7 +37,7 @@ pub use crate::ready::AccessUnits;
 /// # Ok(()) }
 /// ```
 ///
-/// # BackendOrder
+/// # Order
 /// Each frame that [`submit`](Pipeline::submit) took gives exactly one item, in the order of the frames: its access
 /// unit, or the error that says why there is none. The access units are those that `encode` would have given, byte for
 /// byte. NVENC has at most two frames in flight, the second one only inside `submit`; between two calls it is one.

@@ -79,7 +79,7 @@ impl Ready {
     }
 
     /// Moves the oldest unit of another queue here, and shows its facts and its length in bytes. `None` when there is
-    /// none.
+    /// none: the queue of a backend holds no errors.
     pub(crate) fn take_from(&mut self, other: &mut Self) -> Option<(&mut AccessUnitInfo, usize)> {
         if other.count == 0 {
             return None;

@@ -1,18 +1,18 @@
-//! The closed set of words for why a backend was passed over or left, each with what to do about it.
+//! The closed set of reasons for which a backend is passed over or left, each with advice.
 
 use std::fmt;
 
-/// Why a backend was passed over or left. [`Reason::as_str`] is stable; programs may match on it.
+/// A reason why a backend was passed over or left. [`Reason::as_str`] is stable, and programs may match on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
     /// libcuda cannot be loaded.
     NoDriver,
-    /// The feature is not in this build.
+    /// The feature of the backend is not in this build.
     NotBuilt,
-    /// libcuda loads, libnvidia-encode (or the libnvcuvid it needs) does not.
+    /// libcuda loads, but libnvidia-encode (or the libnvcuvid it needs) does not.
     NoVideoCapability,
-    /// A library loads but lacks a function that is needed.
+    /// A library loads but lacks a required function.
     MissingSymbol,
     /// The driver's API is below 11.0.
     DriverTooOld,
@@ -24,13 +24,13 @@ pub enum Reason {
     SessionLimit,
     /// An allocation was refused after a session was opened.
     OutOfMemory,
-    /// The size is outside what the encoder takes.
+    /// The size is outside the encoder's limits.
     UnsupportedSize,
-    /// A setting is outside what the encoder can do.
+    /// A setting is outside the encoder's capabilities.
     UnsupportedSetting,
     /// The process was forked after CUDA was initialised.
     Forked,
-    /// The wait for an access unit, or for the driver to tell what it has, passed its limit.
+    /// The wait for an access unit, or for the driver's answer to a probe, passed its limit.
     TimedOut,
     /// Any other failure.
     DriverError,
@@ -39,7 +39,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Every reason there is.
+    /// Every reason.
     pub const ALL: [Self; 15] = [
         Self::NoDriver,
         Self::NotBuilt,
@@ -58,7 +58,7 @@ impl Reason {
         Self::ByRequest,
     ];
 
-    /// The word for programs, such as `no_driver`.
+    /// The stable word of the reason, such as `no_driver`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -80,24 +80,25 @@ impl Reason {
         }
     }
 
-    /// Whether nothing is wrong: what was looked for is not there, or not wanted. The rest is there and fails.
+    /// Whether nothing is wrong: the backend is absent or not wanted. With any other reason the backend is there and
+    /// fails.
     #[must_use]
     pub const fn is_absence(self) -> bool {
         matches!(self, Self::NoDriver | Self::NotBuilt | Self::NoGpu | Self::NoEncoderOnGpu | Self::ByRequest)
     }
 
-    /// Whether it can be over in a while without anybody doing anything: a stream that fell back for it tries again.
+    /// Whether the condition can pass without an action. A stream that fell back for such a reason retries.
     #[must_use]
     pub const fn may_pass(self) -> bool {
         matches!(self, Self::SessionLimit | Self::OutOfMemory | Self::TimedOut | Self::DriverError)
     }
 
-    /// One clause for people: what was found.
+    /// One clause for people: the finding.
     #[must_use]
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::NoDriver => "no NVIDIA driver is installed (libcuda cannot be loaded)",
-            Self::NotBuilt => "this build does not contain it",
+            Self::NotBuilt => "this build does not contain the backend",
             Self::NoVideoCapability => "the NVIDIA driver is here, its encode library is not",
             Self::MissingSymbol => "a driver library lacks a function that is needed",
             Self::DriverTooOld => "the NVIDIA driver is too old: its encode API is below 11.0",
@@ -114,7 +115,7 @@ impl Reason {
         }
     }
 
-    /// What a person can do about it. Empty where nothing needs doing. An error may know more of its own case:
+    /// An action for a person. Empty when none is needed. An error may know more of its own case:
     /// [`Unavailable::advice`](crate::error::Unavailable::advice).
     #[must_use]
     pub const fn advice(self) -> &'static str {

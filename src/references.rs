@@ -1,22 +1,21 @@
-//! Tracks the references of a session: the pictures that it can still predict from, by what was coded and what was
-//! lost.
+//! Tracks the pictures that a session can still predict from, by which pictures were coded and which were lost.
 //!
-//! Each picture is predicted from one other picture, the newest reference that is not lost. So the references that
-//! are not lost form a chain, and a lost picture takes all later pictures of its chain with it. A driver that chooses
-//! an older reference stays in the same chain; then fewer pictures are lost than this module takes for lost.
+//! Each picture is predicted from one other picture, the newest reference that is not lost. So these references form a
+//! chain, and a lost picture takes all later pictures of its chain with it. A driver that chooses an older reference
+//! stays in the same chain. Fewer pictures are then lost than this module assumes.
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
-/// The number of pictures that are remembered. The loss of an older picture is answered with an IDR.
+/// The number of pictures remembered. The loss of an older picture is answered with an IDR.
 const REMEMBERED: usize = 128;
 
-/// The answer to the report of a loss.
+/// The answer to a report of a loss.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// Nothing: no picture still to come depends on the loss.
+    /// Nothing: no later picture depends on the loss.
     Nothing,
-    /// Invalidate these pictures: nothing may be predicted from them any more.
+    /// Invalidate these pictures: no later picture may be predicted from them.
     Invalidate(Vec<u64>),
     /// Send an IDR: no reference is left.
     Idr,
@@ -27,7 +26,6 @@ pub(crate) enum Answer {
 pub(crate) struct References {
     /// The number of references that the session keeps.
     kept: usize,
-    /// Oldest first.
     known: VecDeque<CodedPicture>,
     last_idr: u64,
 }
@@ -35,20 +33,19 @@ pub(crate) struct References {
 #[derive(Debug, Clone, Copy)]
 struct CodedPicture {
     picture: u64,
-    /// The picture that it was predicted from.
+    /// The picture that this one was predicted from.
     parent: Option<u64>,
     is_reference: bool,
     is_lost: bool,
 }
 
 impl References {
-    /// The references of a session that keeps `kept` of them.
+    /// An empty set of references for a session that keeps `kept` of them.
     pub(crate) fn new(kept: u32) -> Self {
         let kept = usize::try_from(kept).unwrap_or(1).max(1);
         Self { kept, known: VecDeque::with_capacity(REMEMBERED), last_idr: 0 }
     }
 
-    /// Takes in the next coded picture.
     pub(crate) fn coded(&mut self, picture: u64, is_idr: bool, is_droppable: bool) {
         if is_idr {
             self.known.clear();
@@ -61,7 +58,7 @@ impl References {
         self.known.push_back(CodedPicture { picture, parent, is_reference: !is_droppable, is_lost: false });
     }
 
-    /// Takes in that a receiver does not have these pictures, and returns the answer.
+    /// Records that a receiver does not have these pictures, and returns the answer.
     pub(crate) fn lose(&mut self, lost: RangeInclusive<u64>) -> Answer {
         let (Some(oldest), Some(newest)) = (self.known.front(), self.known.back()) else {
             return Answer::Nothing;
@@ -71,7 +68,7 @@ impl References {
             return Answer::Nothing;
         }
         if *lost.start() < oldest {
-            // The loss may reach back to the IDR or to pictures that are not remembered, so all counts as lost.
+            // The loss may reach back to the IDR or to pictures no longer remembered, so every picture counts as lost.
             self.known.iter_mut().for_each(|known| known.is_lost = true);
             return Answer::Idr;
         }
@@ -125,7 +122,7 @@ mod tests {
     use super::Answer::{Idr, Invalidate, Nothing};
     use super::*;
 
-    /// An IDR, then pictures up to `last`.
+    /// References after an IDR and further pictures up to `last`.
     fn coded(kept: u32, last: u64) -> References {
         let mut references = References::new(kept);
         for picture in 0..=last {
@@ -139,7 +136,7 @@ mod tests {
         let mut references = coded(5, 10);
         assert_eq!(references.lose(8..=8), Invalidate(vec![8, 9, 10]));
         references.coded(11, false, false);
-        // A report that comes again is old news, and what came after it is good.
+        // The pictures after the first report are good, so a repeated report changes nothing.
         assert_eq!(references.lose(8..=10), Nothing);
         assert_eq!(references.lose(9..=11), Invalidate(vec![11]));
     }

@@ -1,4 +1,4 @@
-//! Encoders of one backend, which the failover encoder can put another one in the place of.
+//! The interface by which the failover encoder replaces one backend's encoder with another's.
 
 use std::any::Any;
 
@@ -7,18 +7,18 @@ use crate::error::Error;
 use crate::frame::Frame;
 use crate::remains::Remains;
 
-/// An encoder of one backend. The failover encoder asks this of it beyond the contract.
+/// An encoder of one backend, with the calls that the failover encoder needs beyond the contract.
 pub(crate) trait Replaceable: Encoder + Any {
-    /// The frame in flight, from the pixels that it is encoded from: also after an error.
+    /// The frame in flight, read from the memory that it is encoded from; also available after an error.
     fn in_flight(&self) -> Option<Frame<'_>>;
 
-    /// Makes the next picture an IDR that starts a stream, and forgets what pictures before it have taught.
+    /// Makes the next picture an IDR that starts a stream, and resets what rate control has learned.
     fn start_over(&mut self);
 
-    /// As [`Encoder::forget_cuda`], by the session that is in use alone.
+    /// Releases memory as [`Encoder::forget_cuda`] does, in the current session alone.
     fn let_go(&mut self, address: Option<u64>) -> Result<(), Error>;
 
-    /// One weak reference for each session that the encoder has had, the one in use last. It can be upgraded for as long
-    /// as any part of the session lives, a driver's call that hangs included.
+    /// Returns one weak reference for each session of the encoder, the current one last. It can be upgraded while any
+    /// part of the session lives, a hanging driver call included.
     fn remains(&self) -> Vec<Remains>;
 }

@@ -1,8 +1,9 @@
-//! Engines that do as a test says, in the place of three backends.
+//! Scripted engines for tests, in the place of three backends.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::access_unit::AccessUnitInfo;
 use crate::backend::Backend;
@@ -22,71 +23,77 @@ use crate::remains::Remains;
 use crate::replaceable::Replaceable;
 use crate::units::{FrameId, FrameSize, Timestamp};
 
-/// The timestamp of the picture that warms an engine up. The frames of a test have others.
+/// The timestamp of a warm-up picture. The frames of a test have others.
 const WARM_UP: Timestamp = Timestamp(0);
 
 /// The number of scripted backends.
 pub(crate) const BACKENDS: usize = 3;
 
-/// What a call does that has not been said otherwise: it succeeds.
+/// An outcome of a scripted call. Without one the call succeeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Act {
     Work,
     /// Fails as a driver does.
     Fail,
-    /// Fails with a context that is lost.
+    /// Fails with a lost context.
     LoseContext,
-    /// Refuses the size.
     RefuseSize,
-    /// Is not to be had for this reason.
     Lack(Reason),
 }
 
-/// The script of one backend, and a record of what was asked of it.
+/// The script of one backend, and a record of its calls.
 #[derive(Debug, Default)]
 pub(crate) struct Script {
-    /// What the next openings do; those after work.
+    /// The outcomes of the next openings; later ones succeed.
     opens: VecDeque<Act>,
-    /// What every opening does from when this is set.
+    /// The outcome of every opening once this is set.
     all_opens: Option<Act>,
-    /// What the next pictures do; those after work. Pictures that warm an engine up are not counted.
+    /// The outcomes of the next pictures; later ones succeed. Warm-up pictures do not count.
     pictures: VecDeque<Act>,
-    /// The widest picture that is taken.
+    /// The widest picture allowed.
     widest: Option<u32>,
     pub(crate) opened: usize,
     /// The events that the next picture leaves.
     events: Vec<EventKind>,
 }
 
-static SCRIPTS: Mutex<[Option<Arc<Mutex<Script>>>; BACKENDS]> = Mutex::new([None, None, None]);
+/// The scripts of every stage, by its number.
+static STAGES: Mutex<Vec<[Arc<Mutex<Script>>; BACKENDS]>> = Mutex::new(Vec::new());
 
-/// The scripts of all backends, for one test at a time.
+/// The scripts of one test. The configuration of its streams carries the number of the stage, as a limit that no stream
+/// reaches, so that an attempt which outlives its test finds its own script.
 pub(crate) struct Stage {
+    number: u64,
     scripts: [Arc<Mutex<Script>>; BACKENDS],
-    _alone: std::sync::MutexGuard<'static, ()>,
 }
 
-static ALONE: Mutex<()> = Mutex::new(());
+/// The limit that stands for stage 0.
+const FIRST_STAGE: u64 = 1 << 60;
 
 impl Stage {
     pub(crate) fn new() -> Self {
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let scripts: [Arc<Mutex<Script>>; BACKENDS] = Default::default();
-        *SCRIPTS.lock().unwrap() = scripts.clone().map(Some);
-        Self { scripts, _alone: alone }
+        let mut stages = STAGES.lock().unwrap();
+        stages.push(scripts.clone());
+        Self { number: FIRST_STAGE + stages.len() as u64 - 1, scripts }
     }
 
-    /// The next openings of a backend.
+    /// A configuration whose backends are on this stage.
+    pub(crate) fn config(&self, config: EncoderConfig) -> EncoderConfig {
+        config.max_memory_bytes(NonZeroU64::new(self.number))
+    }
+
+    /// Scripts the next openings of a backend.
     pub(crate) fn opens(&self, number: u8, acts: &[Act]) {
         self.on(number, |script| script.opens = acts.iter().copied().collect());
     }
 
-    /// Every opening of a backend from now on.
+    /// Scripts every opening of a backend from now on.
     pub(crate) fn all_opens(&self, number: u8, act: Act) {
         self.on(number, |script| script.all_opens = Some(act).filter(|&act| act != Act::Work));
     }
 
-    /// The next pictures of a backend.
+    /// Scripts the next pictures of a backend.
     pub(crate) fn pictures(&self, number: u8, acts: &[Act]) {
         self.on(number, |script| script.pictures = acts.iter().copied().collect());
     }
@@ -122,7 +129,8 @@ pub(crate) fn row(number: u8) -> &'static Row {
 }
 
 fn open(number: u8, config: &EncoderConfig) -> Result<Box<dyn Replaceable>, Error> {
-    let script = SCRIPTS.lock().unwrap()[usize::from(number)].clone().expect("a stage");
+    let stage = config.max_memory_bytes.map_or(0, |stage| stage.get() - FIRST_STAGE);
+    let script = STAGES.lock().unwrap()[stage as usize][usize::from(number)].clone();
     let backend = Backend::Scripted(number);
     let mut told = script.lock().unwrap();
     let act = told.opens.pop_front().or(told.all_opens).unwrap_or(Act::Work);
@@ -157,7 +165,7 @@ fn refuse(backend: Backend, act: Act, size: FrameSize) -> Result<(), Error> {
     }
 }
 
-/// An engine whose access units say which backend they are of and which frame.
+/// An engine whose access units name their backend and frame.
 #[derive(Debug)]
 struct Scripted {
     number: u8,
@@ -187,9 +195,6 @@ impl Scripted {
     }
 
     fn act(&mut self) -> Result<(), Error> {
-        if let Some(error) = &self.spent {
-            return Err(error.clone());
-        }
         let mut script = self.script.lock().unwrap();
         let act = script.pictures.pop_front().unwrap_or(Act::Work);
         self.events.append(&mut script.events);
@@ -242,6 +247,9 @@ impl Engine for Scripted {
     }
 
     fn submit(&mut self, frame: &Frame<'_>, picture: Picture, depth: Depth) -> Result<(), Error> {
+        if let Some(error) = &self.spent {
+            return Err(error.clone());
+        }
         assert_eq!(frame.size(), self.settings.size, "the failover encoder follows the size");
         if frame.timestamp() != WARM_UP {
             self.act()?;

@@ -1,6 +1,6 @@
 //! Values with a unit: sizes in pixels, rates in bits and frames per second, timestamps, quantisers.
 //!
-//! Each is checked when it is made, so that later code may assume it.
+//! Each value is checked when it is made, so that later code may rely on it.
 
 mod out_of_range;
 
@@ -43,13 +43,13 @@ impl FrameSize {
         self.height
     }
 
-    /// This size with odd sides rounded up to even: what an odd picture is coded as, since 4:2:0 cannot express it.
+    /// Returns this size with odd sides rounded up to even, since 4:2:0 has no odd sides: the coded size.
     #[must_use]
     pub const fn padded_to_even(self) -> Self {
         Self { width: self.width.next_multiple_of(2), height: self.height.next_multiple_of(2) }
     }
 
-    /// The smallest size in which both have room.
+    /// Returns the smallest size that holds both.
     #[must_use]
     pub(crate) const fn union(self, other: Self) -> Self {
         Self {
@@ -128,10 +128,10 @@ impl fmt::Display for Bitrate {
     }
 }
 
-/// Frames per second as a fraction, 1/10 to [`FrameRate::MAX_HZ`].
+/// A frame rate in frames per second, as a fraction from 1/10 to [`FrameRate::MAX_HZ`].
 ///
-/// It shares the bits out among the frames and is written into nothing else: every frame is encoded, and
-/// timestamps are opaque.
+/// Rate control shares the bits out by it, and the stream does not carry it. Every frame is encoded, and timestamps
+/// are opaque.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FrameRate {
     numerator: u32,
@@ -139,10 +139,10 @@ pub struct FrameRate {
 }
 
 impl FrameRate {
-    /// The highest rate taken, in frames per second.
+    /// The highest rate allowed, in frames per second.
     pub const MAX_HZ: u32 = 1_000;
 
-    /// `numerator / denominator` frames per second, such as `30000 / 1001`.
+    /// A rate of `numerator / denominator` frames per second, such as `30000 / 1001`.
     ///
     /// # Errors
     /// [`OutOfRange::FrameRate`] when either is 0 or the rate lies outside 1/10 to [`FrameRate::MAX_HZ`].
@@ -155,7 +155,7 @@ impl FrameRate {
         Ok(Self { numerator, denominator })
     }
 
-    /// A whole number of frames per second.
+    /// A rate of a whole number of frames per second.
     ///
     /// # Errors
     /// As [`FrameRate::new`].
@@ -192,14 +192,13 @@ impl fmt::Display for FrameRate {
     }
 }
 
-/// The caller's own mark on a frame, in whatever unit the caller counts: it comes back on the access unit
-/// untouched and is never read.
+/// The caller's own mark on a frame, in the caller's unit. The access unit carries the same value, and the encoder
+/// never reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
 
-/// The number of an access unit: counted by the encoder from 0, one for each, across changes of backend and of session.
-/// A receiver that is told it can say which ones it did not get: see
-/// [`Encoder::invalidate`](crate::Encoder::invalidate).
+/// The number of an access unit, counted by the encoder from 0 across changes of backend and of session. A receiver
+/// that knows the numbers can report lost ones: see [`Encoder::invalidate`](crate::Encoder::invalidate).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FrameId(pub u64);
 
@@ -209,7 +208,7 @@ impl fmt::Display for FrameId {
     }
 }
 
-/// The quantisers that rate control may use: 0 (finest) to 51 (coarsest), 10 to 51 unless set.
+/// A QP range of the rate control: 0 (finest) to 51 (coarsest), 10 to 51 unless set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct QpRange {
     min: u8,
@@ -219,8 +218,8 @@ pub struct QpRange {
 impl QpRange {
     /// The coarsest quantiser of 8-bit H.264.
     pub const MAX_QP: u8 = 51;
-    /// What [`EncoderConfig::new`](crate::EncoderConfig::new) starts with: below 10 the eye gains nothing, and one
-    /// frame could fill a link.
+    /// The range of [`EncoderConfig::new`](crate::EncoderConfig::new): below 10 the eye gains nothing, and one frame
+    /// could fill a link.
     pub const DEFAULT: Self = Self { min: 10, max: Self::MAX_QP };
 
     /// Quantisers `min` to `max`, both included.
@@ -247,7 +246,7 @@ impl QpRange {
     }
 }
 
-/// The shape of a pixel, width to height, where it is not square: written into the VUI and read by players alone.
+/// A sample aspect ratio, width to height, written into the VUI for players.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SampleAspect {
     width: u16,

@@ -1,4 +1,4 @@
-//! At a steady state the library allocates nothing for a frame, whatever its format.
+//! At a steady state the library allocates nothing for a frame of any format.
 //!
 //! A test binary of its own with one test, so that nobody else allocates meanwhile. What the C library allocates by
 //! itself is not counted.

@@ -1,5 +1,5 @@
-//! An openh264 library that is loaded at run time: what encodes from then on, and what is refused. Cisco's own binary is
-//! not at hand where tests run, so the library is the one that is built in, linked once more as a shared one.
+//! An openh264 library that is loaded at run time: the encoders that use it, and the files that are refused. Test
+//! machines lack Cisco's binary, so the library is the built-in one, linked once more as a shared library.
 #![cfg(all(feature = "cisco", target_os = "linux"))]
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 #![expect(unsafe_code, reason = "libraries are loaded without the check of their hash")]

@@ -1,11 +1,14 @@
-//! Frames that cudarc makes on a real NVIDIA GPU, whether it has an encoder or not: H100, H200 and their like have none.
-//! `open` says which, and what comes out are the very access units of the same frames from host memory. Prints what it costs
-//! to fetch a frame.
+//! Frames that cudarc makes on a real NVIDIA GPU, with an encoder or without (as H100 and H200). The test prints the
+//! backend of `open` and the cost of fetching a frame. The access units must equal those of the same frames from host
+//! memory.
 //!
-//! Where there is a GPU and its driver: `cargo test --release --features cudarc --test cuda_real -- --nocapture`. Where a
-//! GPU is lent for minutes, or nothing can be built: `cargo test --release --features cudarc --test cuda_real --no-run`
-//! says where the program is, which needs nothing but the C and C++ libraries; carried over (`strip` makes it small), it is
-//! started by itself with `--nocapture`. Without a GPU, or on the driver double, it says SKIPPED and why.
+//! On a machine with a GPU and its driver: `cargo test --release --features cudarc --test cuda_real -- --nocapture`.
+//!
+//! For a GPU on another machine, `cargo test --release --features cudarc --test cuda_real --no-run` prints the path of
+//! the program. The program needs only the C and C++ libraries; copy it (`strip` makes it small) and run it with
+//! `--nocapture`.
+//!
+//! Without a GPU, or on the driver double, the test says SKIPPED and why.
 #![cfg(target_os = "linux")]
 #![allow(clippy::panic, clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 

@@ -1,9 +1,10 @@
-//! A long stream from device memory whose places come and go at random: registered and read in place, copied on the GPU
-//! or downloaded, freed and made anew at the same address, with pitches, pools and planes of every kind. Each access unit
-//! is that of the same picture from host memory; nothing is left behind, and memory stays where it is.
+//! A long stream of frames in device memory whose allocations come and go at random. Frames are read in place, copied
+//! on the GPU or downloaded, with pitches, pools and planes of every kind. Memory is freed and allocated again at the
+//! same address. Each access unit equals that of the same picture from host memory. No memory is left behind, and the
+//! process does not grow.
 //!
-//! 2500 frames unless `DIRECT264_CUDA_FRAMES` says otherwise; `DIRECT264_SOAK_SEED` repeats a run. A test binary of its
-//! own, since it measures the memory of the process.
+//! The stream has 2500 frames unless `DIRECT264_CUDA_FRAMES` says otherwise; `DIRECT264_SOAK_SEED` repeats a run. The
+//! test is a program of its own, since it measures the memory of the process.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 mod common;

@@ -1,4 +1,4 @@
-//! A process that is stopped and a driver that hangs are told apart: the first costs no fallback, the second its limit.
+//! A stopped process and a hanging driver are told apart: the first costs no fallback, the second its limit.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;

@@ -1,8 +1,8 @@
-//! How much memory an encoder takes: no more than is stated, pipelined too, however long it runs, and nothing for a size
-//! that is beyond the limit.
+//! The memory of an encoder: within the stated bound, pipelined or not, over any number of frames, and none for a size
+//! beyond the limit.
 //!
-//! 20,000 frames unless `DIRECT264_SOAK_FRAMES` says otherwise. A test binary of its own, since it measures the memory of
-//! the process, and one test, since nobody else may take any meanwhile.
+//! The stream has 20,000 frames unless `DIRECT264_SOAK_FRAMES` says otherwise. This is a program with one test, since
+//! it measures the memory of the process, which no other test may change meanwhile.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
 #![expect(unsafe_code, reason = "counts what is allocated, and has the C library give back what is free")]
 

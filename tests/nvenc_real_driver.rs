@@ -1,8 +1,8 @@
-//! The real user-space drivers of four generations, on a machine that need not have a GPU: what the probe says of them,
-//! and that opening an encoder fails with the typed reason.
+//! The real user-space drivers of four generations, without a GPU: the answer of the probe, and the typed reason for
+//! which opening an encoder fails.
 //!
-//! `.ci/fetch-drivers FOLDER` fetches them; `DIRECT264_REAL_DRIVERS=FOLDER` makes this test use them. Each is loaded by a
-//! process of its own.
+//! `.ci/fetch-drivers FOLDER` fetches them, and `DIRECT264_REAL_DRIVERS=FOLDER` makes this test use them. Each runs in
+//! a process of its own.
 #![cfg(target_os = "linux")]
 #![allow(clippy::panic, clippy::unwrap_used, missing_docs)]
 

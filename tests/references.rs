@@ -1,5 +1,5 @@
-//! What a receiver needs that loses frames: their numbers, which of them can be dropped, and a stream that goes on
-//! without an IDR. A decoder that never sees the lost frames shows that nothing refers to them.
+//! The means of a receiver that loses frames: numbers of access units, droppable frames, and a stream that recovers
+//! without an IDR. A decoder that never sees the lost frames shows that no later frame refers to them.
 #![allow(clippy::panic, clippy::unwrap_used, missing_docs)]
 
 mod common;

@@ -1,4 +1,4 @@
-//! Which backend is taken, and that the caller learns why a better one was not.
+//! The choice of a backend, and the reasons why better ones were passed over.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;

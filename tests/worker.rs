@@ -1,4 +1,4 @@
-//! An encoder on a thread of its own: what is kept, what gives way, what is told, and how it ends.
+//! An encoder on a thread of its own: its queues, replaced frames, events and end.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod common;

@@ -1,6 +1,6 @@
 //! At a steady state a worker allocates nothing for a frame, on either side.
 //!
-//! A test binary of its own with one test, so that nobody else allocates meanwhile.
+//! A program with one test, so that no other test allocates meanwhile.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;

@@ -1,4 +1,4 @@
-//! The figures of each path, as they were accepted and as they are.
+//! The accepted and the current figures of each path.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,9 +6,9 @@ use std::fmt;
 use crate::callgrind::Counted;
 use crate::paths::loose_calls;
 
-/// How much the instructions of a path may grow before it is told, in percent: what a new compiler may well do.
+/// The growth of a path's instructions that is accepted, in percent: a new compiler may cause as much.
 const INSTRUCTIONS_PERCENT: f64 = 2.0;
-/// How much the calls of a path may grow. One copy or allocation in twenty frames is one too many.
+/// The growth of a path's calls that is accepted: one copy or allocation in twenty frames is one too many.
 const CALLS: f64 = 0.05;
 
 const HEADER: &str = "\
@@ -17,7 +17,7 @@ const HEADER: &str = "\
 #
 ";
 
-/// What a frame costs.
+/// The cost of one frame.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Figures {
     instructions: f64,
@@ -26,7 +26,7 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// The difference between a run and one of twice its frames.
+    /// Takes the difference between a run and one of twice its frames.
     pub(crate) fn of_a_frame(once: Counted, twice: Counted, frames: usize) -> Self {
         let share = |once: u64, twice: u64| (twice as f64 - once as f64) / frames as f64;
         Self {
@@ -37,7 +37,7 @@ impl Figures {
     }
 }
 
-/// The figures of all paths, and the compiler that made the code.
+/// The figures of all paths, and the compiler of the code.
 #[derive(Debug, Default)]
 pub(crate) struct Budget {
     compiler: Option<String>,
@@ -50,7 +50,7 @@ impl Budget {
         self.paths.insert(path.to_owned(), figures);
     }
 
-    /// Reads what [`Display`](fmt::Display) wrote; `None` where it did not.
+    /// Parses the output of [`Display`](fmt::Display).
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut budget = Self::default();
         for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
@@ -67,7 +67,7 @@ impl Budget {
         Some(budget)
     }
 
-    /// Prints every path of `found` beside its budget. Whether all keep to it.
+    /// Prints every path of `found` beside its budget, and returns whether all keep to it.
     pub(crate) fn tell(&self, found: &Self) -> bool {
         println!("{:<24} {:>24} {:>20} {:>20}", "a frame", "instructions", "copies", "allocations");
         let mut faults = Vec::new();

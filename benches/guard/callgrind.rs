@@ -1,4 +1,4 @@
-//! Reads what callgrind counted: https://valgrind.org/docs/manual/cl-format.html
+//! Reads callgrind's counts: https://valgrind.org/docs/manual/cl-format.html
 
 use std::path::Path;
 
@@ -11,18 +11,17 @@ pub(crate) const OPENH264: [&str; 5] = [
     "WelsEnc::CWelsH264SVCEncoder::SetOption(*",
 ];
 
-/// What one process did.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Counted {
-    /// Executed in our code.
+    /// The instructions in the program's own code.
     pub(crate) instructions: u64,
-    /// Calls of `memcpy`, `memset` and their kin from there. What one costs is the machine's.
+    /// The calls of `memcpy`, `memset` and their kin from that code. Their cost depends on the machine.
     pub(crate) copies: u64,
-    /// Calls for memory from there.
+    /// The calls for memory from that code.
     pub(crate) allocations: u64,
 }
 
-/// Adds up what is ours: the functions of `program`, without the libraries that are linked into it.
+/// Adds up the functions of `program`, without the libraries that are linked into it.
 pub(crate) fn read(text: &str, program: &Path) -> Counted {
     let program = program.to_string_lossy();
     let mut counted = Counted::default();
@@ -36,7 +35,7 @@ pub(crate) fn read(text: &str, program: &Path) -> Counted {
             Some(("cob", name)) => callee_object = name,
             Some(("cfn", name)) => callee = name,
             Some(("calls", calls)) => {
-                // The next line is what the callee did.
+                // The next line counts the callee.
                 lines.next();
                 let calls = number(calls.split(' ').next());
                 if is_ours && callee_object.contains("/libc.so") {
@@ -66,8 +65,8 @@ fn is_allocation(function: &str) -> bool {
     ["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"].contains(&function)
 }
 
-/// Whether a function of the C library is one of those that copy, fill and compare memory. The library picks them by the
-/// machine, and without debug symbols the one that was picked has no name; no other that we call is picked so.
+/// Whether a function of the C library copies, fills or compares memory. The library picks these by the machine, and
+/// the picked one has no name without debug symbols. The program calls no other function that is picked so.
 fn is_on_memory(function: &str) -> bool {
     let name = function.trim_start_matches('_');
     name.starts_with("mem") || name.starts_with("bcmp") || name.starts_with("0x")

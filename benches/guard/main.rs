@@ -1,12 +1,12 @@
-//! What our own code does for a frame, in figures that do not depend on the machine: instructions, copies and
-//! allocations on each hot path, counted by valgrind and held against `budget.txt`.
+//! Counts the instructions, copies and allocations of the library's own code for a frame on each hot path. The counts
+//! come from valgrind, do not depend on the machine, and are held against `budget.txt`.
 //!
 //!     cargo bench --bench guard                 fails where a path has outgrown its budget
-//!     cargo bench --bench guard -- --accept     takes the figures of now as the budget
+//!     cargo bench --bench guard -- --accept     takes the current figures as the budget
 //!
-//! Each path runs twice, the second time with twice the frames; the difference is what a frame costs, and what happens
-//! at the start cancels out. Not counted: openh264, the driver double, the crate `yuv`, and what the C library and the
-//! kernel do, of which only the calls of `memcpy` and its kin and those for memory are.
+//! Each path runs twice, the second time with twice the frames. The difference is the cost of a frame, without the
+//! start. Not counted are openh264, the driver double, the crate `yuv`, the C library and the kernel. Of the last two,
+//! only the calls of `memcpy` and its kin and those for memory count.
 
 #![expect(clippy::expect_used, reason = "a guard that cannot count fails, and says why")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "its figures are for the person who runs it")]
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     if let [word, path, frames] = &arguments[..]
         && word == "path"
     {
-        // This is the process that valgrind watches.
+        // Valgrind watches this process.
         paths::run(path, frames.parse().expect("a number of frames"));
         return ExitCode::SUCCESS;
     }
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     if budget.tell(&found) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Every path, as many at a time as there are cores.
+/// Counts every path, as many at a time as there are cores.
 fn count_all() -> Budget {
     let double = Double::get().folder();
     let left = Mutex::new(PATHS.iter());
@@ -75,13 +75,12 @@ fn count_all() -> Budget {
     found.into_inner().expect("no thread panics")
 }
 
-/// What this program does in that many frames of a path.
 fn count(path: &str, frames: usize, double: &Path) -> callgrind::Counted {
     let program = std::env::current_exe().expect("this program has a path");
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("guard-{path}-{frames}.callgrind"));
     let output = Command::new("valgrind")
         .args(["--quiet", "--tool=callgrind", "--compress-strings=no", "--compress-pos=no"])
-        // Or a thread that waits for another may keep it from its turn for seconds.
+        // Without it a thread that waits for another may keep it from running for seconds.
         .arg("--fair-sched=try")
         .arg(format!("--callgrind-out-file={}", out.display()))
         // Collecting stops where openh264 begins and goes on where it ends.

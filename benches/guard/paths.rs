@@ -1,4 +1,4 @@
-//! The hot paths, each as a program that does nothing else.
+//! The hot paths, each as a program of its own.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -15,10 +15,9 @@ use direct264::{
     PixelFormat, Timestamp, open,
 };
 
-/// A hot path.
 pub(crate) struct HotPath {
     pub(crate) name: &'static str,
-    /// In the shorter of the two runs.
+    /// The number of frames in the shorter of the two runs.
     pub(crate) frames: usize,
     run: fn(usize),
 }
@@ -27,7 +26,7 @@ const fn path(name: &'static str, frames: usize, run: fn(usize)) -> HotPath {
     HotPath { name, frames, run }
 }
 
-/// Every path that is watched. Software runs fewer frames: valgrind takes 50 times as long for what is not counted too.
+/// Every watched path. Software paths run fewer frames, since valgrind slows down uncounted code 50 times too.
 pub(crate) const PATHS: [HotPath; 11] = [
     path("openh264_i420", 20, |frames| in_software(PixelFormat::I420, frames)),
     path("openh264_nv12", 20, |frames| in_software(PixelFormat::Nv12, frames)),
@@ -42,26 +41,25 @@ pub(crate) const PATHS: [HotPath; 11] = [
     path("nals", 100, split),
 ];
 
-/// How many calls for a frame may come and go by themselves: two threads wait for each other as the system has them, and
-/// each look for an order that is not there yet moves an empty one.
+/// The calls for a frame that vary by themselves. Two threads wait for each other as the scheduler decides, and each
+/// look for an order that is not there yet moves an empty one.
 pub(crate) fn loose_calls(name: &str) -> f64 {
     if name == "nvenc_nv12_bounded" { 2.0 } else { 0.0 }
 }
 
-/// Runs a path by name.
 pub(crate) fn run(name: &str, frames: usize) {
     let path = PATHS.iter().find(|path| path.name == name).expect("a path of that name");
     (path.run)(frames);
 }
 
-/// 640x360: one thread and one slice by default. With bits enough that no event has to be told.
+/// 640x360, with one thread and one slice by default, and bits enough that no event is due.
 fn config() -> EncoderConfig {
     let size = FrameSize::new(640, 360).expect("a size");
     let rate = FrameRate::hz(30).expect("a rate");
     EncoderConfig::new(size, rate, Bitrate::from_mbps(6).expect("a bitrate"))
 }
 
-/// A texture that moves by some pixels a frame: rate control has a motion to find, and every picture bits to spend.
+/// A texture that moves by some pixels a frame: rate control finds motion, and every picture has bits to spend.
 fn pictures(format: PixelFormat, size: FrameSize) -> Vec<Vec<u8>> {
     let bytes_of_row = format.frame_bytes(size) / size.height() as usize;
     let picture = |index: usize| -> Vec<u8> {
@@ -87,12 +85,12 @@ fn encode(encoder: &mut dyn Encoder, format: PixelFormat, frames: usize) {
         // The output buffer grows to the largest access unit, which is an IDR.
         let picture = if number < 3 { Picture::Idr } else { Picture::Auto };
         black_box(encoder.encode(&frame, picture).expect("encodes"));
-        // As a caller does, and so the list of them does not grow.
+        // A caller drains the events, so their list does not grow.
         black_box(encoder.take_events());
     }
 }
 
-/// openh264's code is not counted: what is left is rate control and the way of the planes.
+/// Rate control and the planes of the software backend; openh264's own code is not counted.
 fn in_software(format: PixelFormat, frames: usize) {
     let mut encoder = OpenH264Encoder::new(&config()).expect("openh264 opens");
     encode(&mut encoder, format, frames);
@@ -110,7 +108,7 @@ fn nvenc(form: CallForm) -> NvencEncoder {
     NvencEncoder::new(&config).expect("the double has an encoder")
 }
 
-/// As by default, but with limits that valgrind keeps to.
+/// The default form, with limits that hold under valgrind.
 fn bounded() -> CallForm {
     let hour = Duration::from_secs(3_600);
     CallForm::Bounded(CallLimits::DEFAULT.open(hour).first(hour).rest(hour))
@@ -120,7 +118,7 @@ fn from_host(format: PixelFormat, form: CallForm, frames: usize) {
     on_the_double(|| encode(&mut nvenc(form), format, frames));
 }
 
-/// As `open` gives it, which is what most callers have.
+/// The encoder of `open`, which most callers use.
 fn behind_failover(frames: usize) {
     on_the_double(|| {
         let order = BackendOrder::only(direct264::Backend::Nvenc);
@@ -164,10 +162,10 @@ fn from_device(frames: usize) {
         let context = CudaContext::new(0).expect("the double has a GPU");
         context.bind_to_thread().expect("the context works");
         let pitch = size.width() as usize;
-        // SAFETY: what is in it does not matter; it is freed below.
+        // SAFETY: the content does not matter; the memory is freed below.
         let address = unsafe { result::malloc_sync(pitch * size.height() as usize * 3 / 2) };
         let address = address.expect("there is memory");
-        // SAFETY: the memory is there until it is forgotten and freed, and nothing writes it.
+        // SAFETY: the memory lives until it is forgotten and freed, and nothing writes it.
         let frame = unsafe { Frame::cuda(size, CudaImage::nv12(address, pitch), Timestamp(0)) };
         let frame = frame.expect("the image is one");
         for _ in 0..frames {

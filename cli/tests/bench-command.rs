@@ -173,7 +173,7 @@ fn what_was_measured_before_an_interrupt_is_told() {
     let mut child = Double::get()
         .command(env!("CARGO_BIN_EXE_direct264"))
         .env("D264_DOUBLE_CONTROL", &control)
-        .args(["bench", "--backend", "nvenc:form=direct", "--size", "160x96", "--frames", "20000"])
+        .args(["bench", "--backend", "nvenc:form=direct", "--size", "160x96", "--frames", "2000"])
         .args(["--pace", "30", "--json", json.to_str().unwrap(), "--report", page.to_str().unwrap()])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

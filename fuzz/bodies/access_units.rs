@@ -1,12 +1,12 @@
-//! Access units of any bytes, as a driver that has lost its mind might hand them out.
+//! Access units of any bytes, as a broken driver might return them.
 
 use std::ops::Range;
 
 #[path = "../../src/nvenc/output.rs"]
 mod output;
 
-/// Rewrites a byte stream as an access unit. What is taken is NAL units end to end behind long start codes, the same ones
-/// in the same order, and rewriting that changes nothing.
+/// Rewrites a byte stream as an access unit. An accepted stream becomes the same NAL units in the same order, end to
+/// end behind long start codes, and rewriting the result changes nothing.
 pub(crate) fn access_units(stream: &[u8]) {
     let (mut bytes, mut ranges) = (vec![7; 3], vec![Range { start: 1, end: 2 }]);
     let Ok(contents) = output::take(stream, &mut bytes, &mut ranges) else { return };

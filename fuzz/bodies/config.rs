@@ -12,11 +12,11 @@ use direct264::{
     Timestamp,
 };
 
-/// Larger pictures are not encoded: each takes its time.
+/// The most pixels of an encoded picture, since larger ones take long.
 const MOST_PIXELS: u32 = 1 << 14;
 
-/// Makes settings of numbers that the bytes choose. What is taken lies within its limits, and goes together or is refused
-/// as settings are; an encoder that opens encodes.
+/// Makes settings of numbers that the bytes choose. Each accepted value lies within its limits. The settings fit
+/// together or are refused with a config error, and an encoder that opens encodes.
 pub(crate) fn config(bytes: &[u8]) {
     let mut numbers = Numbers(bytes);
     let Some(config) = make(&mut numbers) else { return };
@@ -41,7 +41,7 @@ pub(crate) fn config(bytes: &[u8]) {
     }
 }
 
-/// `None` as soon as a value is refused; the ones before were not.
+/// Returns `None` at the first refused value.
 fn make(numbers: &mut Numbers<'_>) -> Option<EncoderConfig> {
     let size = FrameSize::new(numbers.number32(), numbers.number32()).ok()?;
     assert!(

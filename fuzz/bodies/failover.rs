@@ -1,4 +1,4 @@
-//! A stream on the driver double to which anything happens.
+//! A stream on the driver double, with random faults and changes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use direct264::{
 use openh264::decoder::Decoder;
 use openh264::formats::YUVSource;
 
-/// Steps at most: an input that is long takes its time.
+/// The most steps, since a long input takes long.
 const MOST_STEPS: usize = 64;
-/// Calls that hang at most: each costs the limit of the calls.
+/// The most calls that hang, since each costs the limit of a call.
 const MOST_HANGS: usize = 2;
 
 const CALLS: [&str; 23] = [
@@ -44,29 +44,28 @@ const CALLS: [&str; 23] = [
     "cuEventRecord",
     "cuStreamWaitEvent",
 ];
-/// Statuses of the driver, one that there is not, and a call that takes its time.
+/// Statuses of the driver, an unknown status, and a call that takes long.
 const ANSWERS: [&str; 10] = ["20", "10", "8", "2", "17", "18", "23", "1", "4000000000", "hang5"];
 const SIZES: [(u32, u32); 6] = [(32, 32), (48, 32), (33, 31), (16, 64), (64, 48), (80, 16)];
 
-/// The stream, and what has come out of it.
 struct Stream {
     form: Form<FailoverEncoder>,
     size: FrameSize,
     out: Out,
-    /// What came in, with its size, and is not out yet.
+    /// The frames that went in and have not come out, with their sizes.
     inside: VecDeque<(Picture, FrameSize)>,
 }
 
-/// Looks at access units as they come, with a decoder.
+/// Checks access units as they come, with a decoder.
 struct Out {
     decoder: Decoder,
     backend: Backend,
     frames: i64,
 }
 
-/// Opens a stream with settings that the bytes choose, and does what they say: faults, sessions that run out, frames,
-/// sizes, rates, requests. Each frame comes out, at once or one call later, whole and in order, and nothing is left at
-/// the end.
+/// Opens a stream with settings that the bytes choose, and does what the bytes say: faults, session limits, frames,
+/// sizes, rates, requests. Each frame comes out at once or one call later, whole and in order, and none is left at the
+/// end.
 pub(crate) fn failover(bytes: &[u8]) {
     let mut numbers = Numbers(bytes);
     let stage = Double::get().load();
@@ -145,7 +144,7 @@ impl Stream {
                 self.form.set_bitrate(bitrate);
             }
             14 => self.change(numbers),
-            // Attempts at the hardware are made on another thread.
+            // Attempts at the hardware run on another thread.
             _ => std::thread::sleep(Duration::from_millis(u64::from(numbers.byte() % 4))),
         }
     }
@@ -192,7 +191,7 @@ impl Stream {
 
 impl Out {
     fn look(&mut self, of: Option<(Picture, FrameSize)>, unit: &AccessUnit<'_>) {
-        // There is an access unit for each frame, and no more.
+        // Each frame has one access unit.
         let (picture, size) = of.unwrap();
         let is_first = self.frames == 0;
         assert_eq!(unit.timestamp, timestamp(self.frames));

@@ -4,8 +4,8 @@ use super::numbers::Numbers;
 use direct264::frame::{Pixels, Plane, RgbOrder};
 use direct264::{Frame, FrameSize, PixelFormat, Timestamp};
 
-/// Makes frames with sizes, strides and lengths that the bytes choose. None panics, and each row of one that is taken
-/// is there.
+/// Makes frames with sizes, strides and lengths that the bytes choose. None panics, and each row of an accepted frame
+/// exists.
 pub(crate) fn frames(bytes: &[u8]) {
     let mut numbers = Numbers(bytes);
     let Ok(size) = FrameSize::new(numbers.number32(), numbers.number32()) else { return };
@@ -48,7 +48,7 @@ fn every_row_is_there(frame: &Frame<'_>) {
     }
 }
 
-/// The last row, and with it all before.
+/// Reads the last row, which lies behind all others.
 fn row_is_there(plane: &Plane<'_>, row_bytes: u32, rows: u32) {
     assert!(plane.stride_bytes() >= row_bytes as usize);
     let start = plane.stride_bytes() * (rows as usize - 1);

@@ -22,7 +22,7 @@ pub(crate) use failover::failover;
 pub(crate) use frames::frames;
 pub(crate) use nals::{nals, sps};
 
-/// Frames read at most: an input of nothing but frame headers would take all day.
+/// The most frames read, since an input of frame headers alone would take all day.
 const MOST_FRAMES: usize = 64;
 
 /// Reads a y4m stream. Each frame is as long as the header says.
@@ -44,7 +44,7 @@ pub(crate) fn y4m(bytes: &[u8]) {
     }
 }
 
-/// Reads raw frames. The first byte says how long one is.
+/// Reads raw frames, whose length is the first byte.
 pub(crate) fn raw(bytes: &[u8]) {
     let Some((&length, bytes)) = bytes.split_first() else { return };
     let length = usize::from(length).max(1);
@@ -61,7 +61,7 @@ pub(crate) fn raw(bytes: &[u8]) {
     }
 }
 
-/// Reads a text as each value that the command line takes. What is taken lies within its limits.
+/// Parses a text as each value of the command line. An accepted value lies within its limits.
 pub(crate) fn values(bytes: &[u8]) {
     use direct264::{Bitrate, FrameRate, FrameSize, QpRange};
 
@@ -98,7 +98,7 @@ pub(crate) fn values(bytes: &[u8]) {
     let _ = (values::idr_period(&text), values::count(&text), values::backend(&text));
 }
 
-/// Whether a bitrate, a frame rate, a size and a range of quantisers are taken for what they say.
+/// Whether the parsers accept these four texts, as values that print the same.
 pub(crate) fn takes([bitrate, frame_rate, size, quantisers]: &[String; 4]) -> bool {
     values::bitrate(bitrate).is_ok_and(|taken| taken.bps().to_string() == *bitrate)
         && values::frame_rate(frame_rate).is_ok_and(|taken| taken.to_string() == *frame_rate)

@@ -3,7 +3,7 @@
 use direct264::annexb::NalKind;
 use direct264::rtc::ProfileLevelId;
 
-/// Splits a byte stream. What is found lies in the stream, in order, holds no start code and does not end in zeros.
+/// Splits a byte stream. Each NAL unit lies in the stream, in order, holds no start code and does not end in zeros.
 pub(crate) fn nals(stream: &[u8]) {
     let mut from = 0;
     for nal in direct264::annexb::nals(stream) {
@@ -19,8 +19,8 @@ pub(crate) fn nals(stream: &[u8]) {
     }
 }
 
-/// Reads profile and level out of a byte stream. They are the bytes behind the header of its first SPS; their text says
-/// the same; what is answered to them is an offer of the same profile, at a level that both have.
+/// Reads profile and level from the first SPS of a byte stream: they are the bytes behind its header, and their text
+/// agrees. The answer to them is an offer of the same profile, at a level that both sides have.
 pub(crate) fn sps(stream: &[u8]) {
     let first = direct264::annexb::nals(stream).find(|nal| nal.kind() == NalKind::Sps);
     let found = ProfileLevelId::from_stream(stream);

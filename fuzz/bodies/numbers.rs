@@ -1,6 +1,6 @@
-//! Numbers out of bytes.
+//! Numbers from bytes.
 
-/// Takes numbers off the front of the bytes; none left is 0.
+/// Takes numbers off the front of the bytes; without bytes the number is 0.
 pub(crate) struct Numbers<'a>(pub(crate) &'a [u8]);
 
 impl Numbers<'_> {
@@ -14,7 +14,7 @@ impl Numbers<'_> {
         first
     }
 
-    /// Mostly small; sometimes at the edge of what a number holds.
+    /// Returns a number that is mostly small, and sometimes at the edge of its type.
     pub(crate) fn number(&mut self) -> usize {
         match self.byte() {
             kind @ 250.. => usize::MAX >> (8 * usize::from(kind - 250)),
@@ -23,12 +23,12 @@ impl Numbers<'_> {
         }
     }
 
-    /// The same, as far as 32 bits go.
+    /// Returns such a number within 32 bits.
     pub(crate) fn number32(&mut self) -> u32 {
         u32::try_from(self.number()).unwrap_or(u32::MAX)
     }
 
-    /// One of several.
+    /// Returns one of several values.
     pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[usize::from(self.byte()) % from.len()]
     }

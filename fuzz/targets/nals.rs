@@ -1,5 +1,5 @@
 #![no_main]
-// The module of the library that a body includes looks for it here.
+// `src/nvenc/output.rs`, which a body includes, imports this module.
 use direct264::annexb;
 
 #[path = "../bodies/mod.rs"]

@@ -17,13 +17,13 @@ pub(super) struct Mail<W: Worker> {
     pub(super) answer: Option<ThreadAnswer<W>>,
     /// The thread runs, and opens the worker or has opened it.
     is_started: bool,
-    /// The caller has stopped waiting and takes no answer any more.
+    /// Whether the caller has stopped waiting and takes no more answers.
     is_abandoned: bool,
-    /// The GPU of the worker when the caller stopped waiting, until the thread comes back.
+    /// The GPU of the worker when the caller stopped waiting, until the thread returns from the call.
     hangs_on: Option<Option<i32>>,
-    /// The thread has nothing more to do with the worker.
+    /// Whether the thread is done with the worker.
     has_ended: bool,
-    /// A job that the thread did not come to before the caller stopped waiting.
+    /// A job that the thread had not reached when the caller stopped waiting.
     never_begun: Option<Order<W>>,
     /// Memory that the last side frees: the thread, while one of its calls hangs.
     pub(super) for_the_last: Vec<W::Memory>,
@@ -64,12 +64,12 @@ impl<W: Worker> Default for Mail<W> {
 }
 
 impl<W: Worker> Mail<W> {
-    /// Whether the thread has begun what the caller waits for. A call that has not begun does not hang.
+    /// Whether the thread has begun the order that the caller waits for. A call that has not begun does not hang.
     pub(super) const fn has_begun(&self) -> bool {
         self.is_started && self.order.is_none()
     }
 
-    /// The caller stops waiting for a call of that GPU.
+    /// Records that the caller stops waiting for a call on that GPU.
     pub(super) fn abandon(&mut self, gpu: Option<i32>) {
         if !self.is_abandoned && !self.has_ended {
             self.hangs_on = Some(gpu);
@@ -90,7 +90,7 @@ impl<W: Worker> Mailbox<W> {
         self.to_thread.notify_one();
     }
 
-    /// Gives the last order. A job that still lies there keeps its memory, which takes a call to free.
+    /// Gives the last order. A job that still lies there keeps its memory, since freeing it takes a driver call.
     pub(super) fn close(&self, memory: W::Memory) {
         let mut mail = self.lock();
         mail.never_begun = mail.order.replace(Order::Close(memory));
@@ -112,7 +112,6 @@ impl<W: Worker> Mailbox<W> {
         }
     }
 
-    /// The thread exits.
     pub(super) fn end(&self) {
         let mut mail = self.lock();
         mail.has_ended = true;

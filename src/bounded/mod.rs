@@ -1,8 +1,8 @@
-//! A bounded call: a thread owns a worker and does its jobs, and the caller waits for each answer with a limit.
+//! Bounded calls: a thread owns a worker and does its jobs, and the caller waits for each answer with a limit.
 //!
-//! What a job needs travels with the job and comes back with its reply, so that the two threads share nothing while a
-//! call is under way. When the limit passes, the caller goes on. The thread keeps the worker, the job and all memory that
-//! the call may still touch, and drops them there once the call returns.
+//! A job carries all that it needs and comes back with its reply, so the two threads share nothing during a call. When
+//! the limit passes, the caller goes on. The thread keeps the worker, the job and all memory that the call may still
+//! touch, and drops them there once the call returns.
 
 mod mailbox;
 mod patience;
@@ -22,34 +22,34 @@ use patience::Patience;
 pub(crate) use progress::{CallStep, Progress, steps};
 pub(crate) use worker::{TimedOut, Worker};
 
-/// Why there is no [`Bounded`].
+/// The cause for which no [`Bounded`] was opened.
 #[derive(Debug)]
 pub(crate) enum NotOpened<F> {
     /// The system started no thread.
     NoThread(io::Error),
     TimedOut(TimedOut),
-    /// The worker says why.
+    /// The worker failed to open.
     Failed(F),
 }
 
 /// The caller's side of a thread that owns a worker.
 ///
 /// Both sides sleep as soon as they have to wait. On two busy cores the two wake-ups cost 25 us for a frame at 60 Hz.
-/// Spinning for 30 us first made that no less on the thread's side, and 50 us on the caller's side or on both.
-/// An encode takes milliseconds and a frame's time 16 of them, so a spin that pays would have to last as long.
+/// Spinning first, for 30 us on the thread's side or for 50 us on the caller's side or on both, did not lower that. An
+/// encode takes milliseconds, so a useful spin would have to last as long.
 #[derive(Debug)]
 pub(crate) struct Bounded<W: Worker> {
     mailbox: Arc<Mailbox<W>>,
     progress: Progress<W::Step>,
     thread: Option<JoinHandle<()>>,
-    /// An answer did not come in time.
+    /// Whether an answer did not come in time.
     is_lost: bool,
-    /// The last order was given.
+    /// Whether the last order was given.
     is_closing: bool,
 }
 
 impl<W: Worker> Bounded<W> {
-    /// Starts a thread of that name, and waits until the worker on it is open.
+    /// Starts a thread of this name, and waits until its worker is open.
     pub(crate) fn open(
         name: &str,
         seed: W::Seed,
@@ -80,10 +80,10 @@ impl<W: Worker> Bounded<W> {
         }
     }
 
-    /// Has the thread do a job, and waits for the reply.
+    /// Sends a job to the thread, and waits for the reply.
     ///
     /// # Errors
-    /// [`Worker::Lost`] when no reply came within the limit, and for every job after that. The job stays with the thread.
+    /// [`Worker::Lost`] when no reply came within the limit, and for every later job. The job stays with the thread.
     pub(crate) fn run(&mut self, job: W::Job, limit: Duration) -> Result<W::Reply, W::Lost> {
         if self.is_lost || self.is_closing {
             return Err(self.timed_out(limit).into());
@@ -95,7 +95,7 @@ impl<W: Worker> Bounded<W> {
         }
     }
 
-    /// Has the worker end on its thread, and waits for nothing.
+    /// Orders the end of the worker on its thread, without waiting.
     pub(crate) fn begin_to_close(&mut self, memory: W::Memory) {
         if self.is_closing {
             // Freeing memory takes a call, which could hang here as another one does on the thread.
@@ -106,9 +106,9 @@ impl<W: Worker> Bounded<W> {
         }
     }
 
-    /// Has the worker end, and waits for that within a limit. A worker that takes longer ends without the caller.
+    /// Ends the worker and waits within a limit; a worker that takes longer ends without the caller.
     ///
-    /// Returns the thread where the worker has ended: nothing is left to that thread but to exit.
+    /// Returns the thread if the worker has ended: the thread then only has to exit.
     pub(crate) fn close(mut self, memory: W::Memory, limit: Duration) -> Option<JoinHandle<()>> {
         self.begin_to_close(memory);
         if self.is_lost {
@@ -121,7 +121,7 @@ impl<W: Worker> Bounded<W> {
         self.thread.take()
     }
 
-    /// What is left of the worker and of its caller: gone when neither is there any more.
+    /// A weak reference to the worker and its caller, dead once neither exists.
     pub(crate) fn remains(&self) -> Weak<dyn Any + Send + Sync> {
         self.progress.remains()
     }
@@ -153,7 +153,7 @@ impl<W: Worker> Bounded<W> {
 }
 
 impl<W: Worker> Drop for Bounded<W> {
-    /// The thread waits for its last order.
+    /// Orders the end; the thread waits for its last order.
     fn drop(&mut self) {
         if !self.is_closing {
             self.begin_to_close(W::Memory::default());
@@ -189,7 +189,7 @@ fn serve<W: Worker>(mailbox: &Mailbox<W>, seed: W::Seed, progress: Progress<W::S
             }
             Order::Close(memory) => {
                 worker.end(memory);
-                // Nothing remains once the end is answered.
+                // The weak reference must be dead once the end is answered.
                 drop(progress);
                 let _ = mailbox.answer(ThreadAnswer::Closed);
                 return;

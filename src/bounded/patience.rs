@@ -1,36 +1,36 @@
-//! How long a caller waits for a call: the time in which the call could have run.
+//! Measures a caller's wait for a call, in time in which the call could have run.
 
 use std::time::{Duration, Instant};
 
-/// The wait for one call, in slices.
+/// A wait for one call, in slices.
 ///
-/// A process that is stopped (signal, CPU quota, pause, migration, debugger) wakes up late from a slice. A thread that is
-/// starved has not begun the call at the end of a slice. Neither says anything about the driver, so after such a slice the
-/// limit starts again, within twice the limit in all. What passes between the end of a slice and a late wake-up is not
-/// counted.
+/// A process that was stopped (signal, CPU quota, pause, migration, debugger) wakes up late from a slice. A thread
+/// without a core has not begun the call at the end of a slice. Neither says anything about the driver, so after such
+/// a slice the limit starts again, within twice the limit in all. The time between the end of a slice and a late
+/// wake-up does not count.
 ///
-/// The first slice is half the limit, so that a call of ordinary length costs one sleep. The others are an eighth. A stop
-/// that is shorter than that takes little of the limit, and counts.
+/// The first slice is half the limit, so that a call of ordinary length costs one sleep. The others are an eighth. A
+/// stop shorter than that takes little of the limit, and counts.
 #[derive(Debug)]
 pub(super) struct Patience {
     limit: Duration,
     counted: Duration,
     /// The counted time at which the limit has passed.
     until: Duration,
-    /// When the slice under way began, and how long it is.
+    /// The start and the length of the slice under way.
     slice: Option<(Instant, Duration)>,
 }
 
 impl Patience {
-    /// The shortest slice after the first: a timer alone may be late by as much.
+    /// The shortest slice after the first, since a timer alone may be late by as much.
     const SHORTEST: Duration = Duration::from_millis(1);
 
     pub(super) const fn new(limit: Duration) -> Self {
         Self { limit, counted: Duration::ZERO, until: limit, slice: None }
     }
 
-    /// How long the caller sleeps next; `None` once the limit has passed. `has_begun` tells whether the thread has begun
-    /// the call.
+    /// Returns how long the caller sleeps next; `None` once the limit has passed. `has_begun` says whether the thread
+    /// has begun the call.
     pub(super) fn slice(&mut self, now: Instant, has_begun: bool) -> Option<Duration> {
         match self.slice {
             None if self.limit.is_zero() => None,
@@ -47,7 +47,7 @@ impl Patience {
     fn next(&mut self, began: Instant, length: Duration, now: Instant, has_begun: bool) -> Option<Duration> {
         let took = now.saturating_duration_since(began);
         if took < length {
-            // Woken for nothing.
+            // A spurious wake-up.
             return Some(length - took);
         }
         let step = (self.limit / 8).max(Self::SHORTEST);
@@ -98,7 +98,7 @@ mod tests {
             }
         }
 
-        /// Sleeps on time until the limit has passed, and tells how long that took.
+        /// Sleeps on time until the limit has passed, and returns the total.
         fn gives_up_after(&mut self) -> Duration {
             let start = self.now;
             while self.sleeps(Duration::ZERO, true) {}
@@ -133,7 +133,7 @@ mod tests {
         let mut caller = Caller::waits(ms(100));
         assert!(caller.sleeps(ms(150), true));
         assert_eq!(caller.gives_up_after(), ms(100));
-        // The same for a stop just before the end.
+        // A stop just before the end counts in the same way.
         let mut caller = Caller::waits(ms(100));
         for late in [0, 0, 0, 0, 150].map(ms) {
             assert!(caller.sleeps(late, true));

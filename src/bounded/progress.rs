@@ -1,4 +1,4 @@
-//! Which call a worker is in, told to the caller that waits for it.
+//! Tells the waiting caller which call a worker is in.
 
 use std::any::Any;
 use std::marker::PhantomData;
@@ -23,7 +23,7 @@ impl CallStep for () {
     }
 }
 
-/// Makes an enum of steps, each with the call that it ends with.
+/// Defines an enum of steps, each with the call at its end.
 macro_rules! steps {
     ($(#[$about:meta])* $visible:vis enum $name:ident { $($step:ident = $call:literal,)+ }) => {
         $(#[$about])*
@@ -41,19 +41,19 @@ macro_rules! steps {
 }
 pub(crate) use steps;
 
-/// The step that a worker is at. The thread writes it, the caller reads it, and both hold one.
+/// The current step of a worker, written by the thread and read by the caller.
 #[derive(Debug)]
 pub(crate) struct Progress<S>(Arc<ProgressMark>, PhantomData<fn(S)>);
 
 #[derive(Debug)]
 struct ProgressMark {
     step: AtomicUsize,
-    /// In CUDA's order; below 0 before there is one.
+    /// The place in CUDA's order; below 0 without a GPU.
     gpu: AtomicI32,
 }
 
 impl<S> Default for Progress<S> {
-    /// At the first step, on no GPU.
+    /// The first step, on no GPU.
     fn default() -> Self {
         Self(Arc::new(ProgressMark { step: AtomicUsize::new(0), gpu: AtomicI32::new(-1) }), PhantomData)
     }
@@ -70,22 +70,22 @@ impl<S: CallStep> Progress<S> {
         self.0.step.store(step.index(), Ordering::Relaxed);
     }
 
-    /// The call that the step ends with.
+    /// The call at the end of the current step.
     pub(crate) fn call(&self) -> &'static str {
         S::CALLS.get(self.0.step.load(Ordering::Relaxed)).copied().unwrap_or_default()
     }
 
-    /// The steps from here on are about this GPU.
+    /// Records the GPU of the steps from here on.
     pub(crate) fn on(&self, gpu: i32) {
         self.0.gpu.store(gpu, Ordering::Relaxed);
     }
 
-    /// The GPU that the step is about, by its place in CUDA's order.
+    /// The GPU of the current step, by its place in CUDA's order.
     pub(crate) fn gpu(&self) -> Option<i32> {
         Some(self.0.gpu.load(Ordering::Relaxed)).filter(|&gpu| gpu >= 0)
     }
 
-    /// Gone when neither the work nor its caller is there any more.
+    /// A weak reference, dead once neither the work nor its caller exists.
     pub(crate) fn remains(&self) -> Weak<dyn Any + Send + Sync> {
         let place: Weak<ProgressMark> = Arc::downgrade(&self.0);
         place

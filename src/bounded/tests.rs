@@ -1,4 +1,4 @@
-//! Bounded calls of a worker that hangs where a test wants it to.
+//! Tests bounded calls with a worker that hangs on demand.
 
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -6,12 +6,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use super::*;
 
 const THREAD: &str = "bounded-test";
-/// For what has to happen; nothing takes as long.
+/// The limit for events that must happen; no healthy run comes near it.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// For what has not to happen.
+/// The wait for events that must not happen.
 const SHORT: Duration = Duration::from_millis(20);
 
-/// The GPUs on which workers of these tests hang: each test has its own.
+/// The GPUs on which workers of these tests hang. Each test has its own GPU.
 static HANGING: Mutex<Vec<i32>> = Mutex::new(Vec::new());
 
 fn hang_on(gpu: i32) -> usize {
@@ -26,7 +26,7 @@ steps! {
     }
 }
 
-/// Tells when it is dropped, and on which thread.
+/// Reports its drop, and the thread of the drop.
 #[derive(Debug)]
 struct Memory(&'static str, Option<Sender<String>>);
 
@@ -45,7 +45,7 @@ impl Drop for Memory {
     }
 }
 
-/// Returns when the test drops the other end.
+/// A call that returns when the test drops the other end.
 #[derive(Debug)]
 struct Gate(Option<Receiver<()>>);
 
@@ -172,7 +172,7 @@ fn a_worker_that_hangs_is_left_and_its_memory_stays_with_its_thread() {
     assert!(start.elapsed() >= SHORT);
     assert_eq!(late, TimedOut { call: "work", limit: SHORT, gpu: Some(2) });
     assert_eq!(hang_on(2), 1);
-    // Nobody asks it again. What another job has is the caller's.
+    // A lost worker gets no more jobs, and the memory of a later job stays the caller's.
     assert!(bounded.run((Gate(None), Memory("other", Some(tell.clone()))), PATIENCE).is_err());
     assert_eq!(told.try_recv().unwrap(), "other here");
     bounded.begin_to_close(Memory("first", Some(tell.clone())));
@@ -247,7 +247,7 @@ fn a_job_that_never_begins_has_twice_the_limit_and_keeps_its_memory() {
     assert!(start.elapsed() >= SHORT * 2, "{:?}", start.elapsed());
     assert!(bounded.close(Memory("last", Some(tell)), PATIENCE).is_none());
     assert!(told.try_recv().is_err());
-    // The thread comes to it after all, and finds the last order.
+    // The thread gets a core after all, and finds the last order.
     assert!(matches!(thread.next_order(), Order::Close(_)));
     assert_eq!(told.try_recv().unwrap(), "last here");
     drop(thread);

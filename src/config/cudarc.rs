@@ -1,12 +1,12 @@
-//! The GPU of a context of the crate cudarc.
+//! Chooses the GPU of a cudarc context.
 
 use cudarc::driver::CudaContext;
 
 use super::nvenc::GpuChoice;
 
 impl GpuChoice {
-    /// Chooses the GPU of a cudarc context, for frames in its memory. The memory has to belong to the primary
-    /// context, which [`CudaContext::new`] gives.
+    /// Returns the choice of a cudarc context's GPU, for frames in its memory. The context must be the primary one, as
+    /// [`CudaContext::new`] returns it.
     ///
     /// ```no_run
     /// use cudarc::driver::CudaContext;

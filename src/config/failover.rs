@@ -1,11 +1,11 @@
-//! Settings of the encoder that changes its backend.
+//! The settings of the failover encoder.
 
 use std::time::Duration;
 
 use crate::error::ConfigError;
 
-/// How long to wait before a backend that failed is tried again. Each failure doubles the wait, until the backend has
-/// worked for as long as the longest wait.
+/// The waits between retries of a backend that failed. Each failure doubles the wait, until the backend has worked for
+/// as long as the longest wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BackOff {
     pub(crate) first: Duration,
@@ -28,8 +28,7 @@ impl BackOff {
     }
 }
 
-/// What happens when the better backend fails in mid-stream, and how a bitrate follows its target; part of an
-/// [`EncoderConfig`](crate::EncoderConfig).
+/// Settings of failover and of bitrate changes; part of an [`EncoderConfig`](crate::EncoderConfig).
 ///
 /// ```
 /// use std::time::Duration;
@@ -48,14 +47,14 @@ pub struct FailoverConfig {
 }
 
 impl FailoverConfig {
-    /// Hardware is tried again after [`BackOff::DEFAULT`], the software encoder is opened when it is needed, and a
-    /// bitrate rises in steps of 10 % or more.
+    /// The defaults: a retry after [`BackOff::DEFAULT`], no warm software encoder, and bitrate increases in steps of
+    /// 10 % or more.
     #[must_use]
     pub const fn new() -> Self {
         Self { retry: Some(BackOff::DEFAULT), warm_software: false, bitrate_threshold_percent: 10 }
     }
 
-    /// When a backend that failed is tried again, and one that had no session or no memory left; `None` for never.
+    /// Sets the retries of a backend that failed or had no session or memory left; `None` for no retries.
     /// [`BackOff::DEFAULT`] unless set.
     #[must_use]
     pub const fn retry(mut self, retry: Option<BackOff>) -> Self {
@@ -63,18 +62,18 @@ impl FailoverConfig {
         self
     }
 
-    /// Whether the encoder that would stand in is opened at once and kept, so that a switch costs one software encode
-    /// and nothing more; off unless set. It costs memory for as long as the stream lives, about 13 MB at 720p and 33 MB at
-    /// 1080p, and one software encode when the stream is opened.
+    /// Opens the stand-in encoder at once and keeps it, so that a failover costs one software encode and nothing more;
+    /// off unless set. The warm encoder keeps about 13 MB at 720p and 33 MB at 1080p for the life of the stream, and
+    /// costs one software encode at opening.
     #[must_use]
     pub const fn warm_software(mut self, is_warm: bool) -> Self {
         self.warm_software = is_warm;
         self
     }
 
-    /// An increase of the bitrate by less than this share of the rate in force waits: until the sum is as much, and at
-    /// the latest until the next IDR or change of backend. 10 unless set; 0 lets every increase pass at once, as every
-    /// decrease does.
+    /// Sets the threshold for bitrate increases, in percent of the rate in force; 10 unless set. A smaller increase
+    /// waits until the sum reaches the threshold, or for the next IDR or change of backend. With 0 every increase
+    /// passes at once, as every decrease does.
     #[must_use]
     pub const fn bitrate_threshold_percent(mut self, percent: u32) -> Self {
         self.bitrate_threshold_percent = percent;

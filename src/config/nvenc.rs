@@ -1,4 +1,4 @@
-//! Settings that only NVENC has.
+//! The settings that only NVENC has.
 
 use std::fmt;
 use std::num::{NonZeroU8, NonZeroU32};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::error::ConfigError;
 
-/// How much work NVENC puts into a picture: P1 is the fastest, P7 the best for its bits.
+/// An NVENC preset: P1 is the fastest, P7 gives the best picture for its bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[non_exhaustive]
 pub enum NvencPreset {
@@ -28,23 +28,23 @@ pub enum NvencPreset {
     P7,
 }
 
-/// Whether NVENC looks at each picture twice before it decides on the bits.
+/// The number of passes in which NVENC encodes a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum MultiPass {
-    /// Once: the least delay.
+    /// One pass: the least latency.
     #[default]
     Off,
-    /// A first look at a quarter of the resolution: pictures keep closer to their share of the bits.
+    /// A first pass at a quarter of the resolution, so that pictures keep closer to their share of the bits.
     QuarterResolution,
-    /// A first look at full resolution.
+    /// A first pass at full resolution.
     FullResolution,
 }
 
 /// A column or row of intra macroblocks that wanders over the picture, so that a receiver recovers without an IDR.
 ///
-/// On a GPU that cannot do it, it is left out, which is told as a warning in the log;
-/// [`Capabilities`](crate::nvenc::Capabilities) tells beforehand.
+/// A GPU without the capability leaves it out, with a warning in the log. [`Capabilities`](crate::nvenc::Capabilities)
+/// tells beforehand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct IntraRefresh {
     pub(crate) period_frames: u32,
@@ -52,7 +52,7 @@ pub struct IntraRefresh {
 }
 
 impl IntraRefresh {
-    /// One refresh every `period_frames` frames, spread over `length_frames` of them.
+    /// An intra refresh every `period_frames` frames, spread over `length_frames` of them.
     ///
     /// # Errors
     /// [`ConfigError::IntraRefresh`] unless 1 <= `length_frames` < `period_frames`.
@@ -69,7 +69,7 @@ impl IntraRefresh {
 pub struct GpuUuid(pub [u8; 16]);
 
 impl fmt::Display for GpuUuid {
-    /// Five groups of hexadecimal digits, without the `GPU-` or `MIG-` that NVIDIA's tools put in front.
+    /// Writes five groups of hexadecimal digits, without the prefix `GPU-` or `MIG-` of NVIDIA's tools.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, byte) in self.0.iter().enumerate() {
             let hyphen = if matches!(at, 4 | 6 | 8 | 10) { "-" } else { "" };
@@ -79,21 +79,23 @@ impl fmt::Display for GpuUuid {
     }
 }
 
-/// Which GPU encodes. Written `any`, `spread`, an index, or a UUID with or without `GPU-` or `MIG-` in front.
+/// The choice of a GPU. As text: `any`, `spread`, an index, or a UUID with or without the prefix `GPU-` or `MIG-`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum GpuChoice {
-    /// The first that can, in the order in which CUDA lists them.
+    /// The first GPU that can encode, in CUDA's order.
     #[default]
     Any,
-    /// Of those that can, the one with the fewest sessions of this process, and of several such the first: encoders
-    /// spread over the GPUs. One whose sessions are all taken is passed over for the next. It is chosen anew for each
-    /// session, also when a stream returns to hardware. A frame in device memory has to be on the encoder's GPU, or is
-    /// refused with [`FrameError::OtherGpu`](crate::error::FrameError::OtherGpu), so who has those names the GPU instead.
+    /// The GPU with the fewest sessions of this process, the first of several such, so that encoders spread over the
+    /// GPUs. A GPU whose sessions are all taken is passed over. The choice is made anew for each session, also when a
+    /// stream returns to hardware.
+    ///
+    /// A frame in device memory has to be on the encoder's GPU, or is refused with
+    /// [`FrameError::OtherGpu`](crate::error::FrameError::OtherGpu). A caller with such frames names the GPU instead.
     Spread,
-    /// The one at this place in CUDA's order, from 0. The order depends on `CUDA_VISIBLE_DEVICES` and others.
+    /// The GPU at this place in CUDA's order, from 0. `CUDA_VISIBLE_DEVICES`, for example, changes the order.
     Index(u32),
-    /// The one with this UUID, wherever it stands.
+    /// The GPU with this UUID, at any place.
     Uuid(GpuUuid),
 }
 
@@ -140,18 +142,19 @@ fn parse_uuid(text: &str) -> Option<GpuUuid> {
     Some(GpuUuid(uuid))
 }
 
-/// Who makes the driver calls of a session.
+/// The thread that makes a session's driver calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CallForm {
-    /// A thread of the session's own, while the caller waits with a limit. A call that does not come back costs
-    /// the caller the limit and nothing more: the session is lost, with
-    /// [`Reason::TimedOut`](crate::Reason::TimedOut), and what the call may still touch is leaked. The software backend
-    /// has a thread of its own for frames in device memory, which it fetches within [`CallLimits::first`]; there a call
-    /// that does not come back costs the frame, with [`FrameError::TimedOut`](crate::error::FrameError::TimedOut).
+    /// A session thread, which the caller waits for with a limit. A call that hangs costs the caller the limit and
+    /// nothing more: the session is lost with [`Reason::TimedOut`](crate::Reason::TimedOut), and memory that the call
+    /// may still touch is leaked.
+    ///
+    /// The software backend fetches frames from device memory on such a thread too, within [`CallLimits::first`]. A
+    /// fetch that hangs costs the frame, with [`FrameError::TimedOut`](crate::error::FrameError::TimedOut).
     Bounded(CallLimits),
-    /// The caller's thread, without a limit: a thread's wake-up less each way, some 25 us for a frame at 60 Hz and 6 us
-    /// back to back on two cores (`benches/nvenc_hop.rs`), and a driver that hangs takes the caller with it.
+    /// The caller's thread, without a limit; a driver that hangs also hangs the caller. A direct call saves a thread's
+    /// wake-up each way: some 25 us for a frame at 60 Hz and 6 us back to back on two cores (`benches/nvenc_hop.rs`).
     Direct,
 }
 
@@ -161,21 +164,23 @@ impl Default for CallForm {
     }
 }
 
-/// How long the caller waits for a driver call.
+/// The time limits of driver calls.
 ///
-/// A limit counts the time in which the call could have run. If the process was stopped meanwhile (a signal, a CPU quota,
-/// a paused or migrated machine, a debugger) or the session's thread had not yet been given a core to begin the call, the
-/// limit starts again. A driver that really hangs is found within twice the limit and an eighth of it, during which the
-/// process runs; on a process that was not disturbed, at the limit.
+/// A limit counts only time in which the call could have run. The limit starts again if the process was stopped
+/// meanwhile (a signal, a CPU quota, a paused or migrated machine, a debugger), or if the session's thread had no core
+/// yet to begin the call.
+///
+/// On an undisturbed process a hanging driver is found at the limit. Otherwise it is found within 2.125 times the
+/// limit, counted while the process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct CallLimits {
-    /// For opening, which on a machine with many GPUs that sleep takes seconds.
+    /// The limit of opening, which takes seconds on a machine with many sleeping GPUs.
     pub open: Duration,
-    /// For each call until the first access unit has come.
+    /// The limit of each call until the first access unit.
     pub first: Duration,
-    /// For each call after that, but for frames in device memory: what the GPU has still to do on the stream that writes
-    /// one comes first, so [`first`](CallLimits::first) is their limit always.
+    /// The limit of each later call. Calls for frames in device memory always have the limit
+    /// [`first`](CallLimits::first), since they also wait for the caller's work on the stream that writes the frame.
     pub rest: Duration,
 }
 
@@ -187,26 +192,27 @@ impl CallLimits {
         rest: Duration::from_millis(100),
     };
 
-    /// The limit for opening.
+    /// Sets the limit of opening.
     #[must_use]
     pub const fn open(self, open: Duration) -> Self {
         Self { open, ..self }
     }
 
-    /// The limit until the first access unit has come.
+    /// Sets the limit of each call until the first access unit.
     #[must_use]
     pub const fn first(self, first: Duration) -> Self {
         Self { first, ..self }
     }
 
-    /// The limit after that.
+    /// Sets the limit of each later call.
     #[must_use]
     pub const fn rest(self, rest: Duration) -> Self {
         Self { rest, ..self }
     }
 }
 
-/// Settings that only NVENC has; part of an [`EncoderConfig`](crate::EncoderConfig), where other backends ignore it.
+/// The settings that only NVENC has; part of an [`EncoderConfig`](crate::EncoderConfig), where other backends ignore
+/// them.
 ///
 /// ```
 /// use direct264::config::{GpuChoice, MultiPass, NvencConfig, NvencPreset};
@@ -234,7 +240,8 @@ impl NvencConfig {
     /// The largest [`vbv_percent`](NvencConfig::vbv_percent): 100 frames.
     pub const MAX_VBV_PERCENT: u32 = 10_000;
 
-    /// The least delay: P1, one pass, a VBV of one frame, no intra refresh, any GPU, calls with a limit.
+    /// The settings with the least latency: P1, one pass, a VBV of one frame, no intra refresh, any GPU, bounded
+    /// calls.
     #[must_use]
     pub const fn new() -> Self {
         const ONE_FRAME: NonZeroU32 = match NonZeroU32::new(100) {
@@ -252,55 +259,57 @@ impl NvencConfig {
         }
     }
 
-    /// The preset; [`NvencPreset::P1`] unless set.
+    /// Sets the preset; [`NvencPreset::P1`] unless set.
     #[must_use]
     pub const fn preset(mut self, preset: NvencPreset) -> Self {
         self.preset = preset;
         self
     }
 
-    /// The number of passes; [`MultiPass::Off`] unless set.
+    /// Sets the number of passes; [`MultiPass::Off`] unless set.
     #[must_use]
     pub const fn multi_pass(mut self, multi_pass: MultiPass) -> Self {
         self.multi_pass = multi_pass;
         self
     }
 
-    /// Size of the VBV in percent of one frame's share of the bitrate: 1 to [`NvencConfig::MAX_VBV_PERCENT`], 100
-    /// unless set. It bounds how large a picture gets, and so how long it takes to send: at 100 an IDR is little
-    /// larger than a P picture; at 500 it looks better and takes up to five frame times.
+    /// Sets the VBV size in percent of one frame's share of the bitrate: 1 to [`NvencConfig::MAX_VBV_PERCENT`], 100
+    /// unless set. The VBV bounds the size of a picture, and so its send time. At 100 an IDR is little larger than a P
+    /// picture; at 500 it looks better and takes up to five frame times.
     #[must_use]
     pub const fn vbv_percent(mut self, percent: NonZeroU32) -> Self {
         self.vbv_percent = percent;
         self
     }
 
-    /// Intra refresh; `None` (the default) for none.
+    /// Sets the intra refresh; `None` (the default) for none.
     #[must_use]
     pub const fn intra_refresh(mut self, intra_refresh: Option<IntraRefresh>) -> Self {
         self.intra_refresh = intra_refresh;
         self
     }
 
-    /// How many frames are kept to predict from: 1 to [`NvencConfig::MAX_REFERENCE_FRAMES`], 1 unless set, and as many
-    /// as the highest level has room for. Each frame is still predicted from one other, which
-    /// [`Encoder::invalidate`](crate::Encoder::invalidate) can then choose among those that the receiver has; with 1 its
-    /// answer is an IDR. A loss can be made good without one when it is reported within so many frames, less one. The
-    /// decoder has to keep as many, which can raise the level.
+    /// Sets the number of reference frames: 1 to [`NvencConfig::MAX_REFERENCE_FRAMES`], 1 unless set, at most what the
+    /// highest level has room for.
+    ///
+    /// Each frame is still predicted from one other frame. [`Encoder::invalidate`](crate::Encoder::invalidate) can
+    /// choose it among those that the receiver has; with 1 its answer is an IDR. With `n` reference frames, a loss
+    /// that is reported within `n - 1` frames needs no IDR. The decoder has to keep as many frames, which can raise
+    /// the level.
     #[must_use]
     pub const fn reference_frames(mut self, frames: NonZeroU8) -> Self {
         self.reference_frames = frames;
         self
     }
 
-    /// The GPU; [`GpuChoice::Any`] unless set.
+    /// Sets the GPU; [`GpuChoice::Any`] unless set.
     #[must_use]
     pub const fn gpu(mut self, gpu: GpuChoice) -> Self {
         self.gpu = gpu;
         self
     }
 
-    /// Who makes the driver calls; [`CallForm::Bounded`] with [`CallLimits::DEFAULT`] unless set.
+    /// Sets the thread of the driver calls; [`CallForm::Bounded`] with [`CallLimits::DEFAULT`] unless set.
     #[must_use]
     pub const fn form(mut self, form: CallForm) -> Self {
         self.form = form;

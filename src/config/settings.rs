@@ -7,13 +7,13 @@ use crate::units::{Bitrate, FrameRate, FrameSize, QpRange};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settings {
-    /// The size that frames have, in pixels.
+    /// The size of the frames, in pixels.
     pub size: FrameSize,
-    /// The rate that shares out the bits.
+    /// The frame rate by which the bits are shared out.
     pub frame_rate: FrameRate,
     /// The target bitrate.
     pub bitrate: Bitrate,
-    /// The quantisers that rate control may use.
+    /// The QP range of the rate control.
     pub qp_range: QpRange,
 }
 
@@ -35,7 +35,7 @@ impl Settings {
     }
 }
 
-/// The settings to change; the others stay as they are.
+/// A change of some settings; the others stay in force.
 ///
 /// ```
 /// use direct264::config::SettingsChange;
@@ -60,13 +60,13 @@ impl SettingsChange {
         Self { size: None, frame_rate: None, bitrate: None, qp_range: None }
     }
 
-    /// Changes the size; the next frame must have it and becomes an IDR.
+    /// Changes the size. The next frame must have the new size and becomes an IDR.
     pub const fn size(mut self, size: FrameSize) -> Self {
         self.size = Some(size);
         self
     }
 
-    /// Changes the rate that shares out the bits.
+    /// Changes the frame rate by which the bits are shared out.
     pub const fn frame_rate(mut self, frame_rate: FrameRate) -> Self {
         self.frame_rate = Some(frame_rate);
         self
@@ -78,18 +78,18 @@ impl SettingsChange {
         self
     }
 
-    /// Changes the quantisers that rate control may use.
+    /// Changes the QP range of the rate control.
     pub const fn qp_range(mut self, qp_range: QpRange) -> Self {
         self.qp_range = Some(qp_range);
         self
     }
 
-    /// This change without its size, and the size.
+    /// Splits this change into the rest and the size.
     pub(crate) const fn without_size(self) -> (Self, Option<FrameSize>) {
         (Self { size: None, ..self }, self.size)
     }
 
-    /// This change, made after an earlier one.
+    /// Returns the sum of an earlier change and this one, which takes precedence.
     pub(crate) fn after(self, earlier: Self) -> Self {
         let Self { size, frame_rate, bitrate, qp_range } = self;
         Self {
@@ -102,8 +102,8 @@ impl SettingsChange {
 }
 
 impl EncoderConfig {
-    /// The quantisers that rate control may use; [`QpRange::DEFAULT`] unless set. A picture that no buffer holds at
-    /// them (noise at 0) is coded coarser all the same: no frame is lost.
+    /// Sets the QP range of the rate control; [`QpRange::DEFAULT`] unless set. A picture that no buffer holds within
+    /// the range (noise at QP 0) is coded coarser, so that no frame is lost.
     #[must_use]
     pub const fn qp_range(mut self, qp_range: QpRange) -> Self {
         self.settings.qp_range = qp_range;
@@ -128,7 +128,7 @@ impl EncoderConfig {
         self.settings.bitrate
     }
 
-    /// This configuration with other settings, and room for their size.
+    /// Returns this configuration with other settings, and `max_size` raised to their size.
     pub(crate) fn with_settings(&self, settings: Settings) -> Self {
         Self { settings, max_size: settings.size.union(self.max_size), ..self.clone() }
     }

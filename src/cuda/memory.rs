@@ -50,6 +50,11 @@ impl PinnedMemory {
         }
     }
 
+    /// Whether it belongs to the process that this one was forked from.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.context.is_forked()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.bytes
     }

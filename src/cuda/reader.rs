@@ -1,4 +1,4 @@
-//! Pictures in device memory for an encoder on the CPU, which a driver that hangs does not hold up.
+//! Reads pictures in device memory for an encoder on the CPU, with a limit on a driver that hangs.
 
 mod fetcher;
 mod thread;
@@ -15,18 +15,18 @@ use crate::units::{FrameSize, Timestamp};
 use fetcher::Fetcher;
 use thread::ReaderThread;
 
-/// Reads pictures from the memory of whichever GPU they lie on. What that takes is made with the first one.
+/// Reads pictures from the memory of any GPU. Its objects are made with the first picture.
 #[derive(Debug)]
 pub(crate) struct Reader {
     form: CallForm,
     hands: Option<Hands>,
-    /// With the picture that was read last.
+    /// The memory of the last picture.
     memory: Option<PinnedMemory>,
-    /// What is left of a call that did not come back in time, and the error that it was.
+    /// The remains of a call that passed its limit, and its error.
     left: Option<(Remains, FrameError)>,
 }
 
-/// Who makes the calls.
+/// The thread that makes the calls.
 #[derive(Debug)]
 enum Hands {
     Caller(Fetcher),
@@ -38,10 +38,10 @@ impl Reader {
         Self { form, hands: None, memory: None, left: None }
     }
 
-    /// The picture in host memory.
+    /// Returns the picture in host memory.
     ///
     /// # Errors
-    /// [`FrameError`] for a picture that is not there, cannot be read, or is not read within the limit.
+    /// [`FrameError`] for a picture that does not exist, cannot be read, or is not read within the limit.
     pub(crate) fn read(
         &mut self,
         image: &CudaImage,
@@ -77,7 +77,7 @@ impl Reader {
         }
     }
 
-    /// A driver that hangs would take one thread after the other, and the limit from each frame.
+    /// Refuses pictures while a call hangs: each further call would cost another thread and the limit.
     fn refuse_while_one_hangs(&mut self) -> Result<(), FrameError> {
         match &self.left {
             Some((left, error)) if left.strong_count() > 0 => Err(error.clone()),
@@ -88,14 +88,14 @@ impl Reader {
         }
     }
 
-    /// What is left of a call that may still read a picture; gone once it does not.
+    /// The remains of a call that may still read a picture, dead once it cannot.
     pub(crate) fn remains(&self) -> Remains {
         self.left.as_ref().map_or_else(|| Weak::<()>::new() as Remains, |(left, _)| left.clone())
     }
 }
 
 impl Drop for Reader {
-    /// Memory is freed by who made it.
+    /// The thread that made the memory frees it.
     fn drop(&mut self) {
         if let Some(Hands::Thread(thread)) = self.hands.take() {
             thread.close(self.memory.take());

@@ -1,4 +1,4 @@
-//! Errors of settings.
+//! The errors of settings.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -11,43 +11,43 @@ use crate::units::{FrameSize, OutOfRange};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// A value that its unit, or the backend, does not allow.
+    /// The value is outside what its unit or the backend allows.
     OutOfRange(OutOfRange),
     /// The picture has more macroblocks than the backend takes.
     Area {
         /// The size as given.
         size: FrameSize,
-        /// Macroblocks of 16x16 in it.
+        /// The number of its 16x16 macroblocks.
         macroblocks: u32,
-        /// The most that are taken.
+        /// The most macroblocks allowed.
         max_macroblocks: u32,
     },
-    /// A picture of this size can need more memory than is allowed.
+    /// A picture of this size can need more memory than the limit.
     Memory {
         /// The size as given.
         size: FrameSize,
-        /// Bytes that it can need.
+        /// The bytes that it can need.
         bytes: u64,
-        /// Bytes that are allowed.
+        /// The limit in bytes.
         max_bytes: u64,
     },
     /// The number of slices is out of range.
     Slices {
         /// Slices a picture, as given.
         slices: u32,
-        /// The most that are taken for this size.
+        /// The most slices allowed for this size.
         max: u32,
     },
     /// The number of threads is out of range.
     Threads {
         /// Threads, as given.
         threads: u32,
-        /// The most that are taken.
+        /// The most threads allowed.
         max: u32,
     },
     /// `max_size` is smaller than the opening size.
     MaxSize {
-        /// The opening size, or the size asked for.
+        /// The opening size, or the size asked for in flight.
         size: FrameSize,
         /// The maximum, as given.
         max_size: FrameSize,
@@ -56,41 +56,41 @@ pub enum ConfigError {
     Vbv {
         /// Percent of one frame's share of the bitrate, as given.
         percent: u32,
-        /// The most that is taken.
+        /// The highest percentage allowed.
         max: u32,
     },
-    /// More references than H.264 has room for.
+    /// The number of reference frames is more than H.264 has room for.
     ReferenceFrames {
         /// The number given.
         frames: u8,
-        /// The most that is taken.
+        /// The most allowed.
         max: u8,
     },
-    /// An intra refresh that has no length, or is not over before the next one begins.
+    /// The intra refresh has no length, or does not end before the next one begins.
     IntraRefresh {
         /// Frames from one refresh to the next, as given.
         period_frames: u32,
         /// Frames that one refresh takes, as given.
         length_frames: u32,
     },
-    /// A back-off that starts at nothing, or is longer at first than at last.
+    /// The back-off starts at 0, or its first wait is longer than its longest.
     BackOff {
         /// The first wait, as given.
         first: Duration,
         /// The longest wait, as given.
         longest: Duration,
     },
-    /// A text that names no GPU.
+    /// The text names no GPU.
     UnknownGpu {
         /// The text, as given.
         text: String,
     },
-    /// A word that names no backend.
+    /// The word names no backend.
     UnknownBackend {
         /// The word, as given.
         word: String,
     },
-    /// A text that is no `profile-level-id`.
+    /// The text is no `profile-level-id`.
     ProfileLevelId {
         /// The text, as given.
         text: String,

@@ -1,4 +1,4 @@
-//! Errors of the calls of a driver or library.
+//! The errors of driver and library calls.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::backend::Backend;
 use crate::reason::Reason;
 
-/// A call of the driver or library that failed.
+/// A driver or library call that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DriverError {
@@ -17,26 +17,26 @@ pub struct DriverError {
     pub reason: Reason,
     /// The function, by its C name.
     pub call: &'static str,
-    /// What came of the call.
+    /// The outcome of the call.
     pub outcome: CallOutcome,
-    /// What the driver or library said about the failure, or what is wrong with its answer. May be empty.
+    /// The driver's or library's own words, or the fault in its answer. May be empty.
     pub detail: String,
-    /// What to do about this very status.
+    /// Advice for this very status.
     pub(crate) closer_advice: Option<&'static str>,
-    /// CUDA has given up the context for good: bad memory or bad code on the GPU, whoever's it was, or a GPU that fell off
-    /// the bus. Every call in it fails from now on, and frames in its memory are lost.
+    /// Whether CUDA has given up the context for good: after bad memory or bad code on the GPU, by any caller, or
+    /// after a GPU fell off the bus. Every later call in the context fails, and frames in its memory are lost.
     pub is_context_lost: bool,
 }
 
-/// What came of a call that failed.
+/// The outcome of a call that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CallOutcome {
     /// The call returned this status.
     Status(i64),
-    /// The call returned success, and what it gave cannot be used.
+    /// The call returned success, but its result cannot be used.
     Unusable,
-    /// The call did not return within this limit, or a shorter call just before it did not.
+    /// This call, or a shorter one just before it, did not return within the limit.
     TimedOut(Duration),
     /// The call was not made: the driver or library has no such function.
     Missing,
@@ -55,7 +55,7 @@ impl DriverError {
         }
     }
 
-    /// The call returned a status that is no success.
+    /// A call that returned an error status.
     pub(crate) fn refused(
         backend: Backend,
         call: &'static str,
@@ -67,29 +67,29 @@ impl DriverError {
         Self { is_context_lost, ..Self::new(backend, call, CallOutcome::Status(status), detail.into()) }
     }
 
-    /// The call returned success, but not what it was made for; `detail` says what it gave instead.
+    /// A call that returned success with an unusable result; `detail` describes the result.
     pub(crate) fn unusable(backend: Backend, call: &'static str, detail: impl Into<String>) -> Self {
         Self::new(backend, call, CallOutcome::Unusable, detail.into())
     }
 
-    /// The call has not returned within `limit`, or one on the way to it has not.
+    /// A call that did not return within `limit`, or that follows one which did not.
     #[cfg(nvenc)]
     pub(crate) fn timed_out(backend: Backend, call: &'static str, limit: Duration) -> Self {
         let late = Self::new(backend, call, CallOutcome::TimedOut(limit), String::new());
         late.because(Reason::TimedOut)
     }
 
-    /// The driver or library has no such function.
+    /// A call of a function that the driver or library lacks.
     pub(crate) fn missing(backend: Backend, call: &'static str) -> Self {
         Self::new(backend, call, CallOutcome::Missing, String::new()).because(Reason::MissingSymbol)
     }
 
-    /// The same error for a reason that is known more closely.
+    /// The same error with a more precise reason.
     pub(crate) fn because(self, reason: Reason) -> Self {
         Self { reason, ..self }
     }
 
-    /// The same error with advice that knows more than the reason does.
+    /// The same error with more precise advice than the reason's.
     #[cfg(nvenc)]
     pub(crate) fn advising(self, closer_advice: Option<&'static str>) -> Self {
         Self { closer_advice, ..self }
@@ -104,7 +104,7 @@ impl DriverError {
         }
     }
 
-    /// What a person can do about it: for this very status where it is a known one, else for the reason.
+    /// An action for a person: for this very status where it is a known one, else for the reason.
     #[must_use]
     pub fn advice(&self) -> &'static str {
         self.closer_advice.unwrap_or(self.reason.advice())
@@ -145,7 +145,7 @@ impl fmt::Display for DriverError {
 
 impl StdError for DriverError {}
 
-/// Whether a status of CUDA is one that CUDA gives for good in a context.
+/// Whether a CUDA status stays with the context for good.
 fn is_sticky(status: i64) -> bool {
     const STICKY: [i64; 12] = [214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719, 721];
     STICKY.contains(&status)

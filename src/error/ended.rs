@@ -1,4 +1,4 @@
-//! Errors of a session that is over, and of one that is not over yet.
+//! The errors of a session that has ended, and of one that has not ended yet.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,28 +10,28 @@ use crate::reason::Reason;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ended {
-    /// The backend whose session it was.
+    /// The backend of the session.
     pub backend: Backend,
-    /// [`Reason::Forked`] where the session belongs to the process that this one was forked from; else the reason of the
+    /// [`Reason::Forked`] for a session that belongs to the parent of this forked process; else the reason of the
     /// error that ended the session.
     pub reason: Reason,
-    /// What ended the session. May be empty.
+    /// The cause of the end. May be empty.
     pub detail: String,
 }
 
 impl Ended {
-    /// The session is another process's, from which this one was forked.
+    /// A session of the process that this one was forked from.
     pub(crate) const fn forked(backend: Backend) -> Self {
         Self { backend, reason: Reason::Forked, detail: String::new() }
     }
 
-    /// The session was given up for another one, which could not be opened.
+    /// A session that was given up for another one, which could not be opened.
     #[cfg(nvenc)]
     pub(crate) fn after(backend: Backend, reason: Reason, detail: impl Into<String>) -> Self {
         Self { backend, reason, detail: detail.into() }
     }
 
-    /// What a person can do about it.
+    /// An action for a person.
     #[must_use]
     pub const fn advice(&self) -> &'static str {
         self.reason.advice()
@@ -56,16 +56,15 @@ impl fmt::Display for Ended {
 
 impl StdError for Ended {}
 
-/// Device memory that a session, or a call that was given up, may still read.
+/// Device memory that a session, or an abandoned call, may still read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StillInUse {
-    /// The backend that has not let go of the memory.
+    /// The backend that still holds the memory.
     pub backend: Backend,
 }
 
 impl StillInUse {
-    /// What a person can do about it.
     pub(crate) const ADVICE: &'static str = "keep the memory, and ask again later";
 
     pub(crate) const fn new(backend: Backend) -> Self {
@@ -75,7 +74,7 @@ impl StillInUse {
 
 impl fmt::Display for StillInUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: a session that was left, or a call that was given up, has not ended", self.backend)
+        write!(f, "{}: an earlier session or an abandoned call has not ended", self.backend)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Errors of a frame.
+//! The errors of a frame.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::units::FrameSize;
 pub enum FrameError {
     /// The stride is shorter than a row.
     Stride {
-        /// Which plane: `"y"`, `"u"`, `"v"`, `"uv"` or `"rgb"`.
+        /// The plane's name: `"y"`, `"u"`, `"v"`, `"uv"` or `"rgb"`.
         plane: &'static str,
         /// Bytes between two rows, as given.
         stride_bytes: usize,
@@ -26,7 +26,7 @@ pub enum FrameError {
     },
     /// The plane ends before its last row does.
     Plane {
-        /// Which plane: `"y"`, `"u"`, `"v"`, `"uv"` or `"rgb"`.
+        /// The plane's name: `"y"`, `"u"`, `"v"`, `"uv"` or `"rgb"`.
         plane: &'static str,
         /// Bytes given.
         bytes: usize,
@@ -35,7 +35,7 @@ pub enum FrameError {
     },
     /// The stride is 2 GiB or more, or rows times stride is more than a `usize` holds.
     Overflow {
-        /// Which plane: `"y"`, `"u"`, `"v"`, `"uv"` or `"rgb"`.
+        /// The plane's name: `"y"`, `"u"`, `"v"`, `"uv"` or `"rgb"`.
         plane: &'static str,
         /// Bytes between two rows, as given.
         stride_bytes: usize,
@@ -49,19 +49,19 @@ pub enum FrameError {
         /// The encoder's size.
         encoder: FrameSize,
     },
-    /// A frame of a pipeline is in flight, or came out and was not taken: flush the pipeline first.
+    /// A frame of a pipeline is in flight, or its access unit was not taken: flush the pipeline first.
     InFlight,
     /// Every page-locked frame of the encoder is lent: encode or drop one.
     AllLent {
-        /// How many there are.
+        /// The number of lent frames.
         lent: usize,
     },
-    /// The encoder cannot lend a frame of this format: it would have to convert it.
+    /// The encoder cannot lend a frame of this format, which it would have to convert.
     NotLent {
         /// The format asked for.
         format: PixelFormat,
     },
-    /// An address that is 0, wraps around, or is no device memory to the driver.
+    /// The address is 0, wraps around, or is no device memory to the driver.
     NoDeviceMemory {
         /// The address, as given.
         address: u64,
@@ -85,24 +85,24 @@ pub enum FrameError {
         /// The frame's GPU, in CUDA's order.
         gpu: i32,
     },
-    /// The stream of the frame is the per-thread default stream, which means another one on every thread.
+    /// The frame's stream is the per-thread default stream, which differs on every thread.
     PerThreadStream,
     /// No encoder reads this format from device memory: NV12, RGBA and BGRA are read.
     NotOnDevice {
         /// The format asked for.
         format: PixelFormat,
     },
-    /// The frame lies in device memory, and this build reads none: it has no feature `nvenc`.
+    /// The frame lies in device memory, which a build without the feature `nvenc` cannot read.
     NotInHostMemory,
-    /// The frame lies in device memory, and cannot be read there.
+    /// The frame lies in device memory and cannot be read there.
     Unreadable(Unreadable),
-    /// The frame lies in device memory, and CUDA did not bring it within [`CallLimits::first`](crate::config::CallLimits::first).
-    /// The call that hangs may still read the memory: see [`Frame::cuda`](crate::Frame::cuda). Until it comes back, each
-    /// further frame in device memory is refused with this at once.
+    /// CUDA did not copy the frame from device memory within [`CallLimits::first`](crate::config::CallLimits::first).
+    /// The hanging call may still read the memory: see [`Frame::cuda`](crate::Frame::cuda). Until that call returns,
+    /// each further frame in device memory fails with this error at once.
     TimedOut {
-        /// The call of the CUDA driver that did not return in time, or the next one that can take long.
+        /// The CUDA driver call that did not return in time, or the next one that can take long.
         call: &'static str,
-        /// How long it was waited for.
+        /// The limit of the wait.
         limit: Duration,
     },
     /// The contiguous buffer has another length than the frame.
@@ -127,13 +127,10 @@ impl fmt::Display for FrameError {
                 write!(f, "plane {plane}: {bytes} bytes given, {needed} needed")
             }
             Self::Overflow { plane, stride_bytes, rows } => {
-                write!(
-                    f,
-                    "plane {plane}: {rows} rows of {stride_bytes} bytes are beyond what can be addressed"
-                )
+                write!(f, "plane {plane}: {rows} rows of {stride_bytes} bytes exceed the address range")
             }
             Self::Size { frame, encoder } => write!(f, "frame of {frame} for an encoder of {encoder}"),
-            Self::InFlight => f.write_str("a frame of a pipeline is under way: flush the pipeline first"),
+            Self::InFlight => f.write_str("a frame of a pipeline is in flight: flush the pipeline first"),
             Self::AllLent { lent } => write!(f, "all {lent} frames of the encoder are lent"),
             Self::NotLent { format } => {
                 write!(
@@ -154,9 +151,7 @@ impl fmt::Display for FrameError {
             Self::OtherContext { gpu } => {
                 write!(f, "the frame lies in a CUDA context other than the primary one of GPU {gpu}")
             }
-            Self::PerThreadStream => {
-                f.write_str("the per-thread default stream is another one on every thread")
-            }
+            Self::PerThreadStream => f.write_str("the per-thread default stream differs on every thread"),
             Self::NotOnDevice { format } => {
                 write!(f, "frames in device memory are NV12, RGBA or BGRA, not {format:?}")
             }
@@ -191,17 +186,17 @@ impl From<Unreadable> for FrameError {
     }
 }
 
-/// Why a frame in device memory cannot be read.
+/// The cause for which a frame in device memory cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unreadable {
     /// A call of CUDA failed.
     Driver(DriverError),
-    /// There is no CUDA in this process, as after a fork.
+    /// CUDA is not available in this process, for example after a fork.
     Unavailable(Unavailable),
     /// The thread that reads frames could not be started.
     NoThread(NoThread),
-    /// A mistake of this crate.
+    /// A mistake in this crate was found.
     Internal(Internal),
 }
 

@@ -1,18 +1,17 @@
-//! Errors that are mistakes of this crate.
+//! The error of a mistake in this crate.
 
 use std::error::Error as StdError;
 use std::fmt;
 
-/// A state of this crate that must not be: a mistake in it, and none of the caller's.
+/// A state that only a mistake in this crate can produce.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Internal {
-    /// What was found.
+    /// The state that was found.
     pub found: String,
 }
 
 impl Internal {
-    /// What a person can do about it.
     pub(crate) const ADVICE: &'static str =
         "report it to the authors of direct264, with this text and the log";
 

@@ -23,8 +23,8 @@ pub use unavailable::Unavailable;
 pub use crate::backend::UnknownBackend;
 use crate::units::OutOfRange;
 
-/// Why a call failed. The variant says what to do next; [`reason`](Error::reason) and [`advice`](Error::advice) say it for
-/// logs and for people.
+/// The error of a call. The variant says what to do next; [`reason`](Error::reason) and [`advice`](Error::advice) say
+/// so for logs and for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -32,30 +32,31 @@ pub enum Error {
     Config(ConfigError),
     /// This frame does not fit; the encoder is still good: fix the call.
     Frame(FrameError),
-    /// No encoder of this kind here. Ordinary on most machines: try another backend.
+    /// This machine has no encoder of this kind, as is ordinary on most machines: try another backend.
     Unavailable(Unavailable),
-    /// A call of the driver or library failed. The session is spent: open another.
+    /// A driver or library call failed. The session is spent: open another.
     Driver(DriverError),
-    /// The session has ended before this call: open another. In a process that was forked from the session's, open it
-    /// there.
+    /// The session has ended before this call: open another. A session of the parent process cannot be used after a
+    /// fork: open one in this process.
     Ended(Ended),
     /// A thread could not be started. Nothing else was done: end some threads and try again.
     NoThread(NoThread),
-    /// The memory may still be read: keep it and ask again. The encoder is as it was.
+    /// The memory may still be read: keep it and ask again. The encoder is unchanged.
     StillInUse(StillInUse),
-    /// A mistake of this crate. The session is spent: report it, and open another.
+    /// A mistake in this crate was found. The session is spent: report the mistake, and open another session.
     Internal(Internal),
 }
 
 impl Error {
-    /// Whether the encoder is as good as before the call that failed. It is after [`Error::Config`], [`Error::Frame`] and
-    /// [`Error::StillInUse`]; after any other error a session may be spent, and another backend or session can go on.
+    /// Whether the encoder is as good as before the call: true for [`Error::Config`], [`Error::Frame`] and
+    /// [`Error::StillInUse`]. After any other error the session may be spent, and another backend or session can go
+    /// on.
     #[must_use]
     pub const fn leaves_encoder_usable(&self) -> bool {
         matches!(self, Self::Config(_) | Self::Frame(_) | Self::StillInUse(_))
     }
 
-    /// Whether CUDA has given up the context that the call was in.
+    /// Whether CUDA has given up the context of the call.
     pub(crate) const fn is_context_lost(&self) -> bool {
         match self {
             Self::Driver(why) | Self::Frame(FrameError::Unreadable(Unreadable::Driver(why))) => {

@@ -1,4 +1,4 @@
-//! Error of a thread that the system did not start.
+//! The error of a thread that the system did not start.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -7,16 +7,15 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NoThread {
-    /// The name that the thread was to have.
+    /// The name of the thread.
     pub name: &'static str,
-    /// The number of the system's error; `None` where it gave none.
+    /// The number of the system's error; `None` if the system gave none.
     pub code: Option<i32>,
     /// The system's error in words.
     pub said: String,
 }
 
 impl NoThread {
-    /// What a person can do about it.
     pub(crate) const ADVICE: &'static str =
         "end other threads, or raise the limit of threads: ulimit -u, or pids.max of the container";
 

@@ -1,4 +1,4 @@
-//! The table from errors to reasons, and to what to do.
+//! The table from errors to reasons and advice.
 
 use super::Error;
 use super::config::ConfigError;
@@ -11,25 +11,25 @@ use crate::backend::Backend;
 use crate::reason::Reason;
 use crate::units::OutOfRange;
 
-/// A frame of another size than the encoder's.
+/// The advice for a frame of another size than the encoder's.
 const OTHER_SIZE: &str = "give frames of the encoder's size, or change that first";
-/// A frame that is wrong in itself.
+/// The advice for any other invalid frame.
 const WRONG_FRAME: &str = "give another frame: the message has the value and the limit";
 
 impl Error {
-    /// The reason, of the closed set by which events and the command name failures.
+    /// The reason of the error, by which events and the command name failures.
     #[must_use]
     pub fn reason(&self) -> Reason {
         self.row().0
     }
 
-    /// What a person can do about it. Empty where nothing needs doing.
+    /// An action for a person. Empty when none is needed.
     #[must_use]
     pub fn advice(&self) -> &'static str {
         self.row().1
     }
 
-    /// The reason of each error, and what to do about it.
+    /// The reason and the advice of each error.
     fn row(&self) -> (Reason, &'static str) {
         let plain = |reason: Reason| (reason, reason.advice());
         match self {
@@ -61,7 +61,7 @@ impl Error {
         }
     }
 
-    /// Why `backend` is passed over or left for this error.
+    /// The finding for which `backend` is passed over or left.
     pub(crate) fn passes_over(&self, backend: Backend) -> Unavailable {
         if let Self::Unavailable(why) = self {
             return why.clone();
@@ -76,7 +76,7 @@ impl Error {
         }
     }
 
-    /// The error below the variant, in words, with the errors below that.
+    /// The error below the variant in words, with its sources.
     fn cause(&self) -> String {
         let mut said = String::new();
         let mut cause = std::error::Error::source(self);

@@ -1,4 +1,4 @@
-//! Error of a backend that this machine does not have.
+//! The error of a backend that this machine does not have.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -8,22 +8,22 @@ use super::driver::DriverError;
 use crate::backend::Backend;
 use crate::reason::Reason;
 
-/// Why a backend cannot be had on this machine.
+/// The finding that a backend is unavailable on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unavailable {
-    /// The backend asked for; when every backend of a list failed, the one that tells most, as
-    /// [`open`](crate::open) says.
+    /// The backend asked for. If every backend of an order failed, the backend whose error [`open`](crate::open)
+    /// returns.
     pub backend: Backend,
-    /// The word for it, of a closed set.
+    /// The reason, of a closed set.
     pub reason: Reason,
-    /// What was seen: a library's name, two versions, a call and its status. May be empty.
+    /// The library, the two versions, or the call and status that was seen. May be empty.
     pub detail: String,
-    /// What to do about the very status that the driver returned.
+    /// Advice for the very status that the driver returned.
     pub(crate) closer_advice: Option<&'static str>,
     /// See [`DriverError::is_context_lost`](crate::error::DriverError::is_context_lost).
     pub is_context_lost: bool,
-    /// Another size may mend it, whatever the reason says of the setting.
+    /// Whether another size may remove the cause, even if the reason names a setting.
     pub(crate) hangs_on_size: bool,
 }
 
@@ -43,7 +43,7 @@ impl Unavailable {
         Self { detail: detail.into(), ..Self::new_empty(backend, reason) }
     }
 
-    /// Why a backend cannot be had where a call of it failed: all that is known of the failure, told as `detail`.
+    /// The finding of a failed call, whose full text becomes `detail`.
     #[cfg(nvenc)]
     pub(crate) fn after(error: &DriverError, detail: impl Into<String>) -> Self {
         Self {
@@ -53,18 +53,18 @@ impl Unavailable {
         }
     }
 
-    /// The same with advice that knows more than the reason does.
+    /// The same finding with more precise advice than the reason's.
     pub(crate) fn advising(self, closer_advice: Option<&'static str>) -> Self {
         Self { closer_advice, ..self }
     }
 
-    /// The reason that decides when the backend is tried again: a setting that goes with other sizes is one of the size.
+    /// The reason that decides when the backend is tried again. A setting that fits other sizes counts as a size.
     pub(crate) const fn until(&self) -> Reason {
         if self.hangs_on_size { Reason::UnsupportedSize } else { self.reason }
     }
 
-    /// What a person can do about it: for the very status that the driver returned where it is a known one, else for
-    /// the reason. Empty where nothing needs doing.
+    /// An action for a person: for the very status that the driver returned where it is a known one, else for the
+    /// reason. Empty when none is needed.
     #[must_use]
     pub fn advice(&self) -> &'static str {
         self.closer_advice.unwrap_or(self.reason.advice())

@@ -1,15 +1,15 @@
-//! How long to wait before the next attempt. Pure: told what happened and when.
+//! Computes the wait before the next attempt, from outcomes and times alone.
 
 use std::time::{Duration, Instant};
 
 use crate::config::BackOff;
 
-/// Where a stream stands in its back-off.
+/// The back-off of one backend.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Waits {
     limits: BackOff,
     next: Duration,
-    /// Since when it works again.
+    /// The time since which the backend works again.
     works_since: Option<Instant>,
 }
 
@@ -18,7 +18,7 @@ impl Waits {
         Self { limits, next: limits.first, works_since: None }
     }
 
-    /// How long to wait after a failure now.
+    /// Returns the wait after a failure now.
     pub(super) fn failed(&mut self, now: Instant) -> Duration {
         let worked = self.works_since.take().map(|since| now.saturating_duration_since(since));
         if worked.is_some_and(|worked| worked >= self.limits.longest) {
@@ -29,7 +29,7 @@ impl Waits {
         wait
     }
 
-    /// It works again. That has to last before it counts.
+    /// Records that the backend works again, which has to last before it counts.
     pub(super) fn works(&mut self, now: Instant) {
         self.works_since = Some(now);
     }
@@ -69,7 +69,7 @@ mod tests {
         waits.failed(now);
         waits.works(now);
         assert_eq!(waits.failed(now + 60 * SECOND), SECOND);
-        // It counts once.
+        // One success resets the back-off once.
         assert_eq!(waits.failed(now + 600 * SECOND), 2 * SECOND);
     }
 }

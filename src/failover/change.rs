@@ -1,4 +1,4 @@
-//! Changes in flight: wanted by the caller, in force on whichever backend is active.
+//! Puts the caller's changes of settings in force on the active backend.
 
 use super::encoder::FailoverEncoder;
 use super::restore::Aim;
@@ -9,9 +9,14 @@ use crate::reason::Reason;
 use crate::units::Bitrate;
 
 impl FailoverEncoder {
-    /// Changes the settings wanted, and puts them in force but for a bitrate that waits.
+    /// Changes the wanted settings and puts them in force, except a bitrate that waits.
     pub(super) fn change(&mut self, wanted: Settings) -> Result<(), Error> {
         let before = std::mem::replace(&mut self.wanted, wanted);
+        if self.line.is_spent() {
+            // The engine that is awaited takes them.
+            self.aim();
+            return Ok(());
+        }
         let in_force = self.bitrate_in_force();
         let bitrate = if self.waits(in_force) { in_force } else { wanted.bitrate };
         let changed = self.put_in_force(Settings { bitrate, ..wanted });
@@ -22,17 +27,17 @@ impl FailoverEncoder {
         changed
     }
 
-    /// Whether the bitrate wanted is too small an increase to be passed on by itself.
+    /// Whether the wanted bitrate is too small an increase to pass on by itself.
     fn waits(&self, in_force: Bitrate) -> bool {
         let increase = u64::from(self.wanted.bitrate.bps().saturating_sub(in_force.bps()));
         let threshold = u64::from(self.base.failover.bitrate_threshold_percent);
         increase > 0 && increase * 100 < u64::from(in_force.bps()) * threshold
     }
 
-    /// Has the active engine take settings, or another one in its place those that are wanted.
+    /// Puts settings in force in the active engine, or the wanted settings in its successor.
     pub(super) fn put_in_force(&mut self, settings: Settings) -> Result<(), Error> {
         let put = match self.apply_to_active(settings) {
-            // An engine that stands in has all that is wanted, a bitrate that waited included.
+            // A successor starts with all wanted settings, a waiting bitrate included.
             Err(error) if !error.leaves_encoder_usable() => self.fall_back(error),
             put => put,
         };
@@ -45,13 +50,17 @@ impl FailoverEncoder {
     }
 
     pub(super) fn change_size(&mut self, wanted: Settings) -> Result<(), Error> {
-        // No backend takes it, so none is asked.
+        // No backend takes a size beyond the memory limit.
         self.base.check_memory(wanted.size)?;
         self.settle()?;
-        // The IDR that comes with it is the occasion for a bitrate that waits.
+        // A waiting bitrate passes with the IDR of the new size.
         let before = std::mem::replace(&mut self.wanted, wanted);
+        if self.line.is_spent() {
+            self.aim_at_size();
+            return Ok(());
+        }
         let changed = match self.apply_to_active(wanted) {
-            // A size that one backend does not take, another one may.
+            // Another backend may take the size.
             Err(Error::Frame(error)) => Err(error.into()),
             Err(error) => self.fall_back(error),
             Ok(()) => Ok(()),
@@ -64,7 +73,7 @@ impl FailoverEncoder {
         changed
     }
 
-    /// Has the engines that wait for their turn take the size too, which may be one that a better backend takes.
+    /// Passes the size on to the warm engine, and to the attempts at better backends, which may accept it.
     fn aim_at_size(&mut self) {
         self.keep_spare();
         for index in self.line.awaited() {
@@ -83,7 +92,7 @@ impl FailoverEncoder {
         }
     }
 
-    /// Tells the attempts under way what the stream has come to.
+    /// Gives the attempts under way the current settings and format.
     fn aim(&self) {
         let aim = Aim { settings: self.wanted, format: self.format };
         for restorer in self.line.places().filter_map(|place| place.restorer.as_ref()) {

@@ -1,4 +1,4 @@
-//! The encoder that never stops: whichever backend fails, the next one takes the same frame.
+//! An encoder that survives the failure of a backend: the next one takes the same frame.
 
 use std::ops::RangeInclusive;
 use std::thread;
@@ -26,49 +26,50 @@ use crate::remains::Remains;
 use crate::replaceable::Replaceable;
 use crate::units::{Bitrate, FrameId};
 
-/// The time that a session which was left has to end where its memory is to be freed.
+/// The time that a left session has to end when its memory is to be freed.
 const LONGEST_END: Duration = Duration::from_secs(2);
 
-/// The encoder that [`open`](crate::open) opens. It changes its backend when it must, and tells.
+/// An encoder that changes its backend on failure and reports each change; [`open`](crate::open) returns it.
 ///
-/// - A call that fails in the active backend, or does not come back within its limit, costs no frame: the same `encode`
-///   call gives the access unit of the same frame from the next backend of the order that can be opened, as an IDR. The
-///   settings changed meanwhile (bitrate, frame rate, quantisers, size) hold there too.
-/// - Every better backend is tried again after a [`BackOff`](crate::config::BackOff), on threads that are not the
-///   caller's; the stream returns to the best one that was found with an IDR. Streams of this process that wait for an
-///   NVENC session take turns, and the first of them tries at once when a session has ended. They wait behind whoever
-///   finds a free one: a stream that is being opened asks the driver before it waits in line, as any other process does.
-/// - A frame of another size is followed: it becomes an IDR. A small increase of the bitrate waits: see
+/// - A call that fails in the active backend, or passes its limit, costs no frame. The same `encode` call returns the
+///   access unit of the same frame, as an IDR, from the next backend of the order that opens. Changed settings
+///   (bitrate, frame rate, quantisers, size) hold there too.
+/// - Every better backend is tried again after a [`BackOff`](crate::config::BackOff), on threads of its own. The
+///   stream returns with an IDR to the best backend that works again.
+/// - Streams of this process that wait for an NVENC session queue up, and the head tries at once when a session has
+///   ended. A stream that is being opened asks the driver before it queues, as another process would, and so may take
+///   a free session first.
+/// - A frame of another size changes the size, and becomes an IDR. A small increase of the bitrate waits: see
 ///   [`bitrate_threshold_percent`](crate::config::FailoverConfig::bitrate_threshold_percent).
 ///
-/// [`take_events`](Encoder::take_events) and `tracing` tell of each of these. An order of one backend is strict: the
+/// [`take_events`](Encoder::take_events) and `tracing` report each of these. An order of one backend is strict: the
 /// stream stays there, and its errors are the caller's.
 #[derive(Debug)]
 pub struct FailoverEncoder {
-    /// As opened, for all that never changes.
+    /// The configuration at opening, for the settings that never change.
     pub(super) base: EncoderConfig,
-    /// The settings that the caller wants. A higher bitrate may be waiting.
+    /// The settings that the caller wants. The bitrate in force may be lower.
     pub(super) wanted: Settings,
     pub(super) line: Line,
     pub(super) active: Box<dyn Replaceable>,
-    /// An engine of a place behind the active one, kept warm.
+    /// A warm engine of a place behind the active one.
     pub(super) spare: Option<Box<dyn Replaceable>>,
-    /// Engines that were left, and are ending.
+    /// Engines that were left and are ending.
     pub(super) left: Vec<Remains>,
-    /// An IDR was asked for and has not been submitted yet.
+    /// Whether an IDR was asked for and not submitted yet.
     pub(super) idr_requested: bool,
     pub(super) frames_since_idr: u32,
-    /// Of the frame that came last.
+    /// The format of the newest frame.
     pub(super) format: PixelFormat,
     pub(super) ids: Ids,
     pub(super) record: Record,
-    /// The time at which the frame in flight came, if there is one.
+    /// The arrival time of the frame in flight.
     pub(super) flying: Option<Instant>,
     pub(super) ready: Ready,
 }
 
-/// The weight of an error among those of several backends. A backend that is there and fails may work another time, a
-/// setting beyond the limits can be mended by the caller, and a backend that is absent is often not meant to be there.
+/// Ranks an error among those of several backends. A backend that is there and fails may work another time. The caller
+/// can mend a setting beyond the limits. An absent backend is often not expected at all.
 fn weight(error: &Error) -> u8 {
     match error {
         Error::Unavailable(why) if why.reason.is_absence() => 0,
@@ -78,7 +79,7 @@ fn weight(error: &Error) -> u8 {
 }
 
 impl FailoverEncoder {
-    /// Opens the first backend of the order that can be had, and tells which ones were passed over.
+    /// Opens the first backend of the order that works, and reports those passed over.
     pub(super) fn open(
         config: &EncoderConfig,
         order: &BackendOrder,
@@ -129,8 +130,8 @@ impl FailoverEncoder {
         Err(telling)
     }
 
-    /// Makes what an open encoder has ready for later: an engine that stands in, or the news of those that cannot, and
-    /// attempts at every better backend.
+    /// Prepares an open encoder for failures: opens a stand-in or reports why there is none, and starts attempts at
+    /// every better backend.
     fn make_ready(&mut self) {
         if self.base.failover.warm_software {
             self.warm_a_spare();
@@ -146,32 +147,32 @@ impl FailoverEncoder {
         }
     }
 
-    /// The number of frames of each backend, and of changes between them.
+    /// The frames of each backend, and the changes between backends.
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.record.counters()
     }
 
-    /// The time that `encode` took over the frames so far, whichever backend encoded.
+    /// The time of `encode` over the frames so far, on all backends.
     #[must_use]
     pub fn latency(&self) -> Latency {
         self.record.latency()
     }
 
-    /// The target that the backend has: the one set last, or a lower one while a small increase waits.
+    /// The target bitrate of the active backend: the one set last, or a lower one while a small increase waits.
     #[must_use]
     pub fn bitrate_in_force(&self) -> Bitrate {
         self.active.settings().bitrate
     }
 
     /// Whether the next picture is an IDR that is known beforehand.
-    fn idr_is_due(&self) -> bool {
+    pub(super) fn idr_is_due(&self) -> bool {
         let period = self.base.idr_period_frames;
         self.idr_requested || period.is_some_and(|period| self.frames_since_idr >= period.get())
     }
 
     /// Has everything ready for a frame, and tells which kind of picture it becomes.
-    pub(super) fn prepare(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<Picture, Error> {
+    fn prepare(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<Picture, Error> {
         if picture == Picture::Idr {
             self.record.idr_requested(self.active.backend());
             self.idr_requested = true;
@@ -182,11 +183,29 @@ impl FailoverEncoder {
         } else if self.idr_is_due()
             && let Err(error) = self.put_in_force(self.wanted)
         {
-            // A session that is lost says so when the frame comes.
-            tracing::debug!(%error, "a bitrate that waited is given up");
+            // A lost session reports its error at the next frame.
+            tracing::debug!(%error, "a waiting bitrate is given up");
             self.wanted.bitrate = self.bitrate_in_force();
         }
         Ok(if self.idr_requested { Picture::Idr } else { picture })
+    }
+
+    /// Takes a frame, which `submit` hands to the engine that encodes it.
+    pub(super) fn submit_by(
+        &mut self,
+        frame: &Frame<'_>,
+        picture: Picture,
+        depth: Depth,
+        mut submit: impl FnMut(&mut dyn Replaceable, Picture) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let start = Instant::now();
+        if depth == Depth::One && self.flying.is_some() {
+            return Err(FrameError::InFlight.into());
+        }
+        let picture = self.prepare(frame, picture)?;
+        self.encode_by(|engine| submit(engine, picture))?;
+        self.taken(picture, start);
+        Ok(())
     }
 
     /// Tells what has come into force.
@@ -226,14 +245,22 @@ impl Encoder for FailoverEncoder {
         self.with_active(|engine| engine.parameter_sets())
     }
 
-    /// Waits for sessions that were left and are ending, which may have read from the memory.
+    /// Waits for left sessions that are ending, since they may have read the memory.
     fn forget_cuda(&mut self, address: Option<u64>) -> Result<(), Error> {
         self.settle()?;
-        self.with_active(|engine| engine.let_go(address))?;
+        if self.line.is_spent() {
+            // What is left of the engine ends, and is waited for below.
+            match self.active.forget_cuda(address) {
+                Err(error) if !matches!(error, Error::StillInUse(_)) => return Err(error),
+                _ => {}
+            }
+        } else {
+            self.with_active(|engine| engine.let_go(address))?;
+        }
         if let Some(spare) = &mut self.spare {
             spare.let_go(address)?;
         }
-        // Those that are there have left all of their sessions but the last.
+        // Each engine keeps its current session; the earlier ones are ending.
         let engines = std::iter::once(&self.active).chain(&self.spare);
         let left_by_engines: Vec<Remains> = engines.flat_map(|engine| left_by(&**engine)).collect();
         let start = Instant::now();
@@ -258,14 +285,7 @@ impl Engine for FailoverEncoder {
     }
 
     fn submit(&mut self, frame: &Frame<'_>, picture: Picture, depth: Depth) -> Result<(), Error> {
-        let start = Instant::now();
-        if depth == Depth::One && self.flying.is_some() {
-            return Err(FrameError::InFlight.into());
-        }
-        let picture = self.prepare(frame, picture)?;
-        self.encode_by(|engine| engine.submit(frame, picture, depth))?;
-        self.taken(picture, start);
-        Ok(())
+        self.submit_by(frame, picture, depth, |engine, picture| engine.submit(frame, picture, depth))
     }
 
     fn finish(&mut self) -> Result<(), Error> {

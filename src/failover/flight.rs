@@ -1,5 +1,4 @@
-//! Frames that were taken: their access units are collected, and a frame in flight survives the backend that it was
-//! submitted to.
+//! Collects access units, and carries a frame in flight over to the next backend when its own fails.
 
 use std::time::Instant;
 
@@ -10,15 +9,15 @@ use crate::picture::Picture;
 use crate::replaceable::Replaceable;
 
 impl FailoverEncoder {
-    /// A frame was submitted to the active engine as `picture`, and came at `start`.
+    /// Records a frame that was submitted to the active engine as `picture` and arrived at `start`.
     pub(super) fn taken(&mut self, picture: Picture, start: Instant) {
-        let is_idr = picture == Picture::Idr;
+        let is_idr = picture == Picture::Idr || self.idr_is_due();
         self.frames_since_idr = if is_idr { 1 } else { self.frames_since_idr.saturating_add(1) };
         self.idr_requested &= !is_idr;
         self.tell();
         self.record.taken();
         let mut this = Some(start);
-        // Oldest first: that of the frame in flight comes before that of this frame.
+        // Oldest first: the frame in flight precedes this frame.
         while let Some(came) = self.flying.or(this)
             && self.collect(None, came)
         {
@@ -41,12 +40,13 @@ impl FailoverEncoder {
                 self.collect(None, start);
                 Ok(())
             }
-            // The frame comes from the next one.
+            // The next backend encodes the frame.
             Err(error) => self.fall_back(error),
         }
     }
 
-    /// Waits for the frame in flight before the stream leaves its backend in any case.
+    /// Waits for the frame in flight before the stream leaves its backend, and drops the frame if no backend encodes
+    /// it.
     pub(super) fn settle_or_lose(&mut self) {
         if let Err(error) = self.settle() {
             self.flying = None;
@@ -54,7 +54,7 @@ impl FailoverEncoder {
         }
     }
 
-    /// Takes the frame in flight in an engine that the stream leaves, if that still gives it.
+    /// Collects the frame in flight from an engine that the stream leaves, if the engine still returns it.
     pub(super) fn take_from(&mut self, left: &mut dyn Replaceable) {
         let Some(start) = self.flying else { return };
         if left.finish().is_ok() {
@@ -63,11 +63,12 @@ impl FailoverEncoder {
         }
     }
 
-    /// Encodes again the frame in flight in an engine that the stream has left for an error.
+    /// Encodes again the frame in flight of an engine that the stream has left for an error.
     pub(super) fn rescue(&mut self, left: &dyn Replaceable, why: &Error) {
         let Some(start) = self.flying.take() else { return };
         let Some(frame) = left.in_flight() else { return self.lose(why.clone()) };
-        match self.active.submit(&frame, Picture::Auto, Depth::One) {
+        // A backend that fails on it too leaves it to the next in line.
+        match self.with_active(|engine| engine.submit(&frame, Picture::Auto, Depth::One)) {
             Ok(()) => {
                 self.collect(None, start);
             }
@@ -75,8 +76,8 @@ impl FailoverEncoder {
         }
     }
 
-    /// Counts the oldest access unit of the active engine, or of one that is left, and queues it for the caller. `start`
-    /// is the time at which its frame came. False when there is none.
+    /// Counts the oldest access unit of the active engine, or of one that is left, and queues it for the caller.
+    /// `start` is the arrival time of its frame. Returns false when there is none.
     fn collect(&mut self, left: Option<&mut dyn Replaceable>, start: Instant) -> bool {
         let is_of_active = left.is_none();
         let from = match left {
@@ -85,7 +86,7 @@ impl FailoverEncoder {
         };
         let Some((info, bytes)) = self.ready.take_from(from) else { return false };
         if info.is_idr {
-            // One more at most was submitted since.
+            // At most one more frame was submitted since.
             self.frames_since_idr = self.frames_since_idr.min(1 + u32::from(self.flying.is_some()));
         }
         info.times.total = start.elapsed();
@@ -97,7 +98,7 @@ impl FailoverEncoder {
         true
     }
 
-    fn lose(&mut self, error: Error) {
+    pub(super) fn lose(&mut self, error: Error) {
         tracing::warn!(%error, "a frame in flight is lost");
         self.mind(&error);
         self.record.lost();

@@ -1,27 +1,27 @@
-//! How long frames took: fixed buckets, so that counting one allocates nothing.
+//! A histogram of frame times with fixed buckets, so that counting allocates nothing.
 
 use std::time::Duration;
 
-/// Buckets between a power of two and the next: a duration is known to a 32nd of itself.
+/// The buckets between one power of two and the next: a duration is known to a 32nd of itself.
 const STEPS: usize = 32;
-/// 2 to the power of this many microseconds, 67 s, and all beyond it share the last bucket.
+/// The number of powers of two. Durations from 2^26 us (67 s) on share the last bucket.
 const POWERS: usize = 26;
 const BUCKETS: usize = (POWERS - STEPS.ilog2() as usize + 1) * STEPS;
 
-/// How long `encode` took over the frames so far, in a [`Pipeline`](crate::Pipeline) from `submit` until the access unit
-/// was handed out. Percentiles are rounded up, by a 32nd of themselves at most.
+/// The frame times so far: the duration of `encode`, or in a [`Pipeline`](crate::Pipeline) from `submit` until the
+/// access unit was handed out. Percentiles are rounded up by at most a 32nd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Latency {
-    /// Frames that were counted.
+    /// The number of frames.
     pub frames: u64,
-    /// Half of the frames took at most this long.
+    /// The median.
     pub p50: Duration,
-    /// Nine tenths of the frames.
+    /// The 90th percentile.
     pub p90: Duration,
-    /// 99 of 100 frames.
+    /// The 99th percentile.
     pub p99: Duration,
-    /// The frame that took longest.
+    /// The longest time.
     pub max: Duration,
 }
 
@@ -50,7 +50,7 @@ impl Histogram {
         Latency { frames: self.frames, p50, p90, p99, max: self.max }
     }
 
-    /// The end of the bucket in which this share of the frames is complete.
+    /// The end of the bucket that completes this share of the frames.
     fn percentile(&self, percent: u64) -> Duration {
         let rank = (self.frames * percent).div_ceil(100);
         let mut seen = 0;
@@ -64,7 +64,7 @@ impl Histogram {
     }
 }
 
-/// Below `STEPS` microseconds each has a bucket; then `STEPS` buckets to a power of two.
+/// The bucket of a duration: one for each microsecond below `STEPS`, then `STEPS` for each power of two.
 fn bucket(took: Duration) -> usize {
     let micros = usize::try_from(took.as_micros()).unwrap_or(usize::MAX);
     if micros < STEPS {
@@ -74,7 +74,7 @@ fn bucket(took: Duration) -> usize {
     (shift * STEPS + (micros >> shift)).min(BUCKETS - 1)
 }
 
-/// The longest duration of a bucket, in whole microseconds and all their parts.
+/// The longest duration of a bucket, with the fraction of its last microsecond.
 fn end(bucket: usize) -> Duration {
     let shift = (bucket / STEPS).saturating_sub(1);
     let step = bucket - shift * STEPS;

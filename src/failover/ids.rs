@@ -1,14 +1,14 @@
-//! The numbers of access units, for the caller and for the encoder that made them.
+//! The numbers of access units in the stream and in the encoder that made them.
 
 use std::ops::RangeInclusive;
 
 use crate::units::FrameId;
 
-/// What the encoder that is active calls the frames that it encoded since the stream came to it.
+/// The map from the stream's numbers to the active encoder's.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Ids(Option<First>);
 
-/// The first of those frames, which is an IDR.
+/// The first frame of the active encoder, which is an IDR.
 #[derive(Debug, Clone, Copy)]
 struct First {
     of_stream: u64,
@@ -16,18 +16,18 @@ struct First {
 }
 
 impl Ids {
-    /// Another encoder is active.
+    /// Forgets the numbers, since another encoder is active.
     pub(super) fn start_over(&mut self) {
         self.0 = None;
     }
 
-    /// A frame was encoded, with a number in the stream and one of the active encoder's own.
+    /// Records an encoded frame by its number in the stream and in the active encoder.
     pub(super) fn coded(&mut self, of_stream: FrameId, of_active: FrameId) {
         self.0.get_or_insert(First { of_stream: of_stream.0, of_active: of_active.0 });
     }
 
-    /// The active encoder's numbers for frames of the stream; `None` where none of them is its own. What came before is
-    /// before an IDR.
+    /// Returns the active encoder's numbers for frames of the stream; `None` for frames of earlier encoders, which all
+    /// precede an IDR.
     pub(super) fn of_active(&self, frames: &RangeInclusive<FrameId>) -> Option<RangeInclusive<FrameId>> {
         let First { of_stream, of_active } = self.0?;
         let last = frames.end().0.checked_sub(of_stream)?;

@@ -1,7 +1,6 @@
-//! Frames that the caller writes in place, in page-locked memory of the active NVENC session.
+//! Lends page-locked frames of the active NVENC session for the caller to write in place.
 
 use std::any::Any;
-use std::time::Instant;
 
 use super::encoder::FailoverEncoder;
 use crate::access_unit::AccessUnit;
@@ -13,18 +12,18 @@ use crate::picture::Picture;
 use crate::replaceable::Replaceable;
 use crate::units::Timestamp;
 
-/// The engine as NVENC's, which alone lends frames.
+/// Returns the engine as NVENC's, the only one that lends frames.
 fn as_nvenc(engine: &mut dyn Replaceable) -> Option<&mut NvencEncoder> {
     (engine as &mut dyn Any).downcast_mut()
 }
 
 impl FailoverEncoder {
-    /// Lends a page-locked frame of the active NVENC session, to be written and then encoded with
+    /// Lends a page-locked frame of the active NVENC session, to be filled and passed to
     /// [`encode_lent`](FailoverEncoder::encode_lent): see [`NvencEncoder::lend`].
     ///
     /// # Errors
-    /// [`FrameError::NotLent`] while another backend is active, which has no such memory: the caller then encodes from
-    /// memory of its own. Any other error as [`NvencEncoder::lend`].
+    /// [`FrameError::NotLent`] while another backend is active: the caller then encodes from its own memory. Any other
+    /// error as [`NvencEncoder::lend`].
     pub fn lend(&mut self, format: PixelFormat) -> Result<LentFrame, Error> {
         self.with_active(|engine| match as_nvenc(engine) {
             Some(nvenc) => nvenc.lend(format),
@@ -32,7 +31,7 @@ impl FailoverEncoder {
         })
     }
 
-    /// Encodes a lent frame. When NVENC fails meanwhile, the next backend takes the same pixels, and no frame is lost.
+    /// Encodes a lent frame. If NVENC fails meanwhile, the next backend encodes the same pixels, and no frame is lost.
     ///
     /// # Errors
     /// As [`encode`](crate::Encoder::encode).
@@ -42,20 +41,15 @@ impl FailoverEncoder {
         timestamp: Timestamp,
         picture: Picture,
     ) -> Result<AccessUnit<'_>, Error> {
-        let start = Instant::now();
         self.begin_unit()?;
-        if self.flying.is_some() {
-            return Err(FrameError::InFlight.into());
-        }
         // A frame that was lent before a change of size is followed, as any frame of another size.
         let wanted = self.wanted.size;
         let size = if lent.size() == wanted.padded_to_even() { wanted } else { lent.size() };
-        let picture = self.prepare(&lent.as_frame(size, timestamp)?, picture)?;
-        self.encode_by(|engine| match as_nvenc(engine) {
+        let frame = lent.as_frame(size, timestamp)?;
+        self.submit_by(&frame, picture, Depth::One, |engine, picture| match as_nvenc(engine) {
             Some(nvenc) => nvenc.submit_lent(&lent, timestamp, picture),
-            None => engine.submit(&lent.as_frame(size, timestamp)?, picture, Depth::One),
+            None => engine.submit(&frame, picture, Depth::One),
         })?;
-        self.taken(picture, start);
         self.unit()
     }
 }

@@ -1,4 +1,4 @@
-//! The backends of an order, best first, and why the better ones do not have the stream.
+//! The backends of an order, best first, each with the reason why the stream is not there.
 
 use super::backoff::Waits;
 use super::order::BackendOrder;
@@ -12,16 +12,15 @@ use crate::reason::Reason;
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) backend: Backend,
-    /// The reason why the stream is not here although the place is better than the active one; or, of the active place,
-    /// why its engine can do no more.
+    /// The reason why a better place does not have the stream; for the active place, why its engine is spent.
     pub(super) left_for: Option<Reason>,
-    /// The back-off of its attempts; `None` for no attempts.
+    /// The back-off of the attempts; `None` for no attempts.
     pub(super) waits: Option<Waits>,
     /// Attempts under way.
     pub(super) restorer: Option<Restorer>,
 }
 
-/// The places of an order and the one that has the stream.
+/// The places of an order, and the active one.
 #[derive(Debug)]
 pub(super) struct Line {
     places: Vec<Place>,
@@ -29,7 +28,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// A line in which the first place is active.
+    /// A line with its first place active.
     pub(super) fn new(order: &BackendOrder, config: &EncoderConfig) -> Self {
         let place = |&backend: &Backend| Place {
             backend,
@@ -40,12 +39,11 @@ impl Line {
         Self { places: order.backends().iter().map(place).collect(), active: 0 }
     }
 
-    /// The index of the active place.
     pub(super) fn active(&self) -> usize {
         self.active
     }
 
-    /// Whether the order has no other backend, so that nothing is tried again.
+    /// Whether the order has only one backend, so that nothing is tried again.
     pub(super) fn is_strict(&self) -> bool {
         self.places.len() < 2
     }
@@ -64,32 +62,34 @@ impl Line {
         behind.map(|(index, place)| (index, place.backend)).collect()
     }
 
-    /// The indices of the places that the stream may return to, best first: every one that is better than the active,
-    /// or all of them once the active one can do no more.
+    /// The indices of the places that the stream may return to, best first: all better ones than the active place, or
+    /// all places once the active one is spent.
     pub(super) fn awaited(&self) -> std::ops::Range<usize> {
         0..if self.is_spent() { self.places.len() } else { self.active }
     }
 
-    /// Whether the active engine failed and no other could take its place.
+    /// Whether the active engine failed and no other could replace it.
     pub(super) fn is_spent(&self) -> bool {
         self.places.get(self.active).is_some_and(|place| place.left_for.is_some())
     }
 
-    /// Whether something may lie there to be taken. Asked at every frame.
+    /// Whether an attempt may have succeeded. Asked at every frame.
     pub(super) fn is_waiting(&self) -> bool {
         self.places.iter().any(|place| place.restorer.is_some())
     }
 
-    /// Makes a place the active one. Places behind it are not waited for any more.
+    /// Makes a place the active one, and ends the attempts at places behind it.
     pub(super) fn activate(&mut self, index: usize) {
         self.active = index;
         for place in self.places.iter_mut().skip(index) {
-            place.left_for = None;
             place.restorer = None;
+        }
+        if let Some(place) = self.places.get_mut(index) {
+            place.left_for = None;
         }
     }
 
-    /// Ends the attempts of every backend that needs CUDA, whose context is lost.
+    /// Ends the attempts at every backend that needs CUDA, whose context is lost.
     pub(super) fn give_up_cuda(&mut self) {
         for place in self.places.iter_mut().filter(|place| row(place.backend).needs_cuda) {
             place.waits = None;

@@ -1,4 +1,4 @@
-//! The choice of a backend, the failover from one to the next, and the return to a better one.
+//! The choice of a backend, the failover to the next one, and the return to a better one.
 
 mod backoff;
 mod change;
@@ -26,26 +26,26 @@ pub use record::Counters;
 use crate::config::EncoderConfig;
 use crate::error::{Error, Unavailable};
 
-/// An encoder, and what was passed over on the way to it.
+/// An encoder, and the better backends that were passed over.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Opened {
     /// The encoder.
     pub encoder: FailoverEncoder,
-    /// Every better backend, in the order tried, with the reason why it is not the one.
+    /// Every better backend in the order tried, with the reason why it was passed over.
     pub passed_over: Vec<Unavailable>,
 }
 
 /// Opens the first backend of `order` that this machine has.
 ///
-/// Those passed over are told in [`Opened::passed_over`], as events, and through `tracing`: at info level what is
-/// absent, as a warning what is there and fails. What may pass, such as a session limit, is tried again while the next
+/// [`Opened::passed_over`], events and `tracing` report the backends passed over: an absent one at info level, one
+/// that is there and fails as a warning. A condition that may pass, such as a session limit, is retried while the next
 /// backend encodes: see [`FailoverEncoder`].
 ///
 /// # Errors
-/// [`Error::Config`] when the settings cannot work, whatever the backend. When none opens, the error of the last one that
-/// is there and fails; else [`Error::Config`] with the limit of a backend that does not take the settings; else
-/// [`Error::Unavailable`] of the last one.
+/// [`Error::Config`] when the settings cannot work on any backend. When no backend opens, the error of the last one
+/// that is there and fails. Without such a one, [`Error::Config`] with the limit of a backend that refuses the
+/// settings, or else [`Error::Unavailable`] of the last one.
 pub fn open(config: &EncoderConfig, order: &BackendOrder) -> Result<Opened, Error> {
     let (encoder, passed_over) = FailoverEncoder::open(config, order)?;
     Ok(Opened { encoder, passed_over })

@@ -1,19 +1,19 @@
-//! The order in which backends are tried, best first.
+//! The order in which backends are tried.
 
 use std::str::FromStr;
 
 use crate::backend::Backend;
 use crate::error::ConfigError;
 
-/// The backends to try, best first.
+/// An order of backends, best first.
 ///
-/// [`BackendOrder::default`] is `auto`: NVENC, then openh264. A list of one is strict: that backend or a typed error, at opening
-/// and in mid-stream.
+/// [`BackendOrder::default`] is `auto`: NVENC, then openh264. An order of one backend is strict: that backend or a
+/// typed error, at opening and in mid-stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendOrder(Vec<Backend>);
 
 impl BackendOrder {
-    /// The environment variable that overrules `auto` in the command: `auto`, `nvenc` or `openh264`.
+    /// The environment variable that overrides `auto` in the command: `auto`, `nvenc` or `openh264`.
     pub const ENVIRONMENT: &'static str = "DIRECT264_BACKEND";
 
     /// NVENC, then openh264.
@@ -56,7 +56,7 @@ impl Default for BackendOrder {
 impl FromStr for BackendOrder {
     type Err = ConfigError;
 
-    /// `auto`, or one backend's word.
+    /// Parses `auto` or the word of one backend.
     fn from_str(word: &str) -> Result<Self, ConfigError> {
         Ok(if word == "auto" { Self::auto() } else { Self::only(word.parse()?) })
     }

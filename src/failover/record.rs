@@ -1,4 +1,4 @@
-//! What happened to a stream, kept in three ways: events for the caller, the log, and figures.
+//! Records a stream's changes as events for the caller, in the log, and as counters.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::event::{Event, EventKind, EventLog};
 use crate::recovery::Recovery;
 use crate::units::FrameId;
 
-/// Every so many frames the log says where the time went.
+/// The number of frames between log lines on frame times.
 const FRAMES_A_SAMPLE: u64 = 256;
 
 /// The counters of a stream so far.
@@ -20,7 +20,7 @@ const FRAMES_A_SAMPLE: u64 = 256;
 pub struct Counters {
     /// The number of times that the stream had to leave a backend.
     pub fallbacks: u64,
-    /// The number of times that it came back to a better one.
+    /// The number of times that the stream returned to a better backend.
     pub restorations: u64,
     frames: [u64; Backend::COUNT],
     time: [Duration; Backend::COUNT],
@@ -43,14 +43,14 @@ impl Counters {
 #[derive(Debug)]
 pub(super) struct Record {
     frames: u64,
-    /// Frames that a pipeline took; one more than `frames` while one is in flight.
+    /// The frames that a pipeline took: one more than `frames` while one is in flight.
     taken: u64,
     events: EventLog,
     counters: Counters,
     latency: Histogram,
-    /// The backend that has the stream, and since when.
+    /// The active backend, and the time since when it has the stream.
     active: Option<(Backend, Instant)>,
-    /// What the caller was told last.
+    /// The settings last reported to the caller.
     told: Settings,
 }
 
@@ -83,17 +83,16 @@ impl Record {
         self.events.take()
     }
 
-    /// Tells something of the frame that is being taken, or else the next one.
+    /// Records an event of the frame that is being taken, or else of the next one.
     fn note(&mut self, backend: Backend, kind: EventKind) {
         self.events.note(FrameId(self.frames.max(self.taken)), backend, kind);
     }
 
-    /// A pipeline took a frame.
     pub(super) fn taken(&mut self) {
         self.taken = self.taken.max(self.frames) + 1;
     }
 
-    /// A frame that a pipeline took is lost.
+    /// Takes back the count of a frame that is lost.
     pub(super) fn lost(&mut self) {
         self.frames += 1;
     }
@@ -124,7 +123,7 @@ impl Record {
         self.is_not_had(why, "encoder passed over");
     }
 
-    /// Of a backend behind the one that was selected.
+    /// Records why a backend behind the selected one cannot stand in.
     pub(super) fn cannot_stand_in(&mut self, why: &Unavailable) {
         self.is_not_had(why, "encoder cannot stand in");
     }
@@ -164,7 +163,7 @@ impl Record {
             detail,
             "encoder failed: the stream goes on with another"
         );
-        // A frame in flight is the first that comes from the other one.
+        // The frame in flight is the first one of the next backend.
         self.events.note(FrameId(self.frames), backend, EventKind::FellBack { to, reason, detail, advice });
         self.counters.fallbacks += 1;
         self.count_time(to);
@@ -187,7 +186,7 @@ impl Record {
         self.active = Some((backend, Instant::now()));
     }
 
-    /// Tells what has come into force, and what the backend has to tell of it.
+    /// Records the settings that have come into force, and the backend's own events.
     pub(super) fn in_force(&mut self, backend: Backend, settings: Settings, events: Vec<Event>) {
         let told = std::mem::replace(&mut self.told, settings);
         let mut is_recreated = told.size != settings.size;
@@ -203,8 +202,8 @@ impl Record {
                     );
                     self.events.note(FrameId(self.frames), backend, event.kind);
                 }
-                // The record tells of these itself, since it knows whether the caller asked for them. A new kind of
-                // event does not compile before its place is decided.
+                // This record reports these kinds itself, since it knows whether the caller asked for them. The match
+                // is exhaustive, so that a new kind needs a decision here.
                 EventKind::Selected
                 | EventKind::PassedOver { .. }
                 | EventKind::FellBack { .. }
@@ -232,7 +231,7 @@ impl Record {
         }
     }
 
-    /// Counts a frame that took as long as `times.total`, and gives it its number.
+    /// Counts a frame that took `times.total`, and returns its number.
     pub(super) fn coded(&mut self, unit: &AccessUnitInfo, bytes: usize) -> FrameId {
         let StageTimes { convert, upload, submit, wait, copy, total } = unit.times;
         let backend = unit.backend;

@@ -1,4 +1,4 @@
-//! Tries a backend again, off the caller's thread, until it opens and encodes a picture.
+//! Retries a backend off the caller's thread, until it opens and encodes a picture.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,25 +17,26 @@ use crate::format::PixelFormat;
 use crate::reason::Reason;
 use crate::replaceable::Replaceable;
 
-/// While so many sessions of this process hang in a call of the driver, another one would join them.
+/// The most sessions of this process that may hang in a driver call before retries stop, since another one would hang
+/// too.
 const MOST_HANGING: usize = 4;
 
-/// An engine of the backend that had failed, and the back-off by which it came.
+/// An engine of the backend that had failed, and the back-off of its attempts.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) engine: Box<dyn Replaceable>,
     pub(super) waits: Waits,
 }
 
-/// What an attempt is made with. It follows the stream while nobody has found anything.
+/// The settings and format of an attempt, which follow the stream until an attempt succeeds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Aim {
     pub(super) settings: Settings,
     pub(super) format: PixelFormat,
 }
 
-/// Attempts under way on a thread of their own. They end with the first that succeeds, or when this is dropped: an
-/// encoder that comes too late is closed.
+/// Attempts under way on a thread of their own. They end with the first success or when this is dropped; an encoder
+/// that comes too late is closed.
 #[derive(Debug)]
 pub(super) struct Restorer(Arc<Handover>);
 
@@ -47,20 +48,20 @@ struct Handover {
     bell: Arc<Bell>,
 }
 
-/// Where the two threads meet.
+/// The state that the caller and the thread share.
 #[derive(Debug)]
 struct HandoverState {
     aim: Aim,
     found: Option<Found>,
-    /// Nobody will take what is found.
+    /// Whether the caller has dropped its side.
     is_left: bool,
 }
 
 impl Restorer {
-    /// Begins to try `backend` after `wait`; `reason` is why the stream does not have it.
+    /// Starts to try `backend` after `wait`; `reason` is why the stream does not have it.
     ///
     /// # Errors
-    /// When there is no thread to be had.
+    /// When the system starts no thread.
     pub(super) fn start(
         backend: Backend,
         base: &EncoderConfig,
@@ -74,7 +75,7 @@ impl Restorer {
             bell: Arc::default(),
         });
         let attempts = Attempts { backend, base: base.clone(), shared: Arc::clone(&shared), waits };
-        // The place in the queue is taken here, so that it is that of the caller's call.
+        // The place in the queue dates from the caller's call, so it is taken on the caller's thread.
         let ticket = attempts.ticket(reason);
         thread::Builder::new()
             .name("direct264-retry".to_owned())
@@ -82,7 +83,7 @@ impl Restorer {
         Ok(Self(shared))
     }
 
-    /// What the next attempt is to be made with.
+    /// Changes the settings of the next attempt.
     pub(super) fn aim(&self, aim: Aim) {
         let before = std::mem::replace(&mut self.0.place().aim, aim);
         if before.settings.size != aim.settings.size {
@@ -90,7 +91,7 @@ impl Restorer {
         }
     }
 
-    /// Takes what was found.
+    /// Takes the engine of an attempt that succeeded.
     pub(super) fn take(&self) -> Option<Found> {
         if !self.0.is_found.load(Ordering::Acquire) {
             return None;
@@ -98,7 +99,7 @@ impl Restorer {
         self.0.place().found.take()
     }
 
-    /// Has what was found taken another time.
+    /// Puts an engine back, to be taken later.
     pub(super) fn put_back(&self, found: Found) {
         self.0.place().found = Some(found);
     }
@@ -124,7 +125,7 @@ impl Handover {
     }
 }
 
-/// The side of the thread.
+/// The thread's side.
 #[derive(Debug)]
 struct Attempts {
     backend: Backend,
@@ -134,7 +135,7 @@ struct Attempts {
 }
 
 impl Attempts {
-    /// A place among those who wait for a session, if that is what is missing.
+    /// Takes a place in the queue for sessions, if the reason is a lack of sessions.
     fn ticket(&self, reason: Reason) -> Option<Ticket> {
         let waits_for_session = reason == Reason::SessionLimit;
         let gpu = self.base.nvenc.gpu;
@@ -145,12 +146,12 @@ impl Attempts {
         let mut wants_other_size = false;
         loop {
             let is_in_turn = ticket.as_ref().is_none_or(Ticket::is_first);
-            // Who is not the first, or waits for another size, is told when that changes.
+            // The bell tells a waiter that is not at the head, or that waits for another size, when that changes.
             let is_rung = self.shared.bell.wait(until.filter(|_| is_in_turn && !wants_other_size));
             if self.shared.place().is_left {
                 return;
             }
-            // Else a ring is news of a slot, for the first of those who wait for one.
+            // Otherwise a ring means that a session has ended, which is for the head of the queue alone.
             if is_rung && !wants_other_size && !ticket.as_ref().is_some_and(Ticket::is_first) {
                 continue;
             }
@@ -161,7 +162,7 @@ impl Attempts {
                     return;
                 }
                 Err(failed) => {
-                    // A size that it does not take is no failure: the next one is worth an attempt at once.
+                    // A refused size is no failure: the next size is worth an attempt at once.
                     wants_other_size = failed.until() == Reason::UnsupportedSize;
                     let wait =
                         if wants_other_size { Duration::ZERO } else { self.waits.failed(Instant::now()) };

@@ -1,4 +1,4 @@
-//! What the failover encoder does with an engine beside encoding: open, check, warm up, drop.
+//! Opens, checks, warms up and drops engines for the failover encoder.
 
 use std::thread;
 
@@ -14,7 +14,7 @@ use crate::remains::Remains;
 use crate::replaceable::Replaceable;
 use crate::units::Timestamp;
 
-/// Opens an engine with settings, and `base` for all that does not change.
+/// Opens an engine with settings; `base` holds the settings that never change.
 pub(super) fn open(
     backend: Backend,
     base: &EncoderConfig,
@@ -23,8 +23,8 @@ pub(super) fn open(
     (row(backend).open)(&base.with_settings(settings))
 }
 
-/// Encodes a grey picture, so that all memory is there and has been touched, and a driver that opens sessions without
-/// being able to encode is found out. The stream begins after it.
+/// Encodes a grey picture, which touches all memory and exposes a driver that opens sessions but cannot encode. The
+/// stream begins after that picture.
 pub(super) fn warm_up(engine: &mut dyn Replaceable, format: PixelFormat) -> Result<(), Error> {
     let size = engine.settings().size;
     let grey = vec![128; format.frame_bytes(size)];
@@ -34,24 +34,24 @@ pub(super) fn warm_up(engine: &mut dyn Replaceable, format: PixelFormat) -> Resu
     Ok(())
 }
 
-/// Forces an IDR on the next picture, and forgets access units and events that nobody was told of.
+/// Forces an IDR on the next picture, and discards pending access units and events.
 pub(super) fn begin_stream(engine: &mut dyn Replaceable) {
     engine.start_over();
     engine.ready().clear();
     drop(engine.take_events());
 }
 
-/// Drops an engine where that costs the caller nothing: a driver that hangs there hangs alone.
+/// Drops an engine off the caller's thread, so that a driver that hangs there hangs alone.
 pub(super) fn discard(engine: Box<dyn Replaceable>) -> Vec<Remains> {
     let remains = engine.remains();
     let dropping = thread::Builder::new().name("direct264-end".to_owned()).spawn(move || drop(engine));
     if let Err(error) = dropping {
-        tracing::warn!(%error, "no thread to end an encoder on: it ended on the caller's");
+        tracing::warn!(%error, "an encoder ended on the caller's thread: no thread was started");
     }
     remains
 }
 
-/// The rest of the sessions that an engine had before the one that is in use.
+/// The remains of an engine's sessions before the current one.
 pub(super) fn left_by(engine: &dyn Replaceable) -> Vec<Remains> {
     let mut remains = engine.remains();
     remains.pop();

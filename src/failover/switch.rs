@@ -1,4 +1,4 @@
-//! The way from a backend that fails to the next in line, and back to a better one.
+//! Moves the stream from a failed backend to the next one, and back to a better one.
 
 use std::mem;
 use std::time::{Duration, Instant};
@@ -12,13 +12,13 @@ use crate::reason::Reason;
 use crate::replaceable::Replaceable;
 
 impl FailoverEncoder {
-    /// Does something with the active engine, and when that fails, with the one that takes its place.
+    /// Runs `act` on the active engine, and after a failure on its successor.
     pub(super) fn with_active<T>(
         &mut self,
         mut act: impl FnMut(&mut dyn Replaceable) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut done = act(&mut *self.active);
-        // Each failure goes to the next in line; behind the last one the error is the caller's.
+        // Each failure goes to the next backend; behind the last one the error is the caller's.
         while let Err(error) = done {
             if error.leaves_encoder_usable() {
                 return Err(error);
@@ -29,8 +29,8 @@ impl FailoverEncoder {
         done
     }
 
-    /// Encodes a frame with an engine that was found, which returns the stream to it; else with the active one, or the
-    /// one that takes its place.
+    /// Encodes a frame with a restored engine, which returns the stream to it; else with the active engine or its
+    /// successor.
     pub(super) fn encode_by(
         &mut self,
         mut encode: impl FnMut(&mut dyn Replaceable) -> Result<(), Error>,
@@ -45,14 +45,14 @@ impl FailoverEncoder {
         coded
     }
 
-    /// Ends the attempts that need a CUDA context which is lost.
+    /// Ends the attempts that need a lost CUDA context.
     pub(super) fn mind(&mut self, error: &Error) {
         if error.is_context_lost() {
             self.line.give_up_cuda();
         }
     }
 
-    /// Whether an engine of an awaited place was found and has encoded the frame.
+    /// Whether an engine of an awaited place was restored and has encoded the frame.
     fn encode_restored(&mut self, encode: &mut dyn FnMut(&mut dyn Replaceable) -> Result<(), Error>) -> bool {
         for index in self.line.awaited() {
             let Some(found) = self.line.at(index).and_then(|place| place.restorer.as_ref()?.take()) else {
@@ -76,7 +76,7 @@ impl FailoverEncoder {
         let restorer = place.restorer.take();
         place.waits = Some(waits);
         let applied = engine.apply(self.wanted);
-        // The record told of the changes when the caller made them.
+        // The record already reported these changes when the caller made them.
         drop(engine.take_events());
         self.settle_or_lose();
         match applied.and_then(|()| encode(&mut *engine)) {
@@ -85,7 +85,7 @@ impl FailoverEncoder {
                 true
             }
             Err(Error::Frame(_)) => {
-                // The frame is wrong, or lies on another GPU: the next one may do.
+                // The frame is wrong or lies on another GPU. The next frame may fit.
                 if let (Some(restorer), Some(place)) = (restorer, self.line.at(index)) {
                     restorer.put_back(Found { engine, waits });
                     place.restorer = Some(restorer);
@@ -93,7 +93,7 @@ impl FailoverEncoder {
                 false
             }
             Err(error) => {
-                // The stream never left the backend that it has, and needs no IDR.
+                // The stream never left its backend, and needs no IDR.
                 self.mind(&error);
                 let why = error.passes_over(engine.backend());
                 self.left.extend(discard(engine));
@@ -102,7 +102,7 @@ impl FailoverEncoder {
                     place.left_for = Some(why.until());
                 }
                 if why.until() == Reason::UnsupportedSize {
-                    // Another size brings it back.
+                    // Another size restarts the attempts.
                     self.try_again(index);
                 } else {
                     self.retry(index);
@@ -129,8 +129,8 @@ impl FailoverEncoder {
         }
     }
 
-    /// Goes on with the next backend in line that can be had, which begins with an IDR. Behind the last one the error is
-    /// the caller's, and the stream goes on once an attempt has succeeded.
+    /// Goes on, with an IDR, on the next backend that works. Behind the last one the error is the caller's, and the
+    /// stream goes on once an attempt succeeds.
     pub(super) fn fall_back(&mut self, error: Error) -> Result<(), Error> {
         if self.line.is_spent() {
             return Err(error);
@@ -143,6 +143,9 @@ impl FailoverEncoder {
                 self.record.passed_over(&why);
                 self.leave(failed, reason, &error);
                 self.line.awaited().for_each(|index| self.retry(index));
+                if self.flying.take().is_some() {
+                    self.lose(error.clone());
+                }
             }
             return Err(error);
         };
@@ -155,11 +158,11 @@ impl FailoverEncoder {
         self.left.retain(|left| left.strong_count() > 0);
         self.left.extend(discard(broken));
         self.leave(failed, reason, &error);
-        (failed + 1..index).for_each(|index| self.retry(index));
+        (failed + 1..self.line.active()).for_each(|index| self.retry(index));
         Ok(())
     }
 
-    /// Notes why a place does not have the stream, and has it tried again if that can pass.
+    /// Records why a place does not have the stream, and retries it if the condition can pass.
     fn leave(&mut self, index: usize, reason: Reason, error: &Error) {
         if let Some(place) = self.line.at(index) {
             place.left_for = Some(reason);
@@ -168,14 +171,14 @@ impl FailoverEncoder {
         self.retry(index);
     }
 
-    /// An engine of the next place in line that can be had, with the settings wanted and about to begin its stream.
+    /// Opens the next place that works, with the wanted settings and ready to begin its stream.
     fn stand_in(&mut self) -> Option<(usize, Box<dyn Replaceable>)> {
         let (index, mut stand_in) = self.spare_with(self.wanted).or_else(|| self.open_behind())?;
         begin_stream(&mut *stand_in);
         Some((index, stand_in))
     }
 
-    /// Takes the spare engine, if it takes the settings.
+    /// Takes the spare engine, if it accepts the settings.
     fn spare_with(&mut self, wanted: Settings) -> Option<(usize, Box<dyn Replaceable>)> {
         let mut spare = self.spare.take()?;
         let behind = self.line.behind();
@@ -189,7 +192,7 @@ impl FailoverEncoder {
         }
     }
 
-    /// Opens the first backend behind the active one that can be had.
+    /// Opens the first backend behind the active one that works.
     fn open_behind(&mut self) -> Option<(usize, Box<dyn Replaceable>)> {
         for (index, backend) in self.line.behind() {
             match open(backend, &self.base, self.wanted) {
@@ -213,12 +216,12 @@ impl FailoverEncoder {
         self.spare = spare.and_then(|(_, mut spare)| warm_up(&mut *spare, format).is_ok().then_some(spare));
     }
 
-    /// Has the spare engine follow the settings wanted.
+    /// Puts the wanted settings in force in the spare engine.
     pub(super) fn keep_spare(&mut self) {
         self.spare = self.spare_with(self.wanted).map(|(_, spare)| spare);
     }
 
-    /// Has a place tried again, if it was left for something that can pass.
+    /// Retries a place that was left for a condition that can pass.
     pub(super) fn retry(&mut self, index: usize) {
         let left_for = self.line.at(index).and_then(|place| place.left_for);
         if left_for.is_some_and(Reason::may_pass) {
@@ -226,17 +229,16 @@ impl FailoverEncoder {
         }
     }
 
-    /// Has a place that was left tried again.
+    /// Retries a place that was left.
     pub(super) fn try_again(&mut self, index: usize) {
         let aim = Aim { settings: self.wanted, format: self.format };
         let Some(place) = self.line.at(index).filter(|place| place.restorer.is_none()) else { return };
         let (Some(waits), Some(reason)) = (&mut place.waits, place.left_for) else { return };
-        // A size that it does not take is no failure.
         let is_failure = reason != Reason::UnsupportedSize;
         let wait = if is_failure { waits.failed(Instant::now()) } else { Duration::ZERO };
         match Restorer::start(place.backend, &self.base, aim, reason, (*waits, wait)) {
             Ok(restorer) => place.restorer = Some(restorer),
-            Err(error) => tracing::warn!(%error, "no thread to try the better encoder again on"),
+            Err(error) => tracing::warn!(%error, "the better encoder is not retried: no thread was started"),
         }
     }
 }

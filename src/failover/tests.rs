@@ -1,7 +1,7 @@
-//! The failover encoder on three scripted backends in a row, without any driver.
+//! Tests the failover encoder on three scripted backends in a row, without any driver.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{BackendOrder, FailoverEncoder, open};
 use crate::access_unit::OwnedAccessUnit;
@@ -22,6 +22,9 @@ const A: Backend = Backend::Scripted(0);
 const B: Backend = Backend::Scripted(1);
 const C: Backend = Backend::Scripted(2);
 
+/// The time that a test waits for what has to come. No healthy run comes near it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 fn size(width: u32) -> FrameSize {
     FrameSize::new(width, 16).unwrap()
 }
@@ -36,8 +39,8 @@ fn without_retry() -> EncoderConfig {
     config().failover(FailoverConfig::new().retry(None))
 }
 
-fn opened(config: &EncoderConfig) -> FailoverEncoder {
-    open(config, &BackendOrder::of([A, B, C]).unwrap()).unwrap().encoder
+fn opened(stage: &Stage, config: EncoderConfig) -> FailoverEncoder {
+    open(&stage.config(config), &BackendOrder::of([A, B, C]).unwrap()).unwrap().encoder
 }
 
 fn grey(size: FrameSize, number: i64, act: impl FnOnce(&Frame<'_>)) {
@@ -53,13 +56,23 @@ fn encode(encoder: &mut FailoverEncoder, number: i64) -> Result<OwnedAccessUnit,
     unit.unwrap()
 }
 
-/// Encodes frames until one comes out of a backend. That takes as long as the attempts take, and loses none.
+/// Encodes frames until a backend delivers one. The wait is as long as the attempts take, and loses no frame.
 fn until(encoder: &mut FailoverEncoder, backend: Backend) -> OwnedAccessUnit {
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let unit = encode(encoder, 1).unwrap();
         if unit.backend == backend {
             return unit;
         }
+        assert!(Instant::now() < deadline, "the stream never comes to {backend:?}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Encodes frames for many times the longest back-off: all of them come out of one backend.
+fn stays(encoder: &mut FailoverEncoder, backend: Backend) {
+    for _ in 0..20 {
+        assert_eq!(encode(encoder, 1).unwrap().backend, backend);
         thread::sleep(Duration::from_millis(1));
     }
 }
@@ -73,7 +86,7 @@ fn each_failure_goes_to_the_next_in_line_with_the_same_frame() {
     let stage = Stage::new();
     stage.pictures(0, &[Act::Work, Act::Fail]);
     stage.pictures(1, &[Act::Work, Act::Fail]);
-    let mut encoder = opened(&without_retry());
+    let mut encoder = opened(&stage, without_retry());
     let units: Vec<_> = (1..6).map(|number| encode(&mut encoder, number).unwrap()).collect();
     let seen: Vec<_> = units.iter().map(|unit| (unit.frame_id, unit.backend, unit.is_idr)).collect();
     assert_eq!(
@@ -98,7 +111,7 @@ fn a_backend_that_cannot_be_had_is_passed_over_on_the_way_down() {
     let stage = Stage::new();
     stage.pictures(0, &[Act::Work, Act::Fail]);
     stage.all_opens(1, Act::Lack(Reason::NoDriver));
-    let mut encoder = opened(&without_retry());
+    let mut encoder = opened(&stage, without_retry());
     encode(&mut encoder, 1).unwrap();
     let unit = encode(&mut encoder, 2).unwrap();
     assert_eq!((unit.backend, unit.is_idr), (C, true));
@@ -114,7 +127,7 @@ fn the_stream_returns_to_every_better_backend_and_to_the_best_in_the_end() {
     for number in [0, 1] {
         stage.all_opens(number, Act::Fail);
     }
-    let mut encoder = opened(&config());
+    let mut encoder = opened(&stage, config());
     assert_eq!(encoder.backend(), C);
     encode(&mut encoder, 1).unwrap();
     stage.all_opens(1, Act::Work);
@@ -126,9 +139,9 @@ fn the_stream_returns_to_every_better_backend_and_to_the_best_in_the_end() {
     assert!(counters.frames(C) >= 1 && counters.frames(B) >= 1 && counters.frames(A) == 1);
     assert!(counters.time(C) > Duration::ZERO && counters.time(B) > Duration::ZERO);
     // Nothing is tried any more.
-    let opened = stage.opened(1);
-    encode(&mut encoder, 2).unwrap();
-    assert_eq!((encoder.backend(), stage.opened(1)), (A, opened));
+    let opened = [0, 1, 2].map(|number| stage.opened(number));
+    stays(&mut encoder, A);
+    assert_eq!([0, 1, 2].map(|number| stage.opened(number)), opened);
 }
 
 #[test]
@@ -136,13 +149,10 @@ fn what_is_absent_is_not_tried_again() {
     let stage = Stage::new();
     stage.all_opens(0, Act::Lack(Reason::NoDriver));
     stage.opens(1, &[Act::Fail]);
-    let mut encoder = opened(&config());
+    let mut encoder = opened(&stage, config());
     stage.all_opens(0, Act::Work);
     assert!(until(&mut encoder, B).is_idr);
-    for number in 0..20 {
-        assert_eq!(encode(&mut encoder, 1 + number).unwrap().backend, B);
-        thread::sleep(Duration::from_millis(1));
-    }
+    stays(&mut encoder, B);
     assert_eq!(stage.opened(0), 0);
 }
 
@@ -154,7 +164,7 @@ fn behind_the_last_backend_the_error_is_the_callers_until_an_attempt_succeeds() 
     }
     stage.pictures(2, &[Act::Work, Act::Fail]);
     stage.opens(2, &[Act::Work]);
-    let mut encoder = opened(&config());
+    let mut encoder = opened(&stage, config());
     encode(&mut encoder, 1).unwrap();
     stage.all_opens(2, Act::Fail);
     assert!(matches!(encode(&mut encoder, 2), Err(Error::Driver(_))));
@@ -173,7 +183,7 @@ fn behind_the_last_backend_the_error_is_the_callers_until_an_attempt_succeeds() 
 fn an_order_of_one_is_strict() {
     let stage = Stage::new();
     stage.pictures(1, &[Act::Work, Act::Fail]);
-    let mut encoder = open(&config(), &BackendOrder::only(B)).unwrap().encoder;
+    let mut encoder = open(&stage.config(config()), &BackendOrder::only(B)).unwrap().encoder;
     encode(&mut encoder, 1).unwrap();
     for _ in 0..3 {
         assert!(matches!(encode(&mut encoder, 2), Err(Error::Driver(_))));
@@ -188,14 +198,11 @@ fn a_lost_context_ends_the_attempts_that_need_it_and_no_others() {
     // A needs CUDA, B does not.
     stage.pictures(0, &[Act::Work, Act::LoseContext]);
     stage.opens(1, &[Act::Fail]);
-    let mut encoder = opened(&config());
+    let mut encoder = opened(&stage, config());
     encode(&mut encoder, 1).unwrap();
     assert_eq!(encode(&mut encoder, 2).unwrap().backend, C);
     assert!(until(&mut encoder, B).is_idr);
-    for _ in 0..20 {
-        assert_eq!(encode(&mut encoder, 3).unwrap().backend, B);
-        thread::sleep(Duration::from_millis(1));
-    }
+    stays(&mut encoder, B);
     assert_eq!(stage.opened(0), 1);
 }
 
@@ -204,17 +211,14 @@ fn a_size_goes_to_the_first_that_takes_it_and_the_stream_returns_with_another_si
     let stage = Stage::new();
     stage.widest(0, 32);
     stage.widest(1, 64);
-    let mut encoder = opened(&config());
+    let mut encoder = opened(&stage, config());
     encode(&mut encoder, 1).unwrap();
     grey(size(128), 2, |frame| {
         let unit = encoder.encode(frame, Picture::Auto).unwrap();
         assert_eq!((unit.backend, unit.is_idr), (C, true));
     });
     // A size that only C takes keeps the stream there.
-    for _ in 0..5 {
-        assert_eq!(encode(&mut encoder, 3).unwrap().backend, C);
-        thread::sleep(Duration::from_millis(1));
-    }
+    stays(&mut encoder, C);
     encoder.set_size(size(64)).unwrap();
     assert!(until(&mut encoder, B).is_idr);
     encoder.set_size(size(32)).unwrap();
@@ -225,7 +229,7 @@ fn a_size_goes_to_the_first_that_takes_it_and_the_stream_returns_with_another_si
 fn a_size_that_no_backend_takes_leaves_the_stream_as_it_was() {
     let stage = Stage::new();
     (0..3).for_each(|number| stage.widest(number, 32));
-    let mut encoder = opened(&config());
+    let mut encoder = opened(&stage, config());
     encode(&mut encoder, 1).unwrap();
     assert!(matches!(encoder.set_size(size(64)), Err(Error::Config(_))));
     let unit = encode(&mut encoder, 2).unwrap();
@@ -237,7 +241,7 @@ fn a_frame_in_flight_goes_down_the_line_in_order() {
     let stage = Stage::new();
     stage.pictures(0, &[Act::Work, Act::Work, Act::Fail]);
     stage.pictures(1, &[Act::Fail]);
-    let mut pipeline = Pipeline::new(opened(&without_retry()));
+    let mut pipeline = Pipeline::new(opened(&stage, without_retry()));
     let mut seen = Vec::new();
     for number in 1..6 {
         grey(size(32), number, |frame| {
@@ -246,17 +250,16 @@ fn a_frame_in_flight_goes_down_the_line_in_order() {
         });
     }
     seen.extend(pipeline.flush().unwrap().map(|unit| unit.map(|unit| (unit.timestamp.0, unit.backend))));
-    // The second frame was in flight when the third failed; B failed on it, so it is lost with the error that says so.
-    let lost = seen.iter().filter(|unit| unit.is_err()).count();
-    let came: Vec<_> = seen.into_iter().flatten().collect();
-    assert_eq!((lost, came), (1, vec![(1, A), (3, C), (4, C), (5, C)]));
-    assert_eq!(pipeline.into_inner().counters().frames(C), 3);
+    // The second frame was in flight when A failed on the third; B failed on it, and C took it.
+    let came: Vec<_> = seen.into_iter().map(Result::unwrap).collect();
+    assert_eq!(came, [(1, A), (2, C), (3, C), (4, C), (5, C)]);
+    assert_eq!(pipeline.into_inner().counters().frames(C), 4);
 }
 
 #[test]
 fn an_encoder_that_has_a_frame_in_flight_encodes_none_beside_it() {
-    let _stage = Stage::new();
-    let mut pipeline = Pipeline::new(opened(&without_retry()));
+    let stage = Stage::new();
+    let mut pipeline = Pipeline::new(opened(&stage, without_retry()));
     grey(size(32), 1, |frame| assert_eq!(pipeline.submit(frame, Picture::Auto).unwrap().len(), 0));
     let in_flight = |error| matches!(error, Error::Frame(crate::error::FrameError::InFlight));
     assert!(encode(pipeline.encoder_mut(), 2).is_err_and(in_flight));
@@ -266,15 +269,85 @@ fn an_encoder_that_has_a_frame_in_flight_encodes_none_beside_it() {
 }
 
 #[test]
+fn a_frame_in_flight_that_no_backend_takes_is_an_error_in_its_place() {
+    let stage = Stage::new();
+    stage.pictures(0, &[Act::Work, Act::Work, Act::Fail]);
+    (1..3).for_each(|number| stage.pictures(number, &[Act::Fail]));
+    let mut pipeline = Pipeline::new(opened(&stage, without_retry()));
+    let mut submit = |number| {
+        let mut seen = Vec::new();
+        grey(size(32), number, |frame| {
+            seen = match pipeline.submit(frame, Picture::Auto) {
+                Ok(units) => units.map(|unit| unit.ok().map(|unit| unit.timestamp.0)).collect(),
+                Err(_) => vec![Some(-number)],
+            };
+        });
+        seen
+    };
+    assert_eq!((submit(1), submit(2), submit(3)), (vec![], vec![Some(1)], vec![Some(-3)]));
+    let left = pipeline.flush().unwrap().map(|unit| unit.is_ok()).collect::<Vec<_>>();
+    assert_eq!(left, [false]);
+    pipeline.encoder_mut().forget_cuda(None).unwrap();
+}
+
+#[test]
 fn a_spare_engine_takes_over_and_the_one_it_stood_in_for_is_the_next_spare() {
     let stage = Stage::new();
     stage.pictures(0, &[Act::Work, Act::Fail]);
-    let failover = FailoverConfig::new().warm_software(true).retry(None);
-    let mut encoder = opened(&config().failover(failover));
-    assert_eq!((stage.opened(1), stage.opened(2)), (1, 0));
+    let retry = BackOff::new(Duration::from_millis(1), Duration::from_millis(2)).unwrap();
+    let failover = FailoverConfig::new().warm_software(true).retry(Some(retry));
+    let mut encoder = opened(&stage, config().failover(failover));
+    assert_eq!([1, 2].map(|number| stage.opened(number)), [1, 0]);
     encode(&mut encoder, 1).unwrap();
     assert_eq!(encode(&mut encoder, 2).unwrap().backend, B);
-    assert_eq!((stage.opened(1), stage.opened(2)), (1, 0));
+    // Back on A the engine of B is kept, and takes over once more.
+    until(&mut encoder, A);
+    stage.pictures(0, &[Act::Fail]);
+    assert_eq!(encode(&mut encoder, 3).unwrap().backend, B);
+    assert_eq!([1, 2].map(|number| stage.opened(number)), [1, 0]);
+}
+
+#[test]
+fn a_place_that_was_passed_over_is_tried_again_after_a_jump_over_it() {
+    let stage = Stage::new();
+    for number in [0, 1] {
+        stage.all_opens(number, Act::Lack(Reason::OutOfMemory));
+    }
+    let retry = BackOff::new(Duration::from_millis(1), Duration::from_millis(2)).unwrap();
+    let failover = FailoverConfig::new().warm_software(true).retry(Some(retry));
+    let mut encoder = opened(&stage, config().failover(failover));
+    stage.all_opens(0, Act::Work);
+    until(&mut encoder, A);
+    // The spare of C takes over for A, past B.
+    stage.all_opens(0, Act::Lack(Reason::OutOfMemory));
+    stage.pictures(0, &[Act::Fail]);
+    assert_eq!(encode(&mut encoder, 2).unwrap().backend, C);
+    stage.all_opens(1, Act::Work);
+    until(&mut encoder, B);
+}
+
+#[test]
+fn a_stream_without_a_backend_follows_the_size_until_an_attempt_succeeds() {
+    let stage = Stage::new();
+    (0..2).for_each(|number| stage.all_opens(number, Act::Lack(Reason::OutOfMemory)));
+    stage.pictures(2, &[Act::Work, Act::Fail]);
+    let mut encoder = opened(&stage, config());
+    encode(&mut encoder, 1).unwrap();
+    stage.all_opens(2, Act::Fail);
+    assert!(encode(&mut encoder, 2).is_err());
+    encoder.set_size(size(64)).unwrap();
+    encoder.set_bitrate(Bitrate::from_kbps(50).unwrap()).unwrap();
+    stage.all_opens(1, Act::Work);
+    let deadline = Instant::now() + PATIENCE;
+    let unit = loop {
+        match encode(&mut encoder, 3) {
+            Ok(unit) => break unit,
+            Err(_) => thread::sleep(Duration::from_millis(1)),
+        }
+        assert!(Instant::now() < deadline);
+    };
+    assert_eq!((unit.backend, unit.is_idr, encoder.size()), (B, true, size(64)));
+    assert_eq!(encoder.bitrate_in_force(), Bitrate::from_kbps(50).unwrap());
 }
 
 #[test]
@@ -282,7 +355,7 @@ fn events_of_a_backend_reach_the_caller() {
     let stage = Stage::new();
     let bitrate = Bitrate::from_kbps(100).unwrap();
     stage.leaves(0, EventKind::RateUnmet { target: bitrate, reached_bps: 1 });
-    let mut encoder = opened(&without_retry());
+    let mut encoder = opened(&stage, without_retry());
     encode(&mut encoder, 1).unwrap();
     assert_eq!(words(&mut encoder), [(A, "selected"), (A, "rate_unmet")]);
 }

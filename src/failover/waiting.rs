@@ -7,7 +7,7 @@ use crate::backend::Backend;
 use crate::backends::row;
 use crate::config::GpuChoice;
 
-/// Wakes the one thread that listens to it.
+/// A bell that wakes its one listening thread.
 #[derive(Debug, Default)]
 pub(super) struct Bell {
     is_rung: Mutex<bool>,
@@ -20,7 +20,7 @@ impl Bell {
         self.rings.notify_one();
     }
 
-    /// Waits until it rings, or until a point in time. Whether it rang.
+    /// Waits until the bell rings or until a point in time. Returns whether the bell rang.
     pub(super) fn wait(&self, until: Option<Instant>) -> bool {
         let mut is_rung = self.is_rung.lock().unwrap_or_else(PoisonError::into_inner);
         while !*is_rung {
@@ -39,10 +39,10 @@ impl Bell {
 
 static QUEUE: Mutex<Queue> = Mutex::new(Queue { waiters: Vec::new(), next: 0 });
 
-/// The kind of session that is waited for: of a backend, on a GPU.
+/// The kind of session that is waited for: the backend and the GPU.
 type Kind = (Backend, GpuChoice);
 
-/// Waiters in the order in which they came.
+/// The waiters in the order of their arrival.
 #[derive(Debug)]
 struct Queue {
     waiters: Vec<Waiter>,
@@ -57,13 +57,12 @@ struct Waiter {
 }
 
 impl Queue {
-    /// The first that waits for this kind of session.
     fn first(&self, kind: Kind) -> Option<&Waiter> {
         self.waiters.iter().find(|waiter| waiter.kind == kind)
     }
 }
 
-/// A place in the queue, until it is dropped. Then it is the next one's turn.
+/// A place in the queue, which passes to the next waiter when dropped.
 #[derive(Debug)]
 pub(super) struct Ticket {
     number: u64,
@@ -71,8 +70,8 @@ pub(super) struct Ticket {
 }
 
 impl Ticket {
-    /// The last place among the waiters for a session of `backend` on `gpu`. `bell` rings when it has become the first,
-    /// and then whenever a session of this process has ended.
+    /// Takes the last place for a session of `backend` on `gpu`. `bell` rings when that place becomes the first, and
+    /// from then on whenever a session of this process has ended.
     pub(super) fn take(backend: Backend, gpu: GpuChoice, bell: Arc<Bell>) -> Self {
         (row(backend).when_a_session_ends)(a_session_has_ended);
         let kind = (backend, gpu);
@@ -83,7 +82,7 @@ impl Ticket {
         Self { number, kind }
     }
 
-    /// Whether nobody has waited longer.
+    /// Whether this place is the first of its kind.
     pub(super) fn is_first(&self) -> bool {
         queue().first(self.kind).is_some_and(|waiter| waiter.number == self.number)
     }
@@ -104,7 +103,7 @@ fn queue() -> MutexGuard<'static, Queue> {
     QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Has the first one try at once, for each GPU that is asked for: which of them has the slot is not known.
+/// Rings the first waiter of each GPU, since the GPU of the free session is not known.
 fn a_session_has_ended() {
     let queue = queue();
     for (index, waiter) in queue.waiters.iter().enumerate() {
@@ -119,7 +118,7 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    /// GPUs that no other test waits for.
+    /// A GPU that no other test waits for.
     const HERE: GpuChoice = GpuChoice::Index(901);
     const ELSEWHERE: GpuChoice = GpuChoice::Index(902);
 

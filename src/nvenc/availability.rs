@@ -1,4 +1,4 @@
-//! Why NVENC cannot be had, as one of the closed set of reasons.
+//! Maps NVENC failures to the closed set of reasons.
 
 use direct264_sys::DriverLoadError;
 use direct264_sys::cuda::{CUDA_ERROR_NOT_INITIALIZED, InitError};
@@ -15,12 +15,12 @@ fn because(reason: Reason, detail: impl Into<String>) -> Unavailable {
     Unavailable::new(Backend::Nvenc, reason, detail)
 }
 
-/// `libcuda` did not load.
+/// The finding that `libcuda` did not load.
 pub(super) fn cuda_not_loaded(error: &DriverLoadError) -> Unavailable {
     not_loaded(error, Reason::NoDriver)
 }
 
-/// `libnvidia-encode` did not load, while `libcuda` did.
+/// The finding that `libnvidia-encode` did not load, while `libcuda` did.
 pub(super) fn encode_library_not_loaded(error: &DriverLoadError) -> Unavailable {
     not_loaded(error, Reason::NoVideoCapability)
 }
@@ -32,7 +32,7 @@ fn not_loaded(error: &DriverLoadError, missing_library: Reason) -> Unavailable {
     }
 }
 
-/// `cuInit` was refused, or belongs to another process. Any status means that there is no CUDA here.
+/// The finding that `cuInit` was refused, or ran in another process. Any status means that CUDA is unavailable here.
 pub(super) fn not_initialised(error: InitError) -> Unavailable {
     match error {
         InitError::Refused(CUDA_ERROR_NOT_INITIALIZED) => {
@@ -46,7 +46,7 @@ pub(super) fn not_initialised(error: InitError) -> Unavailable {
     }
 }
 
-/// No API version was agreed on.
+/// The error of a driver and a crate that share no API version.
 pub(super) fn not_negotiated(error: NegotiateError) -> Error {
     match error {
         NegotiateError::TooOld(versions) => because(Reason::DriverTooOld, versions.to_string()).into(),
@@ -55,7 +55,7 @@ pub(super) fn not_negotiated(error: NegotiateError) -> Error {
     }
 }
 
-/// No session was opened.
+/// The error of a session that did not open.
 pub(super) fn not_opened(error: OpenError) -> Error {
     const OPEN: &str = "nvEncOpenEncodeSessionEx";
     match error {
@@ -84,9 +84,9 @@ fn refused(call: &'static str, status: Status) -> Error {
     DriverError::refused(Backend::Nvenc, call, status.0, status.to_string()).advising(status.advice()).into()
 }
 
-/// A session was opened, and then a call on the way to the first picture was refused.
+/// The error of a session that opened, and then refused a call on the way to the first picture.
 ///
-/// What is known of the reason makes it [`Error::Unavailable`], the rest stays [`Error::Driver`].
+/// A known reason makes it [`Error::Unavailable`]; any other error stays [`Error::Driver`].
 pub(super) fn not_ready(error: impl Into<Error>) -> Error {
     match error.into() {
         Error::Driver(why) if why.reason != Reason::DriverError => {
@@ -97,7 +97,7 @@ pub(super) fn not_ready(error: impl Into<Error>) -> Error {
     }
 }
 
-/// The same for those who want an [`Unavailable`] in any case.
+/// The same error as an [`Unavailable`] in any case.
 #[must_use]
 pub(super) fn as_unavailable(error: &Error) -> Unavailable {
     error.passes_over(Backend::Nvenc)

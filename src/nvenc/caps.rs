@@ -1,4 +1,4 @@
-//! Asking a session what its GPU can do.
+//! Asks a session for the capabilities of its GPU.
 
 use direct264_sys::nvenc::{
     ApiVersion, NV_ENC_CAPS_HEIGHT_MAX, NV_ENC_CAPS_HEIGHT_MIN, NV_ENC_CAPS_MB_NUM_MAX,
@@ -20,7 +20,7 @@ use crate::error::{DriverError, Error, Unavailable};
 use crate::reason::Reason;
 
 impl Capabilities {
-    /// What the GPU of this session can do.
+    /// Returns the capabilities of this session's GPU.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when H.264 is not among its codecs, and as [`availability::not_ready`] says.
@@ -35,7 +35,7 @@ impl Capabilities {
         asked
     }
 
-    /// Of slices there is nothing to ask: for H.264 the header has no capability that limits how many a picture may have.
+    /// Asks for each capability. The header has none for the number of H.264 slices in a picture.
     fn ask(session: &OpenSession) -> Result<Self, DriverError> {
         let number = |which| session.capability(which).map(|value| u32::try_from(value).unwrap_or(0));
         let can = |which| session.capability(which).map(|value| value > 0);
@@ -48,7 +48,7 @@ impl Capabilities {
             engines: number(NV_ENC_CAPS_NUM_ENCODER_ENGINES)?,
             cabac: can(NV_ENC_CAPS_SUPPORT_CABAC)?,
             transform_8x8: can(NV_ENC_CAPS_SUPPORT_ADAPTIVE_TRANSFORM)?,
-            // The modes are bits as far as the header goes (1 variable, 2 constant bitrate).
+            // The header documents the modes as bits (1 variable, 2 constant bitrate).
             constant_bitrate: number(NV_ENC_CAPS_SUPPORTED_RATECONTROL_MODES)? & NV_ENC_PARAMS_RC_CBR != 0,
             custom_vbv: can(NV_ENC_CAPS_SUPPORT_CUSTOM_VBV_BUF_SIZE)?,
             dynamic_bitrate: can(NV_ENC_CAPS_SUPPORT_DYN_BITRATE_CHANGE)?,

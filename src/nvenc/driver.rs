@@ -1,4 +1,4 @@
-//! The two driver libraries of this process, and a session that is open and not yet set up.
+//! The two driver libraries of this process, and an open session before its setup.
 #![expect(unsafe_code, reason = "a session is opened, asked and destroyed by calls of the driver")]
 
 use std::ffi::CStr;
@@ -17,7 +17,7 @@ use crate::cuda::{Context, refused as refused_by_cuda};
 use crate::error::{DriverError, Error, Unavailable};
 use crate::reason::Reason;
 
-/// Both libraries, loaded, CUDA initialised, and the API version that is spoken.
+/// Both libraries, with CUDA initialised and the API version that was negotiated.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Drivers {
     cuda: &'static cuda::Driver,
@@ -25,18 +25,17 @@ pub(super) struct Drivers {
     api: ApiVersion,
 }
 
-/// CUDA in this process, initialised or not.
+/// Loads the CUDA library of this process, without initialising it.
 pub(super) fn load_cuda() -> Result<&'static cuda::Driver, Unavailable> {
     cuda::load().map_err(availability::cuda_not_loaded)
 }
 
-/// The encode library of this process.
 pub(super) fn load_encode_library() -> Result<&'static sys::Driver, Unavailable> {
     sys::load().map_err(availability::encode_library_not_loaded)
 }
 
 impl Drivers {
-    /// Loads and initialises what is not loaded and initialised yet.
+    /// Loads and initialises both libraries, once in a process.
     pub(super) fn load() -> Result<Self, Error> {
         let cuda = load_cuda()?;
         let encode = load_encode_library()?;
@@ -50,10 +49,9 @@ impl Drivers {
         devices(self.cuda)
     }
 
-    /// Opens a session on a device.
     pub(super) fn open(&self, device: &Device) -> Result<Arc<OpenSession>, Error> {
         let context = Context::primary(self.cuda, device.handle).map_err(availability::not_ready)?;
-        // The driver takes the context as an argument and wants it current as well in some versions.
+        // Some driver versions want the context current although it is an argument.
         let entered = context.enter().map_err(availability::not_ready)?;
         // SAFETY: the context is retained by `context`, which the session keeps.
         let session = unsafe { self.encode.open_session(self.api, context.handle()) };
@@ -63,12 +61,11 @@ impl Drivers {
     }
 }
 
-/// The devices of an initialised driver.
 pub(super) fn devices(cuda: &cuda::Driver) -> Result<Vec<Device>, Error> {
     cuda.devices().map_err(|error| availability::not_ready(refused_by_cuda(error.call, error.status)))
 }
 
-/// The configuration of a preset, as the driver has it.
+/// The driver's configuration of a preset.
 #[derive(Debug, Clone)]
 pub(super) struct PresetConfig(pub(super) Box<NV_ENC_CONFIG>);
 
@@ -78,15 +75,15 @@ unsafe impl Send for PresetConfig {}
 // SAFETY: plain data. The one pointer that counts is null but for the length of a call, which sets it in a copy.
 unsafe impl Send for Params {}
 
-/// A session of the driver, destroyed when the last who holds it lets go: first itself, then what it lives in.
+/// An open driver session. When its last holder drops it, the session is destroyed first, then its context released.
 #[derive(Debug)]
 pub(super) struct OpenSession {
     session: SessionHandle,
     context: Arc<Context>,
 }
 
-// SAFETY: NVENC ties a session to no thread, as long as its context is current on the one that calls. Calls at the
-// same time are ruled out by those who hold it: one at a time, through `&mut`.
+// SAFETY: NVENC ties a session to no thread, as long as its context is current on the calling thread. Its holders rule
+// out calls at the same time: they make one at a time, through `&mut`.
 unsafe impl Send for OpenSession {}
 // SAFETY: as above.
 unsafe impl Sync for OpenSession {}
@@ -109,7 +106,7 @@ impl OpenSession {
         self.session.encoder.as_ptr()
     }
 
-    /// `Ok` for success, else the error of this call, with the driver's own words behind the status.
+    /// Returns `Ok` for success, else the error of this call with the driver's own words.
     pub(super) fn check(&self, call: &'static str, code: u32) -> Result<(), DriverError> {
         Status(code).ok().map_err(|status| {
             let reason = match status {
@@ -126,7 +123,7 @@ impl OpenSession {
         })
     }
 
-    /// What the driver says of its last error, where it says anything.
+    /// Returns the driver's text for its last error, if it has one.
     fn last_error(&self) -> Option<String> {
         let function = self.functions().nvEncGetLastErrorString?;
         // SAFETY: the session is open.
@@ -147,7 +144,7 @@ impl OpenSession {
         // SAFETY: the session is open; `count` lives through the call.
         let code = unsafe { (self.functions().nvEncGetEncodeGUIDCount)(self.handle(), &raw mut count) };
         self.check("nvEncGetEncodeGUIDCount", code)?;
-        // More codecs than there are letters would be a number that means nothing.
+        // A larger number of codecs is nonsense, and must not become an allocation.
         let room = count.min(64);
         let mut codecs = vec![GUID::ZERO; room as usize];
         let mut written = 0;
@@ -159,7 +156,6 @@ impl OpenSession {
         Ok(codecs.iter().take(written as usize).any(|&codec| codec == NV_ENC_CODEC_H264_GUID))
     }
 
-    /// One of the `NV_ENC_CAPS_*` for H.264.
     pub(super) fn capability(&self, which: u32) -> Result<i32, DriverError> {
         let mut params = NV_ENC_CAPS_PARAM::versioned(self.api());
         params.capsToQuery = which;
@@ -178,7 +174,6 @@ impl OpenSession {
         Ok(value)
     }
 
-    /// The configuration that a preset and a tuning stand for.
     pub(super) fn preset_config(&self, preset: GUID, tuning: u32) -> Result<PresetConfig, DriverError> {
         let mut config = Box::new(NV_ENC_PRESET_CONFIG::versioned(self.api()));
         // SAFETY: the session is open; `config` is whole and of the session's version, and lives through the call.
@@ -197,10 +192,10 @@ impl OpenSession {
 }
 
 impl Drop for OpenSession {
-    /// A status cannot be handed on from here.
+    /// Ignores the status: a destructor cannot return it.
     fn drop(&mut self) {
         let entered = self.context.enter();
-        // A context that cannot be entered any more is dead; the session is still owed its end.
+        // A context that cannot be entered is dead, and the session must be destroyed all the same.
         // SAFETY: opened in `Drivers::open`, and destroyed only here, after everything that holds it.
         let _ = unsafe { (self.functions().nvEncDestroyEncoder)(self.handle()) };
         drop(entered);

@@ -1,4 +1,4 @@
-//! Tells when a session has ended, since its slot is then free for who waits for one.
+//! Reports the end of a session, whose slot is then free for a waiting stream.
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -6,20 +6,21 @@ static LISTENER: OnceLock<fn()> = OnceLock::new();
 
 static EXCHANGES: Mutex<Exchanges> = Mutex::new(Exchanges { under_way: 0, ended: 0 });
 
-/// Encoders that give up a session for another one.
+/// The encoders that exchange one session for another.
 #[derive(Debug)]
 struct Exchanges {
     under_way: usize,
-    /// Sessions that have ended meanwhile, and that nobody was told of.
+    /// The sessions that ended meanwhile and were not reported.
     ended: usize,
 }
 
-/// Has `tell` called whenever a session that was in use has ended, on whatever thread that is. The first listener stays.
+/// Registers `tell`, to be called on any thread whenever a session that was in use has ended. The first listener
+/// stays.
 pub(crate) fn when_a_session_ends(tell: fn()) {
     let _ = LISTENER.set(tell);
 }
 
-/// The last part of a session to be dropped.
+/// The part of a session that is dropped last.
 #[derive(Debug)]
 pub(super) struct TellsItsEnd;
 
@@ -35,8 +36,8 @@ impl Drop for TellsItsEnd {
     }
 }
 
-/// An encoder gives up its session and opens another one. Until this is dropped nobody is told of a slot, so that those
-/// who wait do not take the one that the encoder needs itself.
+/// An exchange of one session for another by an encoder. Until this is dropped no slot is reported, so that no waiting
+/// stream takes the slot that the encoder needs.
 #[derive(Debug)]
 pub(super) struct Exchange(());
 
@@ -46,7 +47,7 @@ impl Exchange {
         Self(())
     }
 
-    /// The encoder has its new session, in place of one that has ended.
+    /// Records that the encoder has its new session, in place of one that has ended.
     pub(super) fn done(self) {
         let mut exchanges = exchanges();
         exchanges.ended = exchanges.ended.saturating_sub(1);
@@ -70,7 +71,7 @@ fn tell() {
     }
 }
 
-/// No code that holds the lock can panic, so a poisoned one is as good as any.
+/// Ignores poison, since no code that holds the lock can panic.
 fn exchanges() -> MutexGuard<'static, Exchanges> {
     EXCHANGES.lock().unwrap_or_else(PoisonError::into_inner)
 }

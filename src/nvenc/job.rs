@@ -8,11 +8,11 @@ use crate::error::Error;
 use crate::frame::CudaImage;
 use crate::units::FrameSize;
 
-/// A job for a session. The memory that the work needs travels with it and comes back with the [`Reply`], so that
-/// two threads share nothing that is written while a call is under way.
+/// A job for a session. The memory for the work travels with the job and comes back with the [`Reply`], so that two
+/// threads share no written memory during a call.
 #[derive(Debug)]
 pub(super) enum Job {
-    /// Makes a slot ready for pictures of a format and the size in force: see [`Session::prepare`].
+    /// Prepares a slot for pictures of a format and the size in force: see [`Session::prepare`].
     Prepare {
         slot: usize,
         format: SurfaceFormat,
@@ -22,17 +22,17 @@ pub(super) enum Job {
     Advance {
         next: Option<Next>,
         keep: usize,
-        /// A picture in flight lies in device memory, where the GPU may still have to write it.
+        /// Whether a picture in flight lies in device memory, where the GPU may still have to write it.
         is_behind_others: bool,
         out: Output,
     },
-    /// Brings a picture in device memory to page-locked memory.
+    /// Copies a picture in device memory to page-locked memory.
     Fetch {
         image: CudaImage,
         size: FrameSize,
         memory: Option<PinnedMemory>,
     },
-    /// Releases the caller's memory at an address; all of it without one.
+    /// Releases the caller's memory at an address, or all of it without one.
     Forget {
         address: Option<u64>,
     },
@@ -40,7 +40,7 @@ pub(super) enum Job {
         params: Box<Params>,
         force_idr: bool,
     },
-    /// Keeps the next pictures from being predicted from these.
+    /// Excludes these pictures as references for later ones.
     Invalidate {
         pictures: Vec<u64>,
     },
@@ -48,31 +48,30 @@ pub(super) enum Job {
 }
 
 impl Job {
-    /// Whether the job waits for work of the caller's on the GPU too.
+    /// Whether the job also waits for the caller's work on the GPU.
     pub(super) const fn is_behind_others(&self) -> bool {
         matches!(self, Self::Fetch { .. } | Self::Advance { is_behind_others: true, .. })
     }
 }
 
-/// The answer to a job.
 #[derive(Debug)]
 pub(super) struct Reply {
-    /// [`Error::Frame`] leaves the session good; any other error is the caller's to judge.
+    /// The outcome. [`Error::Frame`] leaves the session usable; the caller judges any other error.
     pub(super) result: Result<(), Error>,
     pub(super) carried: Carried,
 }
 
-/// The memory and the values that come back with an answer.
+/// The memory and the values that come back with a reply.
 #[derive(Debug)]
 pub(super) enum Carried {
     Nothing,
-    /// After [`Job::Prepare`], if it succeeded.
+    /// The result of [`Job::Prepare`], if it succeeded.
     Staging(Staging),
-    /// After [`Job::Advance`].
+    /// The result of [`Job::Advance`].
     Output(Output),
-    /// After [`Job::Fetch`], always if it succeeded.
+    /// The memory of [`Job::Fetch`], always present if it succeeded.
     Fetched(Option<PinnedMemory>),
-    /// After [`Job::ParameterSets`], if it succeeded.
+    /// The result of [`Job::ParameterSets`], if it succeeded.
     ParameterSets(Vec<u8>),
 }
 

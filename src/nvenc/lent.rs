@@ -1,10 +1,11 @@
-//! Page-locked frames that a caller writes in place, so that nothing has to be copied on the host.
+//! Page-locked frames that a caller writes in place, which saves a copy on the host.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::pixels::{Layout, Staging, SurfaceFormat, Target};
 use super::session::SLOTS;
+use crate::cuda::forked;
 use crate::error::FrameError;
 use crate::format::{PixelFormat, RgbOrder};
 use crate::frame::{Frame, Plane};
@@ -12,14 +13,15 @@ use crate::units::{FrameSize, Timestamp};
 
 /// A frame in page-locked memory of an [`NvencEncoder`](super::NvencEncoder), from which the GPU reads directly.
 ///
-/// It has the encoder's [`coded_size`](crate::Encoder::coded_size): where that is larger than the encoder's size, the
-/// last column and row are the caller's to fill, best by repeating the ones before. Its first bytes are those of an
-/// earlier frame. It may be written on any thread, also while the encoder encodes another frame, but not in a process
-/// that was forked after it was lent, which need not have the memory. Dropped, it goes back to the encoder; it may
-/// outlive the encoder too.
+/// A lent frame has the encoder's [`coded_size`](crate::Encoder::coded_size). If that is larger than the encoder's
+/// size, the caller fills the last column and row, best by repeating the ones before. The memory holds the pixels of
+/// an earlier frame.
+///
+/// Any thread may write the frame, also while the encoder encodes another one. A process that was forked after the
+/// lending may not, since it need not have the memory. A dropped frame goes back to the encoder, and may outlive it.
 #[derive(Debug)]
 pub struct LentFrame {
-    /// Nobody shares it. `None` only once it is handed back.
+    /// The memory, not shared. `None` only once it is handed back.
     staging: Option<Arc<Staging>>,
     slot: usize,
     pool: Arc<Pool>,
@@ -36,13 +38,13 @@ impl LentFrame {
         self.layout().map_or(self.pool.size, |layout| layout.size)
     }
 
-    /// How the pixels lie in memory.
+    /// The format of the pixels.
     #[must_use]
     pub fn format(&self) -> PixelFormat {
         self.layout().map_or(PixelFormat::Nv12, |layout| layout.format.pixel_format())
     }
 
-    /// The planes, to be written.
+    /// The planes, for writing.
     pub fn pixels_mut(&mut self) -> PixelsMut<'_> {
         let format = self.layout().map_or(SurfaceFormat::Nv12, |layout| layout.format);
         let [first, second, third] =
@@ -64,19 +66,23 @@ impl LentFrame {
         Arc::ptr_eq(&self.pool, pool)
     }
 
-    /// The slot, and a share of the memory for the time that the GPU reads it.
+    /// Returns the slot, and a share of the memory for as long as the GPU reads it.
     pub(super) fn share(&self) -> Option<(usize, Arc<Staging>)> {
         self.staging.as_ref().map(|staging| (self.slot, Arc::clone(staging)))
     }
 
-    /// Slot and memory, which then do not go back by themselves.
+    /// Takes slot and memory, which then do not go back by themselves.
     pub(super) fn take(mut self) -> Option<(usize, Arc<Staging>)> {
         self.staging.take().map(|staging| (self.slot, staging))
     }
 
-    /// The pixels as a frame of `size`, which is the lent frame's own but for what pads that to even.
+    /// Returns the pixels as a frame of `size`, which may be smaller than the lent frame by the padding to even.
     pub(crate) fn as_frame(&self, size: FrameSize, timestamp: Timestamp) -> Result<Frame<'_>, FrameError> {
         match &self.staging {
+            // A forked child need not have the memory.
+            Some(staging) if staging.memory.is_forked() => {
+                Err(forked("the lent frame is in the process that this one was forked from").into())
+            }
             Some(staging) => staging.frame(size, timestamp),
             None => Err(FrameError::AllLent { lent: SLOTS }),
         }
@@ -91,11 +97,11 @@ impl Drop for LentFrame {
     }
 }
 
-/// One plane to be written.
+/// A plane to write.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct PlaneMut<'a> {
-    /// The plane's bytes, from the first row on, whole rows of `stride_bytes`.
+    /// The plane's bytes: whole rows of `stride_bytes`, from the first row on.
     pub bytes: &'a mut [u8],
     /// Bytes from the start of a row to the start of the next.
     pub stride_bytes: usize,
@@ -113,11 +119,11 @@ impl<'a> From<PlaneMut<'a>> for Plane<'a> {
     }
 }
 
-/// The planes of a lent frame, to be written.
+/// The planes of a lent frame, for writing.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PixelsMut<'a> {
-    /// See [`Pixels::I420`](crate::frame::Pixels::I420).
+    /// The planes of [`Pixels::I420`](crate::frame::Pixels::I420).
     I420 {
         /// Luma.
         y: PlaneMut<'a>,
@@ -126,14 +132,14 @@ pub enum PixelsMut<'a> {
         /// Cr.
         v: PlaneMut<'a>,
     },
-    /// See [`Pixels::Nv12`](crate::frame::Pixels::Nv12).
+    /// The planes of [`Pixels::Nv12`](crate::frame::Pixels::Nv12).
     Nv12 {
         /// Luma.
         y: PlaneMut<'a>,
-        /// Cb and Cr by turns.
+        /// Cb and Cr interleaved.
         uv: PlaneMut<'a>,
     },
-    /// See [`Pixels::Rgb`](crate::frame::Pixels::Rgb).
+    /// The plane of [`Pixels::Rgb`](crate::frame::Pixels::Rgb).
     Rgb {
         /// The order of the bytes of a pixel.
         order: RgbOrder,
@@ -142,12 +148,12 @@ pub enum PixelsMut<'a> {
     },
 }
 
-/// Where lent frames come back to that were not encoded. One for each session.
+/// The return box of lent frames that were not encoded, one for each session.
 #[derive(Debug)]
 pub(super) struct Pool {
     size: FrameSize,
     returned: Mutex<[Option<Arc<Staging>>; SLOTS]>,
-    /// The session hangs, and so might the call that frees its memory.
+    /// Whether the session hangs, and so might the call that frees its memory.
     is_lost: AtomicBool,
 }
 
@@ -156,12 +162,12 @@ impl Pool {
         Arc::new(Self { size, returned: Mutex::default(), is_lost: AtomicBool::new(false) })
     }
 
-    /// Where `slot`'s memory is if it came back.
+    /// Takes the memory of `slot`, if it came back.
     pub(super) fn take(&self, slot: usize) -> Option<Arc<Staging>> {
         self.returned.lock().unwrap_or_else(PoisonError::into_inner).get_mut(slot)?.take()
     }
 
-    /// From now on what comes back is leaked.
+    /// Leaks all memory that comes back from now on.
     pub(super) fn lose(&self) {
         self.is_lost.store(true, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! Looking for NVENC. Each step that fails says why, and what the others found is kept.
+//! Probes NVENC step by step. A failed step gives its reason, and the findings of the others are kept.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,8 @@ use crate::config::GpuUuid;
 use crate::error::{NoThread, Unavailable};
 use crate::reason::Reason;
 
-/// Looks on a thread of its own, and returns what was found when `limit` is over. A driver that hangs keeps that thread.
+/// Probes on a thread of its own, and returns the findings at the latest after `limit`. A driver that hangs keeps the
+/// thread.
 pub(super) fn probe(limit: Duration) -> Probe {
     let found = Arc::new(Mutex::new(Probe::default()));
     let seed = Look { limit, found: Arc::clone(&found) };
@@ -24,7 +25,7 @@ pub(super) fn probe(limit: Duration) -> Probe {
     match Bounded::<Looked>::open(THREAD, seed, limit) {
         Ok((bounded, ())) => {
             if let Some(thread) = bounded.close((), limit) {
-                // Nothing of the look is left when this returns.
+                // No trace of the probe is left on return.
                 let _ = thread.join();
             }
         }
@@ -41,14 +42,13 @@ pub(super) fn probe(limit: Duration) -> Probe {
     lock(&found).clone()
 }
 
-/// A look to take, and the place for what it finds after each step that can take long.
+/// A probe to run, and the place for its findings after each step that can take long.
 #[derive(Debug)]
 struct Look {
     limit: Duration,
     found: Arc<Mutex<Probe>>,
 }
 
-/// A look that was taken.
 #[derive(Debug)]
 struct Looked;
 
@@ -88,7 +88,7 @@ impl Look {
         found.cuda = driver::load_cuda().ok().and_then(|cuda| cuda.cuda_version().ok()).map(cuda_version);
         self.tell(&found);
         let drivers = Drivers::load().map_err(|error| as_unavailable(&error));
-        // The GPUs are listed where the encode library is missing or too old, too: their names are worth knowing.
+        // The GPUs are listed even if the encode library is missing or too old, since their names are worth knowing.
         let mut no_devices = None;
         if let Ok(cuda) = driver::load_cuda()
             && cuda.initialise().is_ok()
@@ -113,7 +113,7 @@ impl Look {
     }
 }
 
-/// No code that holds the lock can panic, so a poisoned one is as good as any.
+/// Ignores poison, since no code that holds the lock can panic.
 fn lock(found: &Mutex<Probe>) -> MutexGuard<'_, Probe> {
     found.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -123,7 +123,7 @@ fn no_answer(limit: Duration) -> Unavailable {
     Unavailable::new(Backend::Nvenc, Reason::TimedOut, detail)
 }
 
-/// A GPU of whose encoder nothing is known yet.
+/// A GPU whose encoder is still unknown.
 fn gpu(device: &Device, unknown: Unavailable) -> Gpu {
     Gpu {
         index: u32::try_from(device.index).unwrap_or(0),
@@ -138,7 +138,7 @@ fn encoder(drivers: &Result<Drivers, Unavailable>, device: &Device) -> Result<Ca
     session.and_then(|session| Capabilities::of(&session)).map_err(|error| as_unavailable(&error))
 }
 
-/// CUDA packs 12.4 as 12040.
+/// Unpacks a CUDA version: 12.4 is 12040.
 fn cuda_version(packed: i32) -> Version {
     let packed = u32::try_from(packed).unwrap_or(0);
     Version { major: packed / 1000, minor: packed % 1000 / 10 }

@@ -1,17 +1,18 @@
-//! The encoder of an NVIDIA GPU, driven through NVENC's own interface.
+//! The NVENC backend: the encoder of an NVIDIA GPU, driven through NVENC's own API.
 //!
-//! The driver's libraries are opened at run time; nothing is linked, and a machine without them gets a typed reason.
-//! What is spoken is the newest API that driver and crate both know, 11.0 to 12.1.
+//! The driver's libraries are opened at run time. Nothing is linked, and a machine without them gets a typed reason.
+//! The API version is the newest that driver and crate share, 11.0 to 12.1.
 //!
-//! How a frame goes: its pixels are copied once into page-locked memory, or written there by the caller
-//! ([`NvencEncoder::lend`]); from there they go to the device on a stream of the session's own, which NVENC waits for;
-//! the access unit is copied out once. Device memory is registered and mapped once, not for each frame.
+//! A frame's pixels are copied once into page-locked memory, or written there by the caller ([`NvencEncoder::lend`]).
+//! From there the pixels go to the device on a stream of the session, which NVENC waits for. The access unit is copied
+//! out once. Device memory is registered and mapped once, not for each frame.
 //!
-//! In a [`Pipeline`](crate::Pipeline) the next frame goes up on a stream of its own while the one in flight is encoded.
+//! In a [`Pipeline`](crate::Pipeline) the next frame is uploaded on a second stream while one is encoded.
 //!
-//! A frame in device memory ([`Frame::cuda`](crate::Frame::cuda)) is read where it lies, behind the stream that writes it.
+//! A frame in device memory ([`Frame::cuda`](crate::Frame::cuda)) is read in place, after the work on the stream that
+//! writes it.
 //!
-//! Who makes the driver's calls is a setting: [`CallForm`](crate::config::CallForm).
+//! The setting [`CallForm`](crate::config::CallForm) chooses the thread of the driver calls.
 
 mod probe;
 
@@ -70,14 +71,14 @@ use crate::error::Unavailable;
 #[cfg(not(nvenc))]
 use crate::reason::Reason;
 
-/// Looks for NVENC: loads the driver, lists the GPUs, and opens and closes a session on each, which is the only way
-/// to know. What it finds can change: a session limit is reached and left again. What does
-/// not load or initialise stays so for as long as the process lives.
+/// Probes NVENC: loads the driver, lists the GPUs, and opens and closes a session on each, which is the only reliable
+/// test. The findings can change, for example when a session limit is reached. A library that does not load or
+/// initialise stays so for the life of the process.
 ///
-/// It takes as long as the driver takes, some 100 ms for each GPU that nobody uses yet, and at most as long as opening
-/// an encoder by default: see [`CallLimits`](crate::config::CallLimits::DEFAULT). What is not known by then is
-/// [`Reason::TimedOut`](crate::Reason::TimedOut). It takes one encode session at a time for that long. It never fails:
-/// what is not there is in the answer.
+/// The probe takes some 100 ms for each idle GPU, depending on the driver, and one encode session at a time. Its limit
+/// is that of opening an encoder by default: see [`CallLimits`](crate::config::CallLimits::DEFAULT). A finding that is
+/// missing by then has [`Reason::TimedOut`](crate::Reason::TimedOut). The probe never fails: the answer holds every
+/// reason.
 ///
 /// ```
 /// let found = direct264::nvenc::probe();
@@ -91,7 +92,7 @@ pub fn probe() -> Probe {
     probe_within(CallLimits::DEFAULT.open)
 }
 
-/// [`probe`] with another limit. It looks on a thread of its own, which a driver that hangs keeps.
+/// [`probe`] with another limit, on a thread of its own that a hanging driver keeps.
 #[must_use]
 pub fn probe_within(limit: Duration) -> Probe {
     #[cfg(nvenc)]

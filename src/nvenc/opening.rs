@@ -1,4 +1,4 @@
-//! From a configuration to a session that takes pictures: which GPU, which of the sets of settings.
+//! Opens a session that takes pictures: chooses the GPU and the set of settings.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,10 +23,10 @@ use crate::level::Level;
 use crate::reason::Reason;
 use crate::units::FrameSize;
 
-/// How long a driver may say that it is busy where there is no limit to waiting.
+/// The limit of a busy driver where calls have no limit.
 const PATIENCE_WITHOUT_LIMIT: Duration = Duration::from_millis(100);
 
-/// What was opened, for who keeps the session at a distance.
+/// The properties of an opened session, for a caller on another thread.
 #[derive(Debug, Clone)]
 pub(super) struct Setup {
     pub(super) gpu_index: u32,
@@ -39,7 +39,7 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    /// How many references the session keeps.
+    /// The number of references that the session keeps.
     pub(super) fn reference_frames(&self, config: &EncoderConfig) -> u32 {
         params::reference_frames(config, &self.can, self.attempt)
     }
@@ -65,7 +65,7 @@ impl Setup {
 /// Opens a session on the GPU that is asked for, or on the first that can, in the order that the choice stands for.
 ///
 /// # Errors
-/// Of several GPUs, that of the first whose trouble is another than having no encoder.
+/// Of several GPUs, the first error other than a missing encoder.
 pub(super) fn open(config: &EncoderConfig, progress: &Progress) -> Result<(Session, Setup), Error> {
     progress.at(Step::Load);
     let drivers = Drivers::load()?;
@@ -94,7 +94,7 @@ pub(super) fn open(config: &EncoderConfig, progress: &Progress) -> Result<(Sessi
     Err(failure.unwrap_or_else(nothing_tried))
 }
 
-/// The same with the GPU that it is about; where no more sessions are to be had, with how many of them are ours.
+/// Adds the GPU to an error, and the number of this process's sessions where the session limit is reached.
 fn on_gpu(mut error: Error, device: &Device, seat: &Seat) -> Error {
     let mut place = format!(" on GPU {} ({})", device.index, device.name);
     match &mut error {
@@ -121,13 +121,13 @@ fn open_on(
     progress: &Progress,
 ) -> Result<(Session, Setup), Error> {
     let patience = match config.nvenc.form {
-        // Less than the limit of who waits, so that the driver's answer is what is told.
+        // Less than the caller's limit, so that the driver's answer arrives first.
         CallForm::Bounded(limits) => limits.rest / 5 * 4,
         CallForm::Direct => PATIENCE_WITHOUT_LIMIT,
     };
     let mut tried = Vec::new();
     for attempt in Attempt::ALL {
-        // A session that refused its settings is not asked again: a new one is opened.
+        // A session that refused its settings cannot be set up again: a new one is opened.
         progress.at(Step::Open);
         let open = drivers.open(device)?;
         let context = Arc::clone(open.context());
@@ -177,7 +177,6 @@ fn set_up(
     Ok((session, setup))
 }
 
-/// Whether it is the settings that the driver does not like.
 pub(super) fn refuses_settings(error: &DriverError) -> bool {
     let of_settings = ["nvEncInitializeEncoder", "nvEncReconfigureEncoder"].contains(&error.call);
     let status = error.status().and_then(|status| u32::try_from(status).ok()).map(Status);
@@ -196,7 +195,7 @@ fn tell(config: &EncoderConfig, setup: &Setup) {
         tracing::warn!(
             gpu = setup.gpu_index,
             left_out = left_out.join(", "),
-            "the GPU cannot do all that was asked for"
+            "the GPU lacks some of the requested settings"
         );
     }
     tracing::debug!(
@@ -208,7 +207,7 @@ fn tell(config: &EncoderConfig, setup: &Setup) {
     );
 }
 
-/// Whether the GPU takes pictures of a coded size.
+/// Checks whether the GPU takes pictures of a coded size.
 pub(super) fn check_size(size: FrameSize, can: &Capabilities) -> Result<(), Unavailable> {
     let too_small = size.width() < can.min_width || size.height() < can.min_height;
     let too_large = size.width() > can.max_width || size.height() > can.max_height;

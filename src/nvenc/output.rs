@@ -1,13 +1,13 @@
-//! What the driver hands out as an access unit: checked, and copied once with 4-byte start codes.
+//! Checks the driver's output and copies it once, as an access unit with 4-byte start codes.
 //!
-//! The header promises a byte stream and says nothing of the length of its start codes; the contract of this crate
-//! does. So each NAL unit is copied behind a start code of ours, and nothing has to be moved afterwards.
+//! The header promises a byte stream without saying the length of its start codes, which the contract of this crate
+//! fixes at 4 bytes. So each NAL unit is copied behind a new start code, and no byte has to be moved afterwards.
 
 use std::ops::Range;
 
 use crate::annexb::{NalKind, nals};
 
-/// What is in an access unit.
+/// The contents of an access unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Contents {
     pub(super) is_idr: bool,
@@ -18,7 +18,7 @@ pub(super) struct Contents {
 /// Replaces `bytes` by the access unit in `stream`, and `ranges` by where its NAL units lie.
 ///
 /// # Errors
-/// What is wrong with it, in words.
+/// The fault of the driver's output, in words.
 pub(super) fn take(
     stream: &[u8],
     bytes: &mut Vec<u8>,

@@ -1,4 +1,4 @@
-//! What a configuration means to NVENC: pure, and exhaustive on purpose.
+//! Translates a configuration to NVENC's settings: pure, and exhaustive on purpose.
 
 use direct264_sys::nvenc::{
     ApiVersion, GUID, NV_ENC_CODEC_H264_GUID, NV_ENC_CONFIG, NV_ENC_CONFIG_H264,
@@ -26,28 +26,27 @@ use crate::units::{Bitrate, FrameRate, FrameSize, QpRange, SampleAspect};
 /// The tuning of every session.
 pub(super) const TUNING: u32 = NV_ENC_TUNING_INFO_ULTRA_LOW_LATENCY;
 
-/// Bits of `NV_ENC_CONFIG_H264::sliceMode`: the number that goes with it counts slices.
+/// The `NV_ENC_CONFIG_H264::sliceMode` whose number counts slices.
 const SLICES_IN_A_PICTURE: u32 = 3;
-/// `video_format` 5: unspecified.
 const VIDEO_FORMAT_UNSPECIFIED: u32 = 5;
 
-/// What the driver is asked for. The pointer from the one to the other is set for the length of a call.
+/// The driver's settings. The pointer between the two structs is set for the length of a call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Params {
     pub(super) init: NV_ENC_INITIALIZE_PARAMS,
     pub(super) config: NV_ENC_CONFIG,
 }
 
-/// One of the sets of settings that are tried in order when a driver refuses the one before.
+/// A set of settings. The next one is tried when a driver refuses the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Attempt {
-    /// Everything as asked.
+    /// All settings as asked.
     AsAsked,
-    /// The level is left to the driver, which then allows whatever the rate needs.
+    /// The driver chooses the level, and allows any level that the rate needs.
     LevelLeftOut,
-    /// The VBV is left to the driver as well.
+    /// The driver chooses the VBV as well.
     VbvLeftOut,
-    /// The preset's own references, quantisers and rate control details as well.
+    /// The preset's references, quantisers and rate control details stay as well.
     PresetKept,
 }
 
@@ -76,20 +75,20 @@ impl Attempt {
     }
 }
 
-/// Everything that settings follow from.
+/// The inputs of the settings.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Request<'a> {
     pub(super) config: &'a EncoderConfig,
-    /// The level of the sequence that is running; `None` takes the lowest that holds the stream.
+    /// The level of the running sequence; `None` takes the lowest that holds the stream.
     pub(super) level: Option<Level>,
     pub(super) attempt: Attempt,
-    /// The configuration of the preset, as the driver has it.
+    /// The driver's configuration of the preset.
     pub(super) preset: &'a NV_ENC_CONFIG,
     pub(super) can: &'a Capabilities,
     pub(super) api: ApiVersion,
 }
 
-/// The settings as the driver takes them.
+/// Returns the settings in the driver's form.
 ///
 /// # Errors
 /// [`ConfigError::Slices`] for more slices than the picture has rows of macroblocks.
@@ -100,7 +99,7 @@ pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
         settings: Settings { size, frame_rate, bitrate, qp_range },
         max_size,
         max_memory_bytes: _,  // checked before
-        idr_period_frames: _, // counted by `NvencEncoder`, from the last IDR, whoever asked for it
+        idr_period_frames: _, // counted by `NvencEncoder` from the last IDR of any cause
         profile,
         colour,
         sample_aspect,
@@ -108,16 +107,16 @@ pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
         slices,
         threads: _, // the software backend's
         ref nvenc,
-        failover: _, // of who changes backends
+        failover: _, // the failover encoder's
     } = config;
     let &NvencConfig {
         preset: preset_name,
         multi_pass,
         vbv_percent,
         intra_refresh,
-        reference_frames: _, // in `reference_frames`, as far as it goes
+        reference_frames: _, // limited in `reference_frames`
         gpu: _,              // chosen before
-        form: _,             // of `NvencEncoder`
+        form: _,             // `NvencEncoder`'s
     } = nvenc;
     let coded = size.padded_to_even();
     let slices = slices.map_or(1, |slices| u32::from(slices.get()));
@@ -137,8 +136,8 @@ pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
     (init.frameRateNum, init.frameRateDen) = (frame_rate.numerator(), frame_rate.denominator());
     let largest = if can.dynamic_size { largest(coded, max_size.padded_to_even(), can) } else { coded };
     (init.maxEncodeWidth, init.maxEncodeHeight) = (largest.width(), largest.height());
-    // The driver decides picture types, and so knows when an IDR comes; with the low-latency tunings some drivers
-    // fail after the first picture when the caller decides.
+    // The driver decides picture types, and so knows when an IDR comes. With the low-latency tunings some drivers fail
+    // after the first picture when the caller decides.
     init.enablePTD = 1;
     init.zero_what_is_newer_than(api);
 
@@ -159,7 +158,7 @@ pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
     (h264.sliceMode, h264.sliceModeData) = (SLICES_IN_A_PICTURE, slices);
     entropy_and_transform(h264, profile, can);
     if attempt.keeps_details() {
-        // One, unless asked: what a preset of this speed uses, and all that a decoder then has to keep. A picture is
+        // One unless asked, as presets of this speed use, since the decoder has to keep as many. A picture is
         // predicted from one of them in any case.
         h264.maxNumRefFrames = references;
         h264.numRefL0 =
@@ -177,8 +176,8 @@ pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
     Ok(Params { init, config: made })
 }
 
-/// How many references a session keeps: as many as were asked for, where it can do without some of them, and as the
-/// highest level has room for.
+/// Returns the number of references that a session keeps: as many as asked if the session can exclude some of them,
+/// within the room of the highest level.
 pub(super) fn reference_frames(config: &EncoderConfig, can: &Capabilities, attempt: Attempt) -> u32 {
     if !(can.multiple_references && can.reference_invalidation && attempt.keeps_details()) {
         return 1;
@@ -187,7 +186,7 @@ pub(super) fn reference_frames(config: &EncoderConfig, can: &Capabilities, attem
     u32::from(config.nvenc.reference_frames.get()).min(Level::most_frames(largest))
 }
 
-/// The level that a stream needs whose decoder has to keep so many references.
+/// Returns the level of a stream whose decoder has to keep this many references.
 pub(super) fn level_of(config: &EncoderConfig, references: u32) -> Level {
     let Settings { size, frame_rate, bitrate, .. } = config.settings;
     Level::for_stream_keeping(references, config.profile, size.padded_to_even(), frame_rate, bitrate)
@@ -197,7 +196,7 @@ fn has_two_layers(can: &Capabilities, attempt: Attempt) -> bool {
     can.temporal_layers >= 2 && attempt.keeps_details()
 }
 
-/// What was asked for and is beyond this GPU, in words; empty as a rule.
+/// Names the settings beyond this GPU; usually none.
 pub(super) fn left_out(config: &EncoderConfig, can: &Capabilities, attempt: Attempt) -> Vec<&'static str> {
     let references = u32::from(config.nvenc.reference_frames.get());
     let left_out = [
@@ -216,7 +215,7 @@ pub(super) fn left_out(config: &EncoderConfig, can: &Capabilities, attempt: Atte
     left_out.into_iter().filter_map(|(is, what)| is.then_some(what)).collect()
 }
 
-/// Bits of a VBV that holds `percent` of one frame's share.
+/// Returns the bits of a VBV that holds `percent` of one frame's share.
 pub(super) fn vbv_bits(bitrate: Bitrate, frame_rate: FrameRate, percent: u32) -> u32 {
     let bits = u128::from(bitrate.bps()) * u128::from(frame_rate.denominator()) * u128::from(percent)
         / (u128::from(frame_rate.numerator()) * 100);
@@ -246,7 +245,7 @@ fn rate_control(rc: &mut NV_ENC_RC_PARAMS, rate: &Rate<'_>) {
         MultiPass::FullResolution => NV_ENC_TWO_PASS_FULL_RESOLUTION,
     };
     rc.lookaheadDepth = 0;
-    // All other flags off: no adaptive quantisation, no lookahead, no pictures that nobody asked to be dropped.
+    // All other flags stay off: no adaptive quantisation, no lookahead, and no droppable pictures unless asked.
     rc.flags = NV_ENC_RC_PARAMS::zeroReorderDelay;
     if attempt.keeps_details() {
         rc.flags |= NV_ENC_RC_PARAMS::enableMinQP | NV_ENC_RC_PARAMS::enableMaxQP;
@@ -295,12 +294,12 @@ fn vui(colour: Colour) -> NV_ENC_CONFIG_H264_VUI_PARAMETERS {
     vui.colourPrimaries = code_point;
     vui.transferCharacteristics = code_point;
     vui.colourMatrix = code_point;
-    // A decoder that knows that nothing is reordered shows a picture as soon as it has it.
+    // A decoder that knows of no reordering shows a picture as soon as it has it.
     vui.bitstreamRestrictionFlag = 1;
     vui
 }
 
-/// The shape of the display, from which the driver works out that of a pixel.
+/// Returns the display aspect ratio, from which the driver computes that of a pixel.
 fn display_aspect(size: FrameSize, pixel: Option<SampleAspect>) -> (u32, u32) {
     let (across, down) = pixel.map_or((1, 1), |pixel| (u32::from(pixel.width()), u32::from(pixel.height())));
     let (width, height) = (size.width() * across, size.height() * down);
@@ -315,7 +314,7 @@ fn greatest_common_divisor(mut a: u32, mut b: u32) -> u32 {
     a.max(1)
 }
 
-/// The largest size that the session may change to: what was asked for, as far as the GPU goes.
+/// Returns the largest size that the session may change to: the one asked for, within the GPU's limits.
 fn largest(coded: FrameSize, asked: FrameSize, can: &Capabilities) -> FrameSize {
     let width = asked.width().min(can.max_width).max(coded.width());
     let height = asked.height().min(can.max_height).max(coded.height());
@@ -330,7 +329,6 @@ fn profile_guid(profile: Profile) -> GUID {
     }
 }
 
-/// The GUID of a preset.
 pub(super) fn preset_guid(preset: NvencPreset) -> GUID {
     match preset {
         NvencPreset::P1 => NV_ENC_PRESET_P1_GUID,

@@ -34,7 +34,7 @@ fn config() -> EncoderConfig {
     EncoderConfig::new(size(1920, 1080), rate, Bitrate::from_mbps(6).unwrap())
 }
 
-/// A preset that has set everything that we do not want.
+/// A preset with every setting that the crate avoids.
 fn hostile_preset(api: ApiVersion) -> NV_ENC_CONFIG {
     let mut preset = NV_ENC_CONFIG::versioned(api);
     preset.gopLength = 250;
@@ -169,7 +169,7 @@ fn every_setting_reaches_its_field() {
     let h264 = h264(&params);
     assert_eq!((h264.sliceMode, h264.sliceModeData), (3, 4));
     assert_eq!((h264.intraRefreshPeriod, h264.intraRefreshCnt), (60, 15));
-    // Four slices were asked for, so that the refresh is not to be in one.
+    // Four slices were asked for, so the refresh must not use a single slice.
     let refresh = NV_ENC_CONFIG_H264::enableIntraRefresh | NV_ENC_CONFIG_H264::outputRecoveryPointSEI;
     assert_eq!(h264.flags, NV_ENC_CONFIG_H264::repeatSPSPPS | refresh);
     let vui = &h264.h264VUIParameters;
@@ -235,7 +235,7 @@ fn references_are_kept_as_asked_and_each_picture_uses_one() {
     let config = five(config());
     let params = asked(&config);
     assert_eq!((h264(&params).maxNumRefFrames, h264(&params).numRefL0), (5, 1));
-    // Four pictures of 1080p are what level 4 has room for.
+    // Level 4 has room for four pictures of 1080p.
     assert_eq!(h264(&params).level, 50);
     for can in [
         Capabilities { multiple_references: false, ..ALL },
@@ -289,7 +289,7 @@ fn each_set_of_settings_leaves_out_a_little_more() {
     assert_eq!(seen(Attempt::VbvLeftOut), (0, 0, 1, 1));
     assert_eq!(seen(Attempt::PresetKept), (0, 0, 4, 2));
     for attempt in Attempt::ALL {
-        // What the contract rests on is in all of them.
+        // Every set keeps the settings that the contract rests on.
         let params = of(attempt);
         assert_eq!(params.config.rcParams.averageBitRate, 6_000_000);
         assert_eq!(params.config.gopLength, NVENC_INFINITE_GOPLENGTH);

@@ -1,4 +1,4 @@
-//! How a picture lies in the memory that is uploaded, and bringing a frame there with one copy.
+//! The layout of a picture in the memory that is uploaded, and the one copy that brings a frame there.
 
 use crate::colour::{Colour, ColourMatrix, ColourRange};
 use crate::convert::PlanesMut;
@@ -8,10 +8,10 @@ use crate::format::{PixelFormat, RgbOrder};
 use crate::frame::{Frame, Pixels, Plane};
 use crate::units::{FrameSize, Timestamp};
 
-/// What NVENC turns RGB into by itself.
+/// The colour to which NVENC converts RGB by itself.
 const HARDWARE_COLOUR: Colour = Colour { matrix: ColourMatrix::Bt601, range: ColourRange::Limited };
 
-/// What NVENC reads as it is.
+/// A format that NVENC reads without conversion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SurfaceFormat {
     Nv12,
@@ -21,8 +21,8 @@ pub(super) enum SurfaceFormat {
 }
 
 impl SurfaceFormat {
-    /// The format of a surface for frames of this format, and whether the frames go there unconverted. NVENC turns
-    /// RGB into BT.601 at limited range and into nothing else; pictures of an odd size are padded on the CPU.
+    /// Returns the surface format for frames of this format, and whether the frames go there unconverted. NVENC
+    /// converts RGB only to BT.601 at limited range. Pictures of an odd size are padded on the CPU.
     pub(super) fn for_frames(format: PixelFormat, size: FrameSize, colour: Colour) -> (Self, bool) {
         let is_even = size == size.padded_to_even();
         match format {
@@ -34,8 +34,8 @@ impl SurfaceFormat {
         }
     }
 
-    /// The format of a surface for pictures of this format that lie in device memory; `None` where they have to be
-    /// converted on the CPU.
+    /// Returns the surface format for pictures of this format in device memory; `None` if they have to be converted on
+    /// the CPU.
     pub(super) fn for_device(format: PixelFormat, colour: Colour) -> Option<Self> {
         match format {
             PixelFormat::Nv12 => Some(Self::Nv12),
@@ -45,7 +45,7 @@ impl SurfaceFormat {
         }
     }
 
-    /// Bytes of a row of the first plane.
+    /// The bytes of a row of the first plane.
     pub(super) fn row_bytes(self, size: FrameSize) -> usize {
         let width = size.width() as usize;
         match self {
@@ -54,7 +54,7 @@ impl SurfaceFormat {
         }
     }
 
-    /// Rows of the first plane's length that the whole picture takes.
+    /// The rows of the whole picture, in rows of the first plane.
     pub(super) fn rows(self, size: FrameSize) -> usize {
         let height = size.height() as usize;
         match self {
@@ -73,32 +73,31 @@ impl SurfaceFormat {
     }
 }
 
-/// A picture's place in memory: planes one after the other, rows `pitch` bytes apart (half that for the chroma
-/// planes of I420), as the driver wants it on the device.
+/// The driver's layout of a picture on the device: planes one after the other, rows `pitch` bytes apart (half that for
+/// the chroma planes of I420).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Layout {
     pub(super) format: SurfaceFormat,
-    /// As coded: both sides even.
+    /// The coded size: both sides even.
     pub(super) size: FrameSize,
-    /// In bytes; even.
+    /// The pitch in bytes; even.
     pub(super) pitch: usize,
 }
 
 impl Layout {
-    /// Bytes from the first to behind the last.
     pub(super) fn bytes(self) -> usize {
         self.pitch * self.format.rows(self.size)
     }
 }
 
-/// One plane that is written.
+/// A plane to write.
 #[derive(Debug)]
 pub(super) struct Target<'a> {
     pub(super) bytes: &'a mut [u8],
     pub(super) stride: usize,
 }
 
-/// Page-locked memory with a picture's layout, from which one copy goes to the device.
+/// Page-locked memory with a picture's layout, uploaded with one copy.
 #[derive(Debug)]
 pub(super) struct Staging {
     pub(super) memory: PinnedMemory,
@@ -125,7 +124,7 @@ impl Staging {
         }
     }
 
-    /// Copies a frame whose format goes there as it is.
+    /// Copies a frame whose format needs no conversion.
     pub(super) fn copy_frame(&mut self, frame: &Frame<'_>) {
         let [first, second, third] = self.planes();
         let size = frame.size();
@@ -143,12 +142,12 @@ impl Staging {
                 copy_plane(v, third, chroma_width);
             }
             Pixels::Rgb { order, plane } => copy_plane(plane, first, width * order.bytes_per_pixel()),
-            // Never staged: see `NvencEncoder::stage`.
+            // Device memory never comes here: see `NvencEncoder::bring`.
             Pixels::Cuda(_) => {}
         }
     }
 
-    /// The picture as a frame of `size`, which is the layout's but for what pads that to even.
+    /// Returns the picture as a frame of `size`, which may be smaller than the layout by the padding to even.
     pub(super) fn frame(&self, size: FrameSize, timestamp: Timestamp) -> Result<Frame<'_>, FrameError> {
         let Layout { format, size: coded, pitch } = self.layout;
         let bytes = self.memory.as_slice();
@@ -168,7 +167,7 @@ impl Staging {
         }
     }
 
-    /// The planes of I420, to be converted to; `None` for any other format.
+    /// The planes of I420 to convert to; `None` for any other format.
     pub(super) fn planar(&mut self) -> Option<PlanesMut<'_>> {
         match self.planes() {
             [Some(y), Some(u), Some(v)] => Some(PlanesMut {
@@ -183,7 +182,7 @@ impl Staging {
     }
 }
 
-/// Row by row; the frame was checked to have them all when it was made.
+/// Copies row by row; the frame was checked to have all its rows when it was made.
 fn copy_plane(from: Plane<'_>, to: Option<Target<'_>>, row_bytes: usize) {
     let Some(to) = to else { return };
     for (row, to) in to.bytes.chunks_exact_mut(to.stride).enumerate() {

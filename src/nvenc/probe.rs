@@ -1,4 +1,4 @@
-//! What this machine has of NVENC, found by opening a session on each GPU.
+//! The findings of a probe, which opens a session on each GPU.
 
 use std::fmt;
 
@@ -7,25 +7,25 @@ use crate::config::GpuUuid;
 use crate::error::Unavailable;
 use crate::reason::Reason;
 
-/// What was found: see [`probe`](super::probe).
+/// The findings of [`probe`](super::probe).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Probe {
-    /// The newest CUDA that the driver speaks; `None` where there is no driver. It says nothing about a GPU.
+    /// The newest CUDA version of the driver; `None` without a driver. The version says nothing about a GPU.
     pub cuda: Option<Version>,
-    /// The newest NVENC API that the driver speaks; `None` where the encode library does not load.
+    /// The newest NVENC API of the driver; `None` if the encode library does not load.
     pub driver_api: Option<Version>,
-    /// The NVENC API that is spoken with it: the newest that both sides know.
+    /// The NVENC API version in use: the newest that driver and crate share.
     pub api: Option<Version>,
     /// Every GPU that CUDA lists, in CUDA's order.
     pub gpus: Vec<Gpu>,
-    /// Why NVENC cannot be had on this machine, whatever the GPU.
+    /// The cause for which this machine has no NVENC at all.
     pub unavailable: Option<Unavailable>,
 }
 
 impl Probe {
-    /// The GPU that would encode if any may, and what it can do; or why there is none. Of several GPUs without an
-    /// encoder, the first tells why.
+    /// Returns the first GPU that can encode and its capabilities, or else why none can. Of several GPUs without an
+    /// encoder, the first gives the reason.
     ///
     /// # Errors
     /// [`Unavailable`] with the reason.
@@ -41,15 +41,15 @@ impl Probe {
     }
 }
 
-/// A probe without GPUs and without a reason: `probe` makes none.
+/// The reason of a probe without GPUs and without a reason, which `probe` never makes.
 static NO_GPU: Unavailable = Unavailable::new_empty(Backend::Nvenc, Reason::NoGpu);
 
 /// A version as two numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
-    /// The part in front of the point.
+    /// The number before the point.
     pub major: u32,
-    /// The part behind the point.
+    /// The number after the point.
     pub minor: u32,
 }
 
@@ -59,21 +59,21 @@ impl fmt::Display for Version {
     }
 }
 
-/// One GPU.
+/// A GPU and the finding about its encoder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gpu {
-    /// Its place in CUDA's order, from 0.
+    /// The place in CUDA's order, from 0.
     pub index: u32,
-    /// Its UUID; `None` where the driver has no function for it.
+    /// The UUID; `None` where the driver has no function for it.
     pub uuid: Option<GpuUuid>,
-    /// Its name, such as `NVIDIA L4`. Nothing is decided by it.
+    /// The name, such as `NVIDIA L4`. No decision depends on it.
     pub name: String,
-    /// What its encoder can do, or why it has none to give.
+    /// The capabilities of the encoder, or the reason why it is unavailable.
     pub encoder: Result<Capabilities, Unavailable>,
 }
 
-/// What the H.264 encoder of a GPU says that it can do.
+/// The capabilities of a GPU's H.264 encoder, as the driver reports them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
@@ -85,17 +85,17 @@ pub struct Capabilities {
     pub max_width: u32,
     /// The highest picture, in pixels.
     pub max_height: u32,
-    /// The most macroblocks of 16x16 in a picture; 0 where the driver does not say.
+    /// The most macroblocks of 16x16 in a picture; 0 if the driver does not say.
     pub max_macroblocks: u32,
-    /// Encoders on the GPU; 0 where the driver does not say.
+    /// The number of encoder engines on the GPU; 0 if the driver does not say.
     pub engines: u32,
     /// CABAC.
     pub cabac: bool,
-    /// The 8x8 transform of the profile high.
+    /// The 8x8 transform of the High profile.
     pub transform_8x8: bool,
     /// Constant bitrate.
     pub constant_bitrate: bool,
-    /// A VBV of the caller's choice.
+    /// A VBV size of the caller's choice.
     pub custom_vbv: bool,
     /// A change of bitrate within a session.
     pub dynamic_bitrate: bool,
@@ -109,6 +109,6 @@ pub struct Capabilities {
     pub reference_invalidation: bool,
     /// More than one reference picture.
     pub multiple_references: bool,
-    /// The most temporal layers; 1 or less where there is nothing to share out among layers.
+    /// The most temporal layers; 1 or less without temporal layers.
     pub temporal_layers: u32,
 }

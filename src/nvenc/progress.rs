@@ -3,7 +3,7 @@
 use crate::bounded;
 
 bounded::steps! {
-    /// A stretch of a session's work, by the driver call that it ends with.
+    /// A stretch of a session's work, named by the driver call at its end.
     pub(super) enum Step {
         Load = "cuInit",
         Open = "nvEncOpenEncodeSessionEx",
@@ -25,5 +25,4 @@ bounded::steps! {
     }
 }
 
-/// The step that a session is at.
 pub(super) type Progress = bounded::Progress<Step>;

@@ -1,5 +1,5 @@
-//! Runs a session's driver calls, either on the caller's thread or on a thread of the session that the caller waits for
-//! with a limit.
+//! Runs a session's driver calls, on the caller's thread or on a session thread that the caller waits for with a
+//! limit.
 
 use std::sync::Weak;
 
@@ -15,12 +15,11 @@ use crate::cuda::PinnedMemory;
 use crate::error::{DriverError, Error, Internal, NoThread, Unavailable};
 use crate::remains::Remains;
 
-/// A session and who makes its calls.
+/// A session and the thread of its calls.
 #[derive(Debug)]
 pub(super) enum Runner {
     Direct(Box<Session>),
     Bounded(SessionThread),
-    /// There is no session any more.
     Gone,
 }
 
@@ -38,7 +37,7 @@ impl Runner {
         }
     }
 
-    /// What is left of the session once this was closed.
+    /// The remains of the session once this was closed.
     pub(super) fn remains(&self) -> Remains {
         match self {
             Self::Direct(session) => session.remains(),
@@ -47,10 +46,10 @@ impl Runner {
         }
     }
 
-    /// Does a job. `first` says that no access unit has come yet.
+    /// Does a job. `first` says that no access unit has come out yet.
     ///
     /// # Errors
-    /// [`Error::Driver`] when no reply came within the limit: the session is lost, with what the job held.
+    /// [`Error::Driver`] when no reply came within the limit: the session is lost, together with the job's memory.
     pub(super) fn run(&mut self, job: Job, first: bool) -> Result<Reply, Error> {
         match self {
             Self::Direct(session) => Ok(session.run(job)),
@@ -59,21 +58,21 @@ impl Runner {
         }
     }
 
-    /// Whether the session has a thread to end on, so that the caller need not wait for its end.
+    /// Whether the session ends on its own thread, so that the caller need not wait.
     pub(super) const fn closes_by_itself(&self) -> bool {
         matches!(self, Self::Bounded(_))
     }
 
-    /// Has a session that failed end where that costs the caller nothing: on its own thread. On the caller's thread it
-    /// stays until [`close`](Runner::close).
+    /// Starts the end of a failed session on its own thread, at no cost for the caller. A session on the caller's
+    /// thread stays until [`close`](Runner::close).
     pub(super) fn begin_to_close(&mut self, memory: Vec<PinnedMemory>) {
         if let Self::Bounded(thread) = self {
             thread.calls.begin_to_close(memory);
         }
     }
 
-    /// Ends the session and frees `memory` after it. Returns when that is done, or when the limit is passed and it
-    /// goes on without the caller.
+    /// Ends the session and frees `memory` after it. Returns once that is done, or once the limit has passed and the
+    /// end goes on without the caller.
     pub(super) fn close(self, memory: Vec<PinnedMemory>) {
         match self {
             Self::Direct(session) => session.end(memory),

@@ -1,25 +1,24 @@
-//! How many sessions this process has on each GPU, so that encoders can spread over them, and where some of them hang.
+//! Counts this process's sessions on each GPU, so that encoders spread over the GPUs, and records which ones hang.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The GPUs of the sessions that there are, or that are about to be opened: each by its place in CUDA's order, once for
-/// each session.
+/// The GPU of each session that exists or is about to open, by its place in CUDA's order.
 static TAKEN: Mutex<Vec<i32>> = Mutex::new(Vec::new());
 
-/// Where threads of this process hang that nobody waits for any more: each by its GPU, if it had come to one.
+/// The GPU of each abandoned thread that hangs in a call, if the thread had come to one.
 static HANGING: Mutex<Vec<Option<i32>>> = Mutex::new(Vec::new());
 
-/// How many sessions of this process hang in a call. Each holds a thread, so who tries again and again asks first.
+/// Returns the number of this process's hanging sessions. Each holds a thread, so a caller that retries asks first.
 pub(crate) fn hanging() -> usize {
     lock(&HANGING).len()
 }
 
-/// A session that was on its way to a GPU, or on it, hangs there.
+/// Records that a session hangs on its GPU, or on the way to one.
 pub(super) fn hangs_on(gpu: Option<i32>) {
     lock(&HANGING).push(gpu);
 }
 
-/// It hangs no more.
+/// Records that a session hangs no more.
 pub(super) fn came_back_from(gpu: Option<i32>) {
     let mut hanging = lock(&HANGING);
     if let Some(at) = hanging.iter().position(|&other| other == gpu) {
@@ -27,16 +26,16 @@ pub(super) fn came_back_from(gpu: Option<i32>) {
     }
 }
 
-/// What a session has on a GPU, from before it is opened until it has ended; one that hangs has it for good.
+/// A session's place on a GPU, from before its opening until its end. A hanging session keeps it for good.
 #[derive(Debug)]
 pub(super) struct Seat {
     gpu: i32,
 }
 
 impl Seat {
-    /// Takes one on the first of `gpus`, or on the one with the fewest of them, and tells which of them that is. A GPU on
-    /// which a session hangs comes behind those on which none does. Two threads that open at the same time see each
-    /// other's.
+    /// Takes a seat on the first of `gpus`, or on the one with the fewest seats taken, and returns its index. A GPU
+    /// with a hanging session comes after those without. Two threads that open at the same time see each other's
+    /// seats.
     pub(super) fn take(gpus: &[i32], spread: bool) -> Option<(usize, Self)> {
         let hanging = lock(&HANGING).clone();
         let mut taken = lock(&TAKEN);
@@ -47,7 +46,7 @@ impl Seat {
         Some((at, Self { gpu }))
     }
 
-    /// How many others there are on its GPU.
+    /// The number of other seats on this GPU.
     pub(super) fn others(&self) -> usize {
         lock(&TAKEN).iter().filter(|&&gpu| gpu == self.gpu).count().saturating_sub(1)
     }
@@ -75,7 +74,7 @@ mod tests {
         (gpus[at], seat)
     }
 
-    // GPUs that no other test has sessions on.
+    // GPUs on which no other test has sessions.
 
     #[test]
     fn the_emptiest_gpu_is_next_and_of_several_the_first() {

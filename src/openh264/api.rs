@@ -1,4 +1,4 @@
-//! The functions that the openh264 library exports: of the one that is built in, or of the one that was loaded.
+//! The functions that an openh264 library exports, built in or loaded.
 
 #![expect(unsafe_code, reason = "three C functions are called, whose pointers have to be used as promised")]
 
@@ -9,11 +9,11 @@ use std::sync::OnceLock;
 
 use openh264_sys2::{ISVCEncoder, OpenH264Version};
 
-/// Makes an encoder, also where it then says that it failed.
+/// Makes an encoder, even where the returned status is an error.
 pub(super) type Create = unsafe extern "C" fn(*mut *mut ISVCEncoder) -> c_int;
 /// Ends an encoder.
 pub(super) type Destroy = unsafe extern "C" fn(*mut ISVCEncoder);
-/// Writes the library's version. The form that returns it has another calling convention in some builds.
+/// Writes the library's version. The variant that returns it has another calling convention in some builds.
 pub(super) type GetVersion = unsafe extern "C" fn(*mut OpenH264Version);
 
 #[cfg(feature = "cisco")]
@@ -25,9 +25,9 @@ pub(super) struct Api {
     create: Create,
     destroy: Destroy,
     get_version: GetVersion,
-    /// Where it was loaded from; `None` for the one that is built in.
+    /// The file of a loaded library; `None` for the built-in one.
     path: Option<PathBuf>,
-    /// See [`cpu_features`](super::raw::cpu_features).
+    /// The CPU features that [`cpu_features`](super::raw::cpu_features) found.
     pub(super) cpu_features: OnceLock<Option<u32>>,
 }
 
@@ -44,7 +44,7 @@ impl Api {
         Self { create, destroy, get_version, path, cpu_features: OnceLock::new() }
     }
 
-    /// The library that makes the encoders: the loaded one goes before the one that is built in.
+    /// The library of new encoders: the loaded one takes precedence over the built-in one.
     pub(super) fn in_use() -> Option<&'static Self> {
         #[cfg(feature = "cisco")]
         if let Some(loaded) = Self::loaded() {
@@ -53,24 +53,23 @@ impl Api {
         built_in()
     }
 
-    /// The library that was loaded.
     #[cfg(feature = "cisco")]
     pub(super) fn loaded() -> Option<&'static Self> {
         LOADED.get()
     }
 
-    /// Has this library make the encoders from now on, unless one was loaded before; returns the one that does.
+    /// Makes this library the one of new encoders unless one was loaded before; returns the one in use.
     #[cfg(feature = "cisco")]
     pub(super) fn put_in_use(self) -> &'static Self {
         LOADED.get_or_init(|| self)
     }
 
-    /// Where it was loaded from; `None` for the one that is built in.
+    /// The file of a loaded library; `None` for the built-in one.
     pub(super) fn path(&self) -> Option<&PathBuf> {
         self.path.as_ref()
     }
 
-    /// The status, and the encoder if one was made.
+    /// Returns the status, and the encoder if one was made.
     pub(super) fn create(&self) -> (c_int, Option<NonNull<ISVCEncoder>>) {
         let mut handle = std::ptr::null_mut();
         // SAFETY: the out-parameter is a valid place for one pointer; the function is what `new` was promised.
@@ -79,7 +78,7 @@ impl Api {
     }
 
     /// # Safety
-    /// The encoder was made by [`Api::create`] of this very library, and nobody uses it after this.
+    /// The encoder was made by [`Api::create`] of this very library, and is not used after this.
     pub(super) unsafe fn destroy(&self, encoder: NonNull<ISVCEncoder>) {
         // SAFETY: the caller's promise; the function is what `new` was promised.
         unsafe { (self.destroy)(encoder.as_ptr()) };

@@ -1,4 +1,4 @@
-//! Frames in CUDA device memory, for an encoder that reads host memory.
+//! Fetches frames from CUDA device memory for an encoder that reads host memory.
 
 use crate::config::CallForm;
 #[cfg(nvenc)]
@@ -7,7 +7,7 @@ use crate::error::FrameError;
 use crate::frame::{Frame, Pixels};
 use crate::remains::Remains;
 
-/// Fetches them; what that takes is made with the first one.
+/// A reader of frames in device memory; its objects are made with the first such frame.
 #[derive(Debug)]
 pub(super) struct DeviceReader {
     #[cfg(nvenc)]
@@ -15,7 +15,7 @@ pub(super) struct DeviceReader {
 }
 
 impl DeviceReader {
-    /// `form` says who makes the calls of the driver.
+    /// Makes a reader; `form` chooses the thread of the driver calls.
     #[cfg_attr(not(nvenc), expect(unused_variables, reason = "there is no driver to call"))]
     pub(super) const fn new(form: CallForm) -> Self {
         Self {
@@ -24,10 +24,10 @@ impl DeviceReader {
         }
     }
 
-    /// The frame in host memory; `None` for one that is there already.
+    /// Returns the frame in host memory; `None` if it is there already.
     ///
     /// # Errors
-    /// [`FrameError`] for a frame that cannot be read, or by a build without CUDA.
+    /// [`FrameError`] for a frame that cannot be read, and for any frame in a build without CUDA.
     pub(super) fn fetch(&mut self, frame: &Frame<'_>) -> Result<Option<Frame<'_>>, FrameError> {
         match frame.pixels() {
             #[cfg(nvenc)]
@@ -38,13 +38,13 @@ impl DeviceReader {
         }
     }
 
-    /// What is left of a call that may still read a frame; gone once it does not.
+    /// The remains of a call that may still read a frame, dead once it cannot.
     #[cfg(nvenc)]
     pub(super) fn remains(&self) -> Remains {
         self.reader.remains()
     }
 
-    /// No frame is ever read.
+    /// A build without CUDA reads no frame.
     #[cfg(not(nvenc))]
     pub(super) fn remains(&self) -> Remains {
         std::sync::Weak::<()>::new()

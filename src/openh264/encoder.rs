@@ -28,15 +28,14 @@ use crate::units::{FrameId, QpRange};
 
 /// An H.264 encoder on the CPU.
 ///
-/// Each frame gives an access unit: the library's frame skipping is off and its rate control with it; our own sets one
-/// quantiser for each picture. In a [`Pipeline`](crate::Pipeline) nothing overlaps: a frame's access unit comes out of
-/// the call that takes it.
+/// Each frame gives an access unit: the library's frame skipping and rate control are off, and this crate's rate
+/// control sets one quantiser for each picture. In a [`Pipeline`](crate::Pipeline) nothing overlaps: the call that
+/// takes a frame also returns its access unit.
 #[derive(Debug)]
 pub struct OpenH264Encoder {
     session: LibrarySession,
-    /// As opened, with the settings in force.
+    /// The configuration at opening, with the settings in force.
     config: EncoderConfig,
-    /// Reads frames that lie in device memory.
     device: DeviceReader,
     planar: Planar,
     rate: RateControl,
@@ -44,9 +43,9 @@ pub struct OpenH264Encoder {
     references: References,
     frames: u64,
     frames_since_idr: u32,
-    /// No other picture is predicted from the last one.
+    /// Whether no other picture is predicted from the last one.
     was_leaf: bool,
-    /// The next picture is an IDR because the stream has just been opened, has changed its size or was lost.
+    /// Whether the next picture is an IDR because the stream was just opened, changed its size or was lost.
     starts: bool,
     events: EventLog,
 }
@@ -55,7 +54,7 @@ impl OpenH264Encoder {
     /// Opens an encoder.
     ///
     /// # Errors
-    /// [`Error::Config`] for what the library cannot take, [`Error::Driver`] when it refuses to open,
+    /// [`Error::Config`] for a setting beyond the library, [`Error::Driver`] when the library refuses to open.
     /// [`Error::Unavailable`] in a build with the feature `cisco` alone before a library is loaded.
     pub fn new(config: &EncoderConfig) -> Result<Self, Error> {
         config.validate()?;
@@ -79,10 +78,10 @@ impl OpenH264Encoder {
         Ok(encoder)
     }
 
-    /// Whether [`new`](OpenH264Encoder::new) would take the configuration.
+    /// Checks whether [`new`](OpenH264Encoder::new) would take the configuration.
     ///
     /// # Errors
-    /// [`ConfigError`] for what the library cannot take.
+    /// [`ConfigError`] for a setting beyond the library.
     pub(crate) fn check(config: &EncoderConfig) -> Result<(), ConfigError> {
         config.validate()?;
         params::check(config)
@@ -99,7 +98,7 @@ impl OpenH264Encoder {
         self.starts || picture != Picture::Auto || period_is_over
     }
 
-    /// Changes the size; the rates are those of `config`.
+    /// Changes the size, with the rates of `config`.
     fn resize(&mut self, config: EncoderConfig) -> Result<(), Error> {
         let size = config.size();
         config.check_memory(size)?;
@@ -114,12 +113,12 @@ impl OpenH264Encoder {
     }
 }
 
-/// A rate control that has seen nothing yet.
+/// A rate control without history.
 fn rate_control(config: &EncoderConfig) -> RateControl {
     RateControl::new(config.size(), config.frame_rate(), config.bitrate(), quantisers(config))
 }
 
-/// The quantisers that were asked for, as far as the library goes: with two temporal layers no finer than 1.
+/// Returns the QP range within the library's limits: with two temporal layers no finer than 1.
 fn quantisers(config: &EncoderConfig) -> QpRange {
     let asked = config.settings.qp_range;
     match config.temporal_layers {
@@ -128,8 +127,8 @@ fn quantisers(config: &EncoderConfig) -> QpRange {
     }
 }
 
-/// Encodes a picture, as an IDR or not. A picture that outgrows the library's buffer is coded again, coarser, whatever
-/// the range of quantisers: as the IDR of a session of its own. Tells whether that happened.
+/// Encodes a picture, as an IDR or not. A picture that outgrows the library's buffer is coded again, coarser than the
+/// QP range if need be, as the IDR of a new session. Returns whether that happened.
 fn code(
     session: &mut LibrarySession,
     config: &EncoderConfig,
@@ -164,7 +163,7 @@ impl Encoder for OpenH264Encoder {
         self.config.settings
     }
 
-    /// The next frame is an IDR, since the library predicts from no other frame than the last.
+    /// The next frame is an IDR, since the library predicts only from the last frame.
     fn invalidate(&mut self, lost: RangeInclusive<FrameId>) -> Result<Recovery, Error> {
         self.session.alive()?;
         let (first, last) = (*lost.start(), *lost.end());
@@ -187,7 +186,7 @@ impl Encoder for OpenH264Encoder {
         taken.map(|()| bytes)
     }
 
-    /// The encoder keeps nothing of a frame, unless a call that was to fetch it hangs.
+    /// The encoder keeps nothing of a frame, unless a fetch hangs.
     fn forget_cuda(&mut self, _address: Option<u64>) -> Result<(), Error> {
         if self.device.remains().strong_count() == 0 {
             return Ok(());
@@ -304,7 +303,7 @@ impl Replaceable for OpenH264Encoder {
         Ok(())
     }
 
-    /// A call that was given up, and the session in use, nothing of which outlives its call.
+    /// The remains of an abandoned fetch, and of the session, whose calls all end before they return.
     fn remains(&self) -> Vec<Remains> {
         vec![self.device.remains(), Weak::<()>::new()]
     }

@@ -1,30 +1,31 @@
-//! Which openh264 library encodes, and whether its SIMD code is in it.
+//! The openh264 library in use, and whether it has SIMD code.
 
 use std::path::PathBuf;
 
 use super::api::Api;
 use super::raw;
 
-/// An openh264 library: the one that this crate was built with, or the one that was loaded.
+/// An openh264 library, built in or loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Library {
-    /// Its version, such as `2.6.0`.
+    /// The version, such as `2.6.0`.
     pub version: String,
-    /// The file that it was loaded from; `None` for the one that is built in.
+    /// The file of a loaded library; `None` for the built-in one.
     pub path: Option<PathBuf>,
-    /// Whether its SIMD code is in it; `None` when it does not open. Without, a picture takes about three times as
-    /// long.
+    /// Whether the library has its SIMD code; `None` when it does not open. Without SIMD a picture takes about three
+    /// times as long.
     pub simd: Option<bool>,
-    /// Whether the AVX2 part of it is in this build as well, which saves about a seventh at 1080p. `None` for a library
-    /// that was loaded, which does not tell.
+    /// Whether the AVX2 code is in this build as well, which saves about a seventh at 1080p. `None` for a loaded
+    /// library, which does not say.
     pub avx2: Option<bool>,
 }
 
 impl Library {
-    /// The one that encoders are made by; `None` in a build with the feature `cisco` alone until a library is loaded.
+    /// Returns the library of new encoders; `None` in a build with the feature `cisco` alone until a library is
+    /// loaded.
     ///
-    /// Asks the library itself: what was meant at build time may not be what was built.
+    /// The answer comes from the library itself, since a build can differ from its intention.
     #[must_use]
     pub fn in_use() -> Option<Self> {
         Api::in_use().map(Self::of)
@@ -34,10 +35,10 @@ impl Library {
         let simd = if cfg!(any(target_arch = "x86", target_arch = "x86_64")) {
             raw::cpu_features(api).map(|features| features != 0)
         } else {
-            // Elsewhere the SIMD code needs no assembler of its own and is always built.
+            // On other architectures the SIMD code needs no assembler and is always built.
             Some(cfg!(any(target_arch = "arm", target_arch = "aarch64")))
         };
-        // Only the build knows of this part, so it is believed where the rest was seen.
+        // Only the build knows of AVX2, so it is believed where SIMD was seen.
         let avx2 = api.path().is_none().then(|| cfg!(openh264_avx2) && simd == Some(true));
         let version = api.version();
         let version = format!("{}.{}.{}", version.uMajor, version.uMinor, version.uRevision);
@@ -45,7 +46,7 @@ impl Library {
     }
 }
 
-/// Says once what an embedder never sees, since cargo shows the warnings of a build script for path packages alone.
+/// Warns once at run time, since cargo shows a build script's warnings for path packages alone.
 pub(super) fn warn_without_simd() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| match Library::in_use() {

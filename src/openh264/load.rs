@@ -1,4 +1,4 @@
-//! An openh264 library that is loaded at run time.
+//! Loads an openh264 library at run time.
 
 #![expect(
     unsafe_code,
@@ -16,46 +16,46 @@ use openh264_sys2::{DynamicAPI, libloading::APILoader};
 use super::api::Api;
 use super::library::Library;
 
-/// Versions whose structs are those that this crate was built with: 2.6 added fields, and 2.7 has the same headers.
+/// The versions with the structs of this crate's build: 2.6 added fields, and 2.7 has the same headers.
 const SPOKEN: std::ops::RangeInclusive<(u32, u32)> = (2, 6)..=(2, 7);
-/// No build of the library is nearly as large.
+/// The largest file read; builds of the library are far smaller.
 const LARGEST_FILE_BYTES: u64 = 64 << 20;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// Why a library was not loaded. Whatever encoded before goes on.
+/// The error of a library that was not loaded. The library in use stays in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The file cannot be read, or the system's loader does not take it.
+    /// The file cannot be read, or the system's loader refuses it.
     Unreadable {
         /// The file, as given.
         path: PathBuf,
-        /// What the system said.
+        /// The system's words.
         said: String,
     },
-    /// The file is none of Cisco's releases that are known.
+    /// The file is none of Cisco's known releases.
     UnknownHash {
         /// The file, as given.
         path: PathBuf,
-        /// The SHA-256 of what is in it, in hexadecimal digits.
+        /// The SHA-256 of the file, in hexadecimal digits.
         sha256: String,
     },
-    /// The library lacks a function that is needed.
+    /// The library lacks a required function.
     MissingFunction {
         /// The file, as given.
         path: PathBuf,
         /// The function, by its C name.
         function: &'static str,
     },
-    /// The library has another version than those that are spoken, 2.6 and 2.7.
+    /// The library's version is not 2.6 or 2.7.
     Version {
         /// The file, as given.
         path: PathBuf,
-        /// The version that it says it has.
+        /// The version that the library reports.
         version: String,
     },
-    /// A process loads one library and keeps it.
+    /// The process has already loaded a library, and keeps it.
     AlreadyLoaded {
         /// The file that was loaded.
         path: PathBuf,
@@ -67,20 +67,16 @@ impl fmt::Display for LoadError {
         match self {
             Self::Unreadable { path, said } => write!(f, "{} cannot be loaded: {said}", path.display()),
             Self::UnknownHash { path, sha256 } => {
-                write!(
-                    f,
-                    "{} is no release of Cisco's that is known: its SHA-256 is {sha256}",
-                    path.display()
-                )
+                write!(f, "{} is none of Cisco's known releases: its SHA-256 is {sha256}", path.display())
             }
             Self::MissingFunction { path, function } => {
                 write!(f, "{} has no function {function}", path.display())
             }
             Self::Version { path, version } => {
-                write!(f, "{} is openh264 {version}, and 2.6 and 2.7 are spoken", path.display())
+                write!(f, "{} is openh264 {version}, not 2.6 or 2.7", path.display())
             }
             Self::AlreadyLoaded { path } => {
-                write!(f, "a library is loaded already, and stays: {}", path.display())
+                write!(f, "this process keeps the library that it has loaded: {}", path.display())
             }
         }
     }
@@ -88,19 +84,19 @@ impl fmt::Display for LoadError {
 
 impl Error for LoadError {}
 
-/// Loads Cisco's binary of openh264. From now on encoders are made by it, and no longer by the one that is built in, if
-/// one is; those that are open stay as they are. A process does this once.
+/// Loads Cisco's binary of openh264, once in a process. New encoders use it from now on, in place of the built-in
+/// library if there is one; open encoders stay as they are.
 ///
-/// The file has to be one of Cisco's releases of 2.6, which is checked by its SHA-256. Between the check and the loading
-/// the file is open to who may write to it or to its folder: that must be nobody who is not trusted.
+/// The file must be one of Cisco's releases of 2.6, checked by its SHA-256. Between check and loading, whoever can
+/// write to the file or its folder can replace it: only trusted users may have that right.
 ///
 /// # Errors
-/// [`LoadError`]; what was in use stays in use, and another file can be tried.
+/// [`LoadError`]; the library in use stays in use, and another file can be tried.
 pub fn load(path: impl AsRef<Path>) -> Result<Library, LoadError> {
     install(path.as_ref(), |absolute| DynamicAPI::from_blob_path(absolute))
 }
 
-/// Loads another build of openh264: a distribution's, or one's own. As [`load`], without the check of the file.
+/// Loads another build of openh264, such as a distribution's. As [`load`], without the check of the file.
 ///
 /// # Errors
 /// As [`load`], but for [`LoadError::UnknownHash`].
@@ -124,11 +120,11 @@ fn install(
         return Err(LoadError::AlreadyLoaded { path: path.clone() });
     }
     let unreadable = |said: String| LoadError::Unreadable { path: path.to_owned(), said };
-    // Absolute, so that the loader opens the file that is checked and searches no folder for its name.
+    // An absolute path, so that the loader opens the checked file and searches no folder for its name.
     let absolute = fs::canonicalize(path).map_err(|error| unreadable(error.to_string()))?;
     let about = fs::metadata(&absolute).map_err(|error| unreadable(error.to_string()))?;
     if !about.is_file() || about.len() > LARGEST_FILE_BYTES {
-        return Err(unreadable(format!("no file of at most {} MiB", LARGEST_FILE_BYTES >> 20)));
+        return Err(unreadable(format!("not a file of at most {} MiB", LARGEST_FILE_BYTES >> 20)));
     }
     let opened = open(&absolute).map_err(|error| match error {
         openh264_sys2::Error::InvalidHash(sha256) => LoadError::UnknownHash { path: path.to_owned(), sha256 },
@@ -151,7 +147,7 @@ fn install(
     Ok(Library::of(api.put_in_use()))
 }
 
-/// The functions of a library, which is kept for ever, and with it a library that is found to lack one.
+/// Returns the functions of a library, which is kept for ever, even if a function is missing.
 fn api(loader: APILoader, path: &Path, absolute: PathBuf) -> Result<Api, LoadError> {
     let loader: &'static APILoader = Box::leak(Box::new(loader));
     let missing = |function| move |_| LoadError::MissingFunction { path: path.to_owned(), function };
@@ -163,7 +159,7 @@ fn api(loader: APILoader, path: &Path, absolute: PathBuf) -> Result<Api, LoadErr
     Ok(unsafe { Api::new(create, destroy, get_version, Some(absolute)) })
 }
 
-/// The system's words are in the last cause.
+/// Returns the last cause of an error, which holds the system's words.
 fn in_full(error: &openh264_sys2::Error) -> String {
     let mut deepest: &dyn Error = match error {
         openh264_sys2::Error::LibLoading(error) => error,

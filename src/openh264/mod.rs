@@ -1,4 +1,4 @@
-//! The software backend: the openh264 library, with a rate control of our own.
+//! The software backend: the openh264 library, with the rate control of this crate.
 
 mod api;
 mod device;

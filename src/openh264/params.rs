@@ -1,4 +1,4 @@
-//! What a configuration means to openh264: pure, and exhaustive on purpose.
+//! Translates a configuration to openh264's settings: pure, and exhaustive on purpose.
 
 use openh264_sys2::{
     ASP_EXT_SAR, CAMERA_VIDEO_REAL_TIME, CONSTANT_ID, LOW_COMPLEXITY, PRO_BASELINE, PRO_HIGH, PRO_MAIN,
@@ -15,16 +15,15 @@ use crate::units::{FrameSize, OutOfRange};
 /// The library's own limits.
 const MIN_SIDE: u32 = 16;
 const MAX_MACROBLOCKS: u32 = 36_864;
-/// Its highest level is 5.2, which has room for sides of 543 macroblocks (ITU-T H.264 A.3.1).
+/// The longest side: level 5.2, the library's highest, has room for 543 macroblocks (ITU-T H.264 A.3.1).
 const MAX_SIDE: u32 = 543 * 16;
 const MAX_SLICES: u32 = 35;
 const MAX_THREADS: u32 = 4;
-/// Its highest level is 5.2.
 const MAX_LEVEL_IDC: u8 = 52;
-/// Below this many pixels one slice on one thread is the default: see `Slicing::choose`.
+/// The number of pixels from which two slices are the default: see `Slicing::choose`.
 const TWO_SLICES_FROM: u32 = 1280 * 720;
 
-/// Slices of a picture and the threads that work on them.
+/// The slices of a picture and the threads that code them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slicing {
     slices: u32,
@@ -32,9 +31,9 @@ pub(super) struct Slicing {
 }
 
 impl Slicing {
-    /// What was asked for, or one slice below 720p and two from there on, each with a thread of its own where the
-    /// machine has the cores. The number of slices depends on nothing but the size, so that the same input gives
-    /// the same stream on every machine.
+    /// Returns the slices and threads asked for. The default is one slice below 720p and two from there on, each with
+    /// its own thread if the machine has the cores. The number of slices depends only on the size, so that the same
+    /// input gives the same stream on every machine.
     fn choose(config: &EncoderConfig, size: FrameSize, cores: u32) -> Result<Self, ConfigError> {
         let rows = size.macroblocks().1;
         let max = rows.min(MAX_SLICES);
@@ -57,17 +56,17 @@ impl Slicing {
     }
 }
 
-/// Whether the library takes a configuration, as far as can be told without it.
+/// Checks whether the library takes a configuration, as far as that is known without it.
 pub(super) fn check(config: &EncoderConfig) -> Result<(), ConfigError> {
     let size = config.size().padded_to_even();
     check_size(size)?;
     Slicing::choose(config, size, 1).map(drop)
 }
 
-/// The settings as the library takes them, for pictures at quantiser `qp`.
+/// Returns the library's settings for a configuration, for pictures at quantiser `qp`.
 ///
 /// # Errors
-/// [`ConfigError`] for what the library cannot take.
+/// [`ConfigError`] for a setting beyond the library.
 pub(super) fn params(
     defaults: &SEncParamExt,
     config: &EncoderConfig,
@@ -80,7 +79,7 @@ pub(super) fn params(
         settings: Settings { size, bitrate, frame_rate: _, qp_range: _ },
         max_size: _,          // the library takes any size at any time
         max_memory_bytes: _,  // checked before
-        idr_period_frames: _, // counted by `OpenH264Encoder`, so that it can be told from a requested IDR
+        idr_period_frames: _, // counted by `OpenH264Encoder`, to tell it from a requested IDR
         profile,
         colour,
         sample_aspect,
@@ -88,7 +87,7 @@ pub(super) fn params(
         slices: _, // both in `Slicing`
         threads: _,
         nvenc: _,    // another backend's
-        failover: _, // of who changes backends
+        failover: _, // the failover encoder's
     } = config;
     check_size(*size)?;
     let size = size.padded_to_even();
@@ -99,11 +98,11 @@ pub(super) fn params(
     p.iUsageType = CAMERA_VIDEO_REAL_TIME;
     p.iPicWidth = width;
     p.iPicHeight = height;
-    // The library's rate control is off and ours sets the quantiser of each picture: see `rate.rs`.
+    // The library's rate control is off; this crate's sets the quantiser of each picture: see `rate.rs`.
     p.iRCMode = RC_OFF_MODE;
     p.bEnableFrameSkip = false;
     p.iTargetBitrate = to_int(bitrate.bps());
-    // Read by nothing once rate control is off, but checked: the library takes 1 to 60.
+    // Unused without rate control, but checked: the library takes 1 to 60.
     p.fMaxFrameRate = 30.0;
     p.iTemporalLayerNum = match temporal_layers {
         TemporalLayers::One => 1,
@@ -117,7 +116,7 @@ pub(super) fn params(
     p.iEntropyCodingModeFlag = i32::from(*profile != Profile::ConstrainedBaseline);
     p.bEnableLongTermReference = false;
     p.iMultipleThreadIdc = slicing.threads as u16;
-    // With it the slices move from run to run, and so does the stream.
+    // Load balancing would move the slices, and so change the stream, from run to run.
     p.bUseLoadBalancing = false;
     p.bEnableDenoise = false;
     p.bEnableBackgroundDetection = false;
@@ -157,7 +156,7 @@ pub(super) fn params(
     Ok(p)
 }
 
-/// The level that the stream needs, as far as the library goes.
+/// Returns the level of the stream, within the library's limit.
 pub(super) fn level_idc(config: &EncoderConfig) -> i32 {
     let Settings { size, frame_rate, bitrate, .. } = config.settings;
     let level = Level::for_stream(config.profile, size.padded_to_even(), frame_rate, bitrate);

@@ -1,12 +1,12 @@
-//! Frames as the planar 4:2:0 of even size that the library reads: lent through where they fit, and written to buffers
-//! that are kept where not.
+//! Frames as planar 4:2:0 of even size, which the library reads: passed through where they fit, else written to reused
+//! buffers.
 
 use crate::colour::Colour;
 use crate::convert::{Converter, PlanesMut, write_chroma};
 use crate::frame::{Frame, Pixels};
 use crate::units::FrameSize;
 
-/// Planes of an even size. Both chroma planes have one stride.
+/// Planes of even size. Both chroma planes have one stride.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Planes<'a> {
     pub(super) y: &'a [u8],
@@ -31,7 +31,7 @@ impl Planes<'_> {
     }
 }
 
-/// Room for what does not fit as it comes; each plane is allocated at its first use.
+/// Buffers for frames that do not fit; each plane is allocated at its first use.
 #[derive(Debug)]
 pub(super) struct Planar {
     colour: Colour,
@@ -46,12 +46,12 @@ impl Planar {
         Self { colour, converter: Converter::new(colour), y: Vec::new(), u: Vec::new(), v: Vec::new() }
     }
 
-    /// Gives the room back, for when the size changes.
+    /// Frees the buffers, for a change of size.
     pub(super) fn clear(&mut self) {
         *self = Self::new(self.colour);
     }
 
-    /// The frame as planes of `frame.size().padded_to_even()`, and whether anything had to be written for it.
+    /// Returns the frame as planes of `frame.size().padded_to_even()`, and whether it was written to the buffers.
     pub(super) fn planes<'a>(&'a mut self, frame: &Frame<'a>) -> (Planes<'a>, bool) {
         let size = frame.size();
         let padded = size.padded_to_even();

@@ -1,4 +1,4 @@
-//! The openh264 library behind a safe face: one C object, one owner, one `Drop`.
+//! A safe wrapper of the openh264 library: one C object, one owner, one `Drop`.
 
 #![expect(
     unsafe_code,
@@ -23,16 +23,15 @@ use crate::backend::Backend;
 use crate::error::{DriverError, Error, Internal};
 use crate::units::FrameSize;
 
-/// One encoder of the library.
 pub(super) struct RawEncoder {
     /// The library that made the handle.
     api: &'static Api,
-    /// From `WelsCreateSVCEncoder`, owned here alone, destroyed in `drop`.
+    /// The handle from `WelsCreateSVCEncoder`, owned only here and destroyed in `drop`.
     handle: NonNull<ISVCEncoder>,
-    /// Written by the library at each picture; 5 KiB, so boxed and kept.
+    /// The library's output of each picture; 5 KiB, so boxed and kept.
     info: Box<SFrameBSInfo>,
-    /// The process that the library's threads are in, once this encoder uses them. A forked one has none of them, and
-    /// the library would wait for them for ever.
+    /// The process of the library's threads, once this encoder uses them. A forked child has none of them, and the
+    /// library would wait for them for ever.
     threads_in: Option<u32>,
 }
 
@@ -47,7 +46,7 @@ impl std::fmt::Debug for RawEncoder {
 }
 
 impl RawEncoder {
-    /// An encoder without settings, its messages sent to `tracing`.
+    /// Makes an encoder without settings, whose messages go to `tracing`.
     pub(super) fn create(api: &'static Api) -> Result<Self, DriverError> {
         const CREATE: &str = "WelsCreateSVCEncoder";
         let (status, handle) = api.create();
@@ -66,7 +65,7 @@ impl RawEncoder {
         Ok(encoder)
     }
 
-    /// The library's own defaults.
+    /// Returns the library's own defaults.
     pub(super) fn default_params(&mut self) -> Result<SEncParamExt, DriverError> {
         let function = self.function("GetDefaultParams", |table| table.GetDefaultParams)?;
         let mut params = SEncParamExt::default();
@@ -76,7 +75,7 @@ impl RawEncoder {
         Ok(params)
     }
 
-    /// Opens the stream.
+    /// Opens the stream with settings.
     pub(super) fn initialize(&mut self, params: &SEncParamExt) -> Result<(), DriverError> {
         let function = self.function("InitializeExt", |table| table.InitializeExt)?;
         let params = within_reach(params);
@@ -95,12 +94,12 @@ impl RawEncoder {
         }
     }
 
-    /// Whether the threads of this encoder are in another process, of which this one is a fork.
+    /// Whether the threads of this encoder are in the parent of this forked process.
     pub(super) fn has_lost_its_threads(&self) -> bool {
         self.threads_in.is_some_and(|process| process != std::process::id())
     }
 
-    /// Changes the settings of an open stream. What needs an IDR (size, slices, a higher level) gets one.
+    /// Changes the settings of an open stream. A change that needs an IDR (size, slices, a higher level) forces one.
     pub(super) fn apply(&mut self, params: &SEncParamExt) -> Result<(), DriverError> {
         let mut params = within_reach(params);
         self.note_threads(&params);
@@ -150,7 +149,7 @@ impl RawEncoder {
         Ok(self.info.eFrameType == videoFrameTypeIDR)
     }
 
-    /// Copies what the last call coded to the end of `out`, and where each NAL unit lies to the end of `nals`.
+    /// Appends the last coded access unit to `out`, and the place of each NAL unit to `nals`.
     pub(super) fn copy_coded(&mut self, out: &mut Vec<u8>, nals: &mut Vec<Range<usize>>) {
         let layers = usize::try_from(self.info.iLayerNum).unwrap_or(0);
         for layer in self.info.sLayerInfo.iter().take(layers) {
@@ -174,7 +173,7 @@ impl RawEncoder {
         }
     }
 
-    /// Has the library write SPS and PPS, to be fetched with [`RawEncoder::copy_coded`].
+    /// Codes SPS and PPS, to be fetched with [`RawEncoder::copy_coded`].
     pub(super) fn encode_parameter_sets(&mut self) -> Result<(), DriverError> {
         let function = self.function("EncodeParameterSets", |table| table.EncodeParameterSets)?;
         // SAFETY: the handle is alive and the out-parameter a whole struct, owned by self.
@@ -196,7 +195,7 @@ impl RawEncoder {
         self.set_option(ENCODER_OPTION_TRACE_CALLBACK, (&raw mut callback).cast())
     }
 
-    /// `value` points at the type that the option is documented to have.
+    /// Sets an option; `value` points at the documented type of the option.
     fn set_option(&mut self, option: ENCODER_OPTION, value: *mut c_void) -> Result<(), DriverError> {
         let function = self.function("SetOption", |table| table.SetOption)?;
         // SAFETY: the handle is alive; the callers in this file pass a live value of the option's type, which the
@@ -233,24 +232,22 @@ impl Drop for RawEncoder {
     }
 }
 
-/// The process in which a library has begun to use threads, or 0. It has one pool of them for all its encoders.
+/// The process in which a library uses threads, or 0. A library has one pool of them for all its encoders.
 static THREADS_IN: AtomicU32 = AtomicU32::new(0);
 
-/// The settings with one thread in a process that was forked off one in which the library uses threads. What comes out
-/// depends on the slices, and not on who codes them.
+/// Returns the settings with one thread if the library's threads are in the parent of this forked process. The stream
+/// depends on the slices, not on the threads.
 fn within_reach(params: &SEncParamExt) -> SEncParamExt {
     let has_threads = [0, std::process::id()].contains(&THREADS_IN.load(Ordering::Relaxed));
     let threads = if has_threads { params.iMultipleThreadIdc } else { 1 };
     SEncParamExt { iMultipleThreadIdc: threads, ..*params }
 }
 
-/// The CPU features that the library found for its SIMD code, as its own bit set; 0 when it was built without, or
-/// `None` when it does not open. Asked of the library itself, once: what was meant at build time may not be what
-/// was built.
+/// The CPU features that the library's SIMD code found, as its own bit set; 0 without SIMD code, `None` if the library
+/// does not open. The library itself is asked once, since a build can differ from its intention.
 pub(super) fn cpu_features(api: &'static Api) -> Option<u32> {
     *api.cpu_features.get_or_init(|| {
-        // On x86 the library tells its features in one line of its log at opening, which is only there with the code
-        // that uses them.
+        // On x86 the library logs its features in one line at opening, if the SIMD code is there.
         let seen = AtomicU32::new(0);
         let mut encoder = RawEncoder::create(api).ok()?;
         let mut params = encoder.default_params().ok()?;
@@ -262,7 +259,7 @@ pub(super) fn cpu_features(api: &'static Api) -> Option<u32> {
         params.sSpatialLayers[0].fFrameRate = params.fMaxFrameRate;
         encoder.trace(WELS_LOG_INFO, note_cpu_features, (&raw const seen).cast_mut().cast()).ok()?;
         encoder.initialize(&params).ok()?;
-        // Dropped first: it may log until it is gone, and the context of its log is `seen`.
+        // The encoder may log until it is dropped, and its log writes to `seen`, so it goes first.
         drop(encoder);
         Some(seen.into_inner())
     })
@@ -270,7 +267,7 @@ pub(super) fn cpu_features(api: &'static Api) -> Option<u32> {
 
 type TraceCallback = extern "C" fn(*mut c_void, c_int, *const c_char);
 
-/// Called by the library for each message at or above the level set.
+/// Receives each message of the library at or above the set level.
 extern "C" fn forward_trace(_context: *mut c_void, _level: c_int, message: *const c_char) {
     // A subscriber is the caller's code, and its panic must not cross the C border.
     let _ = std::panic::catch_unwind(|| {
@@ -278,7 +275,7 @@ extern "C" fn forward_trace(_context: *mut c_void, _level: c_int, message: *cons
     });
 }
 
-/// As [`forward_trace`], for the one line that holds `features/capacities (0x..)`.
+/// Receives messages as [`forward_trace`] does, and keeps the line that holds `features/capacities (0x..)`.
 extern "C" fn note_cpu_features(context: *mut c_void, _level: c_int, message: *const c_char) {
     let message = text(&message);
     let Some((_, rest)) = message.split_once("features/capacities (0x") else { return };
@@ -291,7 +288,7 @@ extern "C" fn note_cpu_features(context: *mut c_void, _level: c_int, message: *c
     }
 }
 
-/// The message as text, borrowed for as long as the caller's pointer is.
+/// Returns the message as text, borrowed for as long as the caller's pointer is.
 fn text(message: &*const c_char) -> std::borrow::Cow<'_, str> {
     if message.is_null() {
         return "".into();

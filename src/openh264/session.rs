@@ -1,4 +1,4 @@
-//! One opened stream of the library: its settings as last handed over, and the error that ended it.
+//! One open stream of the library: its settings in force, and the error that ended it.
 
 use openh264_sys2::SEncParamExt;
 
@@ -13,21 +13,21 @@ use crate::error::{DriverError, Ended, Error, Unavailable};
 use crate::reason::Reason;
 use crate::units::FrameSize;
 
-/// What `EncodeFrame` returns when the access unit outgrows its buffer.
+/// The status of `EncodeFrame` when the access unit outgrows its buffer.
 const OVERFLOW: i64 = 3;
 
-/// So much finer than it is told the library codes the base of two temporal layers.
+/// The steps by which the library codes the base of two temporal layers finer than told.
 const FINER_BASE: i32 = 3;
 
 #[derive(Debug)]
 pub(super) struct LibrarySession {
     raw: RawEncoder,
     params: SEncParamExt,
-    /// The size as coded: both sides even.
+    /// The coded size: both sides even.
     size: FrameSize,
-    /// CPU cores that threads may use.
+    /// The number of CPU cores that threads may use.
     cores: u32,
-    /// What ended the session.
+    /// The error that ended the session.
     spent: Option<Error>,
 }
 
@@ -41,7 +41,7 @@ impl LibrarySession {
         Ok(Self { raw, params, size: config.size().padded_to_even(), cores, spent: None })
     }
 
-    /// The error that ended the session, if one did.
+    /// Fails with the error that ended the session, if one did.
     pub(super) fn alive(&self) -> Result<(), Error> {
         if self.raw.has_lost_its_threads() {
             return Err(Ended::forked(Backend::OpenH264).into());
@@ -52,14 +52,14 @@ impl LibrarySession {
         }
     }
 
-    /// Whether the session ended because a picture did not fit the library's output buffer, which is as large as the
-    /// picture: noise at a fine quantiser can be larger.
+    /// Whether the session ended because a picture outgrew the library's output buffer. The buffer is as large as the
+    /// picture, which noise at a fine quantiser exceeds.
     pub(super) fn has_overflown(&self) -> bool {
         matches!(&self.spent, Some(Error::Driver(error))
             if error.call == "EncodeFrame" && error.status() == Some(OVERFLOW))
     }
 
-    /// Sets up the stream for the size of `config`. The next picture is an IDR without being asked for.
+    /// Sets up the stream for the size of `config`. The next picture is an IDR without a request.
     ///
     /// # Errors
     /// [`Error::Config`] leaves the session as it was.
@@ -69,9 +69,9 @@ impl LibrarySession {
         self.apply()
     }
 
-    /// Sets the quantiser of the next picture, which others are predicted from or not.
+    /// Sets the quantiser of the next picture; no other picture is predicted from a leaf.
     pub(super) fn set_qp(&mut self, qp: u8, is_leaf: bool) -> Result<(), Error> {
-        // With two temporal layers the library has ideas of its own on what the base deserves.
+        // With two temporal layers the library shifts the quantiser of the base on its own.
         let taken_off = if self.params.iTemporalLayerNum == 2 && !is_leaf { FINER_BASE } else { 0 };
         let qp = i32::from(qp) + taken_off;
         let layer = &mut self.params.sSpatialLayers[0];
@@ -82,8 +82,8 @@ impl LibrarySession {
         self.apply()
     }
 
-    /// Makes the next picture an IDR. A bitrate that has outgrown the level raises it here, since only an IDR can
-    /// bring the SPS that says so.
+    /// Makes the next picture an IDR. A bitrate that has outgrown the level raises the level here, since only an IDR
+    /// carries the SPS with the level.
     pub(super) fn force_idr(&mut self, config: &EncoderConfig) -> Result<(), Error> {
         let level = params::level_idc(config);
         let layer = &mut self.params.sSpatialLayers[0];
@@ -95,7 +95,8 @@ impl LibrarySession {
         self.end(forced)
     }
 
-    /// Encodes a picture, for [`LibrarySession::take`]. Whether it is an IDR must be as said: the caller counts on it.
+    /// Encodes a picture, for [`LibrarySession::take`]. It must be an IDR exactly as `is_idr` says, since the caller
+    /// counts on it.
     pub(super) fn encode(
         &mut self,
         planes: &Planes<'_>,
@@ -113,7 +114,7 @@ impl LibrarySession {
         self.end(coded)
     }
 
-    /// Replaces the access unit in `buffer` by the one that was coded last.
+    /// Replaces the access unit in `buffer` by the one coded last.
     pub(super) fn take(&mut self, buffer: &mut UnitBuffer) -> Result<(), Error> {
         let UnitBuffer { bytes, nal_ranges } = buffer;
         bytes.clear();
@@ -127,7 +128,7 @@ impl LibrarySession {
         self.end(taken)
     }
 
-    /// Has SPS and PPS coded, for [`LibrarySession::take`].
+    /// Codes SPS and PPS, for [`LibrarySession::take`].
     pub(super) fn encode_parameter_sets(&mut self) -> Result<(), Error> {
         let coded = self.raw.encode_parameter_sets();
         self.end(coded)
@@ -138,7 +139,7 @@ impl LibrarySession {
         self.end(applied)
     }
 
-    /// Remembers the error that ends the session.
+    /// Records the error that ends the session.
     fn end(&mut self, result: Result<(), impl Into<Error>>) -> Result<(), Error> {
         result.map_err(|error| {
             let error = error.into();
@@ -148,7 +149,7 @@ impl LibrarySession {
     }
 }
 
-/// Why there is no library in a build that has none built in.
+/// The finding that a build without a built-in library has loaded none.
 fn not_loaded() -> Unavailable {
     let what = "it has the feature cisco alone, and no library was loaded: call direct264::openh264::load with the path \
                 of Cisco's, or name it to the command in DIRECT264_OPENH264";

@@ -1,4 +1,4 @@
-//! Error of a value that its unit does not allow.
+//! The error of a value that its unit does not allow.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -13,18 +13,18 @@ pub enum OutOfRange {
         width: u32,
         /// Rows, as given.
         height: u32,
-        /// The shortest side taken, in pixels.
+        /// The shortest side allowed, in pixels.
         min_side: u32,
-        /// The longest side taken, in pixels.
+        /// The longest side allowed, in pixels.
         max_side: u32,
     },
     /// The bitrate is out of range.
     Bitrate {
         /// Bits per second, as given.
         bps: u64,
-        /// The lowest rate taken, in bits per second.
+        /// The lowest rate allowed, in bits per second.
         min: u32,
-        /// The highest rate taken, in bits per second.
+        /// The highest rate allowed, in bits per second.
         max: u32,
     },
     /// The frame rate is out of range.
@@ -33,7 +33,7 @@ pub enum OutOfRange {
         numerator: u32,
         /// The fraction's lower number, as given.
         denominator: u32,
-        /// The highest rate taken, in frames per second.
+        /// The highest rate allowed, in frames per second.
         max_hz: u32,
     },
     /// The quantiser range is empty or beyond H.264's.
@@ -42,10 +42,10 @@ pub enum OutOfRange {
         min: u8,
         /// The coarsest quantiser, as given.
         max: u8,
-        /// The coarsest there is.
+        /// The coarsest quantiser of H.264.
         limit: u8,
     },
-    /// A pixel without width or height.
+    /// The pixel has no width or no height.
     SampleAspect {
         /// The width, as given.
         width: u16,

@@ -1,4 +1,4 @@
-//! Errors of a worker.
+//! The errors of a worker.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -7,11 +7,11 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::units::Timestamp;
 
-/// What a worker was doing when it failed.
+/// The step in which a worker failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FailedStep {
-    /// Encoding a frame: its timestamp, unless it could not be shown as a frame at all.
+    /// Encoding the frame with this timestamp; `None` if it could not be shown as a frame at all.
     Frame(Option<Timestamp>),
     /// Changing settings other than the size.
     Settings,
@@ -19,14 +19,14 @@ pub enum FailedStep {
     Size,
 }
 
-/// An error of the encoder, in the place of what failed.
+/// An error of the encoder, delivered in the place of the failed step.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct WorkerError {
-    /// What failed.
+    /// The failed step.
     pub step: FailedStep,
-    /// Why. An error of a frame that does not [leave the encoder usable](Error::leaves_encoder_usable) is the last thing
-    /// that comes out of a worker.
+    /// The error. An error of a frame that does not [leave the encoder usable](Error::leaves_encoder_usable) is the
+    /// last item of a worker.
     pub error: Error,
 }
 
@@ -55,10 +55,10 @@ impl StdError for WorkerError {
     }
 }
 
-/// The thread of a worker did not end within the limit. It still will, by itself.
+/// The thread of a worker did not end within the limit; it ends later by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StillRunning {
-    /// How long it was waited for.
+    /// The limit of the wait.
     pub limit: Duration,
 }
 

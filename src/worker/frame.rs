@@ -1,4 +1,4 @@
-//! Frames that own their pixels, and so can be handed to another thread.
+//! Frames that own their pixels and can move to another thread.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,31 +9,31 @@ use crate::format::PixelFormat;
 use crate::frame::Frame;
 use crate::units::{FrameSize, Timestamp};
 
-/// What can be handed to a worker: something that owns pixels, or keeps them alive, and shows them as a [`Frame`].
+/// An owner of pixels that a worker can encode as a [`Frame`].
 ///
-/// The worker drops it when it was encoded, so whoever wants the memory back says so in `Drop`, as [`HostFrame`] does.
-/// Pixels in CUDA memory come in by an implementation that holds the allocation and calls [`Frame::cuda`].
+/// The worker drops the owner once its frame is encoded. An owner that recycles its memory does so in `Drop`, as
+/// [`HostFrame`] does. For pixels in CUDA memory, an implementation holds the allocation and calls [`Frame::cuda`].
 pub trait ToFrame: Send + 'static {
-    /// The picture, for the length of one call to [`Encoder::encode`](crate::Encoder::encode).
+    /// Returns the picture, for the length of one call to [`Encoder::encode`](crate::Encoder::encode).
     ///
     /// # Errors
-    /// What the constructor of the frame says; it comes out of the worker in the frame's place.
+    /// The error of the frame's constructor, which the worker delivers in the frame's place.
     fn to_frame(&self) -> Result<Frame<'_>, FrameError>;
 }
 
-/// Where the memory of [`HostFrame`]s comes from and goes back to. A clone is the same pool.
+/// A pool of memory for [`HostFrame`]s. A clone is the same pool.
 #[derive(Debug, Clone)]
 pub struct FramePool(Arc<Recycler<Vec<u8>>>);
 
 impl FramePool {
-    /// A pool that keeps at most so many buffers that nobody uses. A worker and who captures for it need one each for
-    /// the frame that is encoded and the one that is written, and one for each that may wait.
+    /// A pool that keeps up to `most` unused buffers. A worker and its capturing thread need one for the frame being
+    /// encoded, one for the frame being written, and one for each frame that may wait.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self(Arc::new(Recycler::new(most)))
     }
 
-    /// A frame to write into. What is in it is what was in it last, or 0.
+    /// Returns a frame to write into, which holds the pixels of an earlier frame, or 0.
     #[must_use]
     pub fn frame(&self, size: FrameSize, format: PixelFormat, timestamp: Timestamp) -> HostFrame {
         let mut bytes = self.0.take().unwrap_or_default();
@@ -42,8 +42,8 @@ impl FramePool {
     }
 }
 
-/// A frame in host memory that owns its pixels: rows and planes follow each other without padding, as
-/// [`Frame::contiguous`] has them. Its memory goes back to its [`FramePool`] when it is dropped.
+/// A frame in host memory that owns its pixels, without padding between rows and planes, as [`Frame::contiguous`]
+/// expects. Its memory returns to its [`FramePool`] when dropped.
 pub struct HostFrame {
     bytes: Vec<u8>,
     size: FrameSize,
@@ -53,18 +53,18 @@ pub struct HostFrame {
 }
 
 impl HostFrame {
-    /// The pixels.
+    /// The pixels, for reading.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The pixels, to be written.
+    /// The pixels, for writing.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.bytes
     }
 
-    /// Sets the caller's mark, where it is known later than the memory is wanted.
+    /// Sets the caller's mark, for a timestamp that is known only after the memory is taken.
     pub const fn set_timestamp(&mut self, timestamp: Timestamp) {
         self.timestamp = timestamp;
     }

@@ -1,4 +1,4 @@
-//! The end of a worker where frames and changes go in.
+//! The sending end of a worker, for frames and changes.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::failover::FailoverEncoder;
 use crate::picture::Picture;
 use crate::units::{Bitrate, FrameRate, FrameSize, QpRange};
 
-/// The worker has ended, and takes nothing more. What was to go in comes back.
+/// The error of a worker that has ended; it returns the value that was sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Closed<T = ()>(pub T);
 
@@ -32,23 +32,24 @@ impl<T> fmt::Display for Closed<T> {
 
 impl<T> StdError for Closed<T> {}
 
-/// Where frames go in, and changes to the stream. It never waits for the encoder, so async code may call it; but for
-/// [`with_encoder`](FrameSender::with_encoder), which says so.
+/// The sending end of a worker, for frames and changes. No call waits for the encoder, so async code may use it. The
+/// exception is [`with_encoder`](FrameSender::with_encoder).
 ///
-/// A clone is the same worker's. The worker ends when the last one is dropped and what was submitted is encoded.
+/// A clone sends to the same worker. The worker ends once the last clone is dropped and all submitted frames are
+/// encoded.
 #[derive(Debug)]
 pub struct FrameSender<F = HostFrame, E = FailoverEncoder> {
     shared: Arc<Shared<F, E>>,
 }
 
 impl<F, E> FrameSender<F, E> {
-    /// The first one, which is counted before the thread begins to look.
+    /// The first sender, counted before the thread starts to look.
     pub(super) const fn first(shared: Arc<Shared<F, E>>) -> Self {
         Self { shared }
     }
 
-    /// Has a frame encoded, as what it is asked to be, unless a newer one takes its place. What it takes the place of itself
-    /// comes back: a frame that will not be encoded, whose changes and IDR pass to the next.
+    /// Submits a frame with the wish for its picture. A full queue replaces its oldest frame and returns that frame;
+    /// the changes and the IDR of the replaced frame pass to the next one.
     ///
     /// # Errors
     /// [`Closed`] with the frame.
@@ -65,7 +66,7 @@ impl<F, E> FrameSender<F, E> {
         Ok(replaced)
     }
 
-    /// Has the next frame that is encoded be an IDR, whichever it is; kept until one was made.
+    /// Makes the next encoded frame an IDR. The request holds until an IDR was made.
     ///
     /// # Errors
     /// [`Closed`].
@@ -73,15 +74,16 @@ impl<F, E> FrameSender<F, E> {
         self.queue(|changes| changes.wants_idr = true)
     }
 
-    /// See [`Encoder::change`](crate::Encoder::change); from the next frame submitted on.
+    /// Changes settings from the next submitted frame on: see [`Encoder::change`](crate::Encoder::change).
     ///
     /// # Errors
-    /// [`Closed`]. What the encoder says against it comes out of the [`UnitReceiver`](super::UnitReceiver).
+    /// [`Closed`]. An error of the encoder comes out of the [`UnitReceiver`](super::UnitReceiver).
     pub fn change(&self, change: SettingsChange) -> Result<(), Closed> {
         self.queue(|changes| changes.settings = change.after(changes.settings))
     }
 
-    /// See [`Encoder::set_bitrate`](crate::Encoder::set_bitrate); from the next frame submitted on.
+    /// Changes the bitrate from the next submitted frame on: see
+    /// [`Encoder::set_bitrate`](crate::Encoder::set_bitrate).
     ///
     /// # Errors
     /// As [`change`](FrameSender::change).
@@ -89,7 +91,8 @@ impl<F, E> FrameSender<F, E> {
         self.change(SettingsChange::new().bitrate(bitrate))
     }
 
-    /// See [`Encoder::set_frame_rate`](crate::Encoder::set_frame_rate); from the next frame submitted on.
+    /// Changes the frame rate from the next submitted frame on: see
+    /// [`Encoder::set_frame_rate`](crate::Encoder::set_frame_rate).
     ///
     /// # Errors
     /// As [`change`](FrameSender::change).
@@ -97,7 +100,8 @@ impl<F, E> FrameSender<F, E> {
         self.change(SettingsChange::new().frame_rate(frame_rate))
     }
 
-    /// See [`Encoder::set_qp_range`](crate::Encoder::set_qp_range); from the next frame submitted on.
+    /// Changes the QP range from the next submitted frame on: see
+    /// [`Encoder::set_qp_range`](crate::Encoder::set_qp_range).
     ///
     /// # Errors
     /// As [`change`](FrameSender::change).
@@ -105,7 +109,8 @@ impl<F, E> FrameSender<F, E> {
         self.change(SettingsChange::new().qp_range(qp_range))
     }
 
-    /// See [`Encoder::set_size`](crate::Encoder::set_size); from the next frame submitted on, which must have it.
+    /// Changes the size from the next submitted frame on, which must have it: see
+    /// [`Encoder::set_size`](crate::Encoder::set_size).
     ///
     /// # Errors
     /// As [`change`](FrameSender::change).
@@ -113,10 +118,11 @@ impl<F, E> FrameSender<F, E> {
         self.change(SettingsChange::new().size(size))
     }
 
-    /// Does something with the encoder on its thread, and **waits** for it: until the frame that is being encoded is done.
-    /// For all that is not here: the encoder's own counters, [`parameter_sets`](crate::Encoder::parameter_sets),
-    /// [`forget_cuda`](crate::Encoder::forget_cuda). It comes before frames that wait, and before changes that belong to them;
-    /// an IDR for a viewer is asked for by [`request_idr`](FrameSender::request_idr). Not to be called from within itself.
+    /// Calls `act` with the encoder on its thread, and **waits** for the result until the frame being encoded is done.
+    ///
+    /// This reaches the encoder's other calls: its counters, [`parameter_sets`](crate::Encoder::parameter_sets),
+    /// [`forget_cuda`](crate::Encoder::forget_cuda). The call runs before waiting frames and before the changes that
+    /// belong to them. For an IDR use [`request_idr`](FrameSender::request_idr). `act` must not call this function.
     ///
     /// # Errors
     /// [`Closed`], also when `act` panics, which ends the worker.
@@ -134,12 +140,12 @@ impl<F, E> FrameSender<F, E> {
         told.recv().map_err(|_| Closed(()))
     }
 
-    /// What happened since the last call on either end: see [`Encoder::take_events`](crate::Encoder::take_events).
+    /// Drains the events since the last call on either end: see [`Encoder::take_events`](crate::Encoder::take_events).
     pub fn take_events(&self) -> Vec<Event> {
         self.shared.state().events.take()
     }
 
-    /// What the worker came to so far.
+    /// The counters of the worker so far.
     #[must_use]
     pub fn counters(&self) -> WorkerCounters {
         self.shared.state().counters

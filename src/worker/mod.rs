@@ -1,10 +1,9 @@
-//! An encoder on a thread of its own: frames go in from wherever they are captured, access units come out wherever they
-//! are sent, in async code or not.
+//! An encoder on a thread of its own: any thread sends frames, and any thread or async task receives access units.
 //!
 //! > The newest frame wins before it is encoded. Nothing is dropped after.
 //!
-//! [`spawn`] takes any [`Encoder`], most often the one of [`open`](crate::open), and gives two ends: a [`FrameSender`], which
-//! never waits and can be cloned, and a [`UnitReceiver`], which waits by `.await`, by blocking, or not at all.
+//! [`spawn`] takes any [`Encoder`], usually from [`open`](crate::open), and returns two ends. A [`FrameSender`] never
+//! waits and can be cloned. A [`UnitReceiver`] waits by `.await`, by blocking, or not at all.
 //!
 //! ```
 //! use direct264::worker::{FramePool, WorkerConfig, spawn};
@@ -22,7 +21,7 @@
 //!         let mut frame = pool.frame(size, PixelFormat::Nv12, Timestamp(number * 3_000));
 //!         frame.bytes_mut().fill(128);
 //!         if frames.submit(frame, Picture::Auto).is_err() {
-//!             return; // Nobody receives any more.
+//!             return; // The receiver is gone.
 //!         }
 //!     }
 //! });
@@ -35,38 +34,39 @@
 //! # Ok(()) }
 //! ```
 //!
-//! # What is kept and what gives way
-//! - **Frames** wait in a queue of [`WorkerConfig::frames`], one unless set. When it is full a new frame takes the place of the
-//!   oldest one, which comes back to who submitted the new one, and is counted.
-//! - **Access units** wait in a queue of [`WorkerConfig::units`], two unless set. While it is full nothing is encoded, so that a
-//!   receiver that is slow costs frames and never an access unit, on which others would rest. (A callback in place of the
-//!   queue would hold the thread up just so, and could not be awaited.)
-//! - **Changes** (bitrate, frame rate, quantisers, size) and requests for an IDR are never lost. They hold for the frames that
-//!   are submitted after them and for none before; when such a frame is replaced they pass to the next. Of several changes
-//!   of one thing between two frames the last one counts. An IDR is owed until one was made.
+//! # Queues
+//! - **Frames** wait in a queue of [`WorkerConfig::frames`], one unless set. In a full queue a new frame replaces the
+//!   oldest one, which goes back to the caller of `submit` and is counted.
+//! - **Access units** wait in a queue of [`WorkerConfig::units`], two unless set. While it is full nothing is encoded.
+//!   So a slow receiver costs frames, and never an access unit that others are predicted from. (A callback would hold
+//!   up the thread in the same way, and could not be awaited.)
+//! - **Changes** (bitrate, frame rate, quantisers, size) and requests for an IDR are never lost. Changes hold for
+//!   frames submitted after them, and pass to the next frame when such a frame is replaced. Of several changes of one
+//!   setting between two frames the last one counts. An IDR stays due until it was made.
 //!
 //! # Memory
-//! What is passed on is owned, so that no thread waits for another. At a steady state nothing is allocated: a [`HostFrame`] goes
-//! back to its [`FramePool`] when it was encoded or replaced, and the memory of a [`Unit`] to the worker when it is
-//! dropped. Frames that lie elsewhere, in CUDA memory for one, come in by [`ToFrame`].
+//! All values in the queues own their memory, so that no thread waits for another. At a steady state nothing is
+//! allocated. A [`HostFrame`] returns to its [`FramePool`] once it was encoded or replaced, and the memory of a
+//! [`Unit`] to the worker once it is dropped. Other frames, for example in CUDA memory, implement [`ToFrame`].
 //!
 //! # Time
-//! The worker adds two hops from thread to thread, and one copy of the access unit: `cargo bench --bench worker_hop`
-//! measures them; the README has figures. [`Unit::waited`] and [`Unit::coded_at`] tell of each access unit how long its frame
-//! waited, and when it was ready.
+//! The worker adds two hops from thread to thread and one copy of the access unit; the bench `worker_hop` measures
+//! both. [`Unit::waited`] says how long a frame waited, and [`Unit::coded_at`] when its access unit was ready.
 //!
 //! # Errors and the end
-//! An error comes out in the place of what failed, as a [`WorkerError`]. A frame that does not fit, or a change that is
-//! refused, leaves the worker as it was. When an error of a frame does not
-//! [leave the encoder usable](crate::Error::leaves_encoder_usable), that error is the last thing that comes.
+//! A [`WorkerError`] comes out in the place of the failed step. A frame that does not fit, or a refused change, leaves
+//! the worker unchanged. An error of a frame that does not [leave the encoder
+//! usable](crate::Error::leaves_encoder_usable) is the last item.
 //!
-//! The thread ends by itself, whichever end goes first:
-//! - When the last [`FrameSender`] is dropped, what was submitted is still encoded, and [`UnitReceiver`] ends after it.
-//! - When the [`UnitReceiver`] is dropped, so are frames that wait, and [`FrameSender::submit`] returns the frame with [`Closed`].
+//! The thread ends by itself, whichever end is dropped first:
+//! - When the last [`FrameSender`] is dropped, all submitted frames are still encoded, and [`UnitReceiver`] ends after
+//!   them.
+//! - When the [`UnitReceiver`] is dropped, waiting frames are dropped, and [`FrameSender::submit`] returns its frame
+//!   with [`Closed`].
 //!
-//! Dropping either never waits: the thread goes on by itself to the end of the call that it is in, which a driver's hang does
-//! not prolong beyond the [`CallLimits`](crate::config::CallLimits) of the bounded form, and drops the encoder.
-//! [`UnitReceiver::stop`] waits for that, with a limit; who ends the process calls it before.
+//! Dropping either end never waits: the thread finishes its current call and drops the encoder. In the bounded form
+//! [`CallLimits`](crate::config::CallLimits) end a hanging driver call. [`UnitReceiver::stop`] waits for the thread
+//! with a limit; call it before the process ends.
 
 mod failure;
 mod frame;
@@ -97,7 +97,7 @@ pub use output::UnitReceiver;
 pub use shared::WorkerCounters;
 pub use unit::Unit;
 
-/// How much may wait on either side of a worker.
+/// The queue lengths on both sides of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkerConfig {
     frames: NonZeroUsize,
@@ -105,22 +105,22 @@ pub struct WorkerConfig {
 }
 
 impl WorkerConfig {
-    /// One frame may wait to be encoded, and two access units to be received.
+    /// A queue of one frame and two access units.
     #[must_use]
     pub const fn new() -> Self {
         const TWO: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
         Self { frames: NonZeroUsize::MIN, units: TWO }
     }
 
-    /// Frames that may wait to be encoded; 1 unless set. With 2 a frame that comes early is not lost, and one that waits
-    /// may be a frame older.
+    /// Sets how many frames may wait to be encoded; 1 unless set. With 2 an early frame is not lost, and a waiting
+    /// frame may be one frame older.
     #[must_use]
     pub const fn frames(mut self, frames: NonZeroUsize) -> Self {
         self.frames = frames;
         self
     }
 
-    /// Access units that may wait to be received before nothing more is encoded; 2 unless set.
+    /// Sets how many access units may wait to be received before encoding pauses; 2 unless set.
     #[must_use]
     pub const fn units(mut self, units: NonZeroUsize) -> Self {
         self.units = units;
@@ -134,11 +134,10 @@ impl Default for WorkerConfig {
     }
 }
 
-/// Moves an encoder to a thread of its own. The thread ends when either of what is returned has gone: see the
-/// [module](self).
+/// Moves an encoder to a thread of its own. The thread ends when either returned end is gone: see the [module](self).
 ///
 /// # Errors
-/// What the operating system says when it has no thread to give; the encoder is dropped.
+/// The operating system's error when it starts no thread; the encoder is dropped.
 pub fn spawn<F, E>(encoder: E, config: WorkerConfig) -> io::Result<(FrameSender<F, E>, UnitReceiver<F, E>)>
 where
     F: ToFrame,

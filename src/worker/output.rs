@@ -1,4 +1,4 @@
-//! The end of a worker where access units come out.
+//! The receiving end of a worker, for access units and errors.
 
 use std::future::poll_fn;
 use std::mem;
@@ -17,10 +17,10 @@ use crate::failover::FailoverEncoder;
 /// An access unit or an error, or the end.
 type Received = Option<Result<Unit, WorkerError>>;
 
-/// Where access units come out, in order, and errors in the place of what failed. `None` is the end: nothing follows.
+/// The receiving end of a worker: access units in order, and errors in the place of the failed step. `None` is the
+/// end.
 ///
-/// No form of receiving loses anything when it is given up: a future of [`recv`](UnitReceiver::recv) that is dropped has taken
-/// nothing.
+/// No form of receiving loses an item: a dropped future of [`recv`](UnitReceiver::recv) has taken nothing.
 #[derive(Debug)]
 pub struct UnitReceiver<F = HostFrame, E = FailoverEncoder> {
     shared: Arc<Shared<F, E>>,
@@ -32,12 +32,12 @@ impl<F, E> UnitReceiver<F, E> {
         Self { shared, thread }
     }
 
-    /// Waits for the next one, in async code of whatever runtime.
+    /// Waits for the next item in async code, on any runtime.
     pub async fn recv(&mut self) -> Option<Result<Unit, WorkerError>> {
         poll_fn(|context| self.poll_recv(context)).await
     }
 
-    /// Waits for the next one, blocking the thread.
+    /// Waits for the next item and blocks the thread.
     pub fn blocking_recv(&mut self) -> Option<Result<Unit, WorkerError>> {
         let mut state = self.shared.state();
         loop {
@@ -48,12 +48,12 @@ impl<F, E> UnitReceiver<F, E> {
         }
     }
 
-    /// The next one if it is there: [`Poll::Pending`] when it is not.
+    /// Returns the next item, or [`Poll::Pending`] when there is none yet.
     pub fn try_recv(&mut self) -> Poll<Option<Result<Unit, WorkerError>>> {
         self.take(self.shared.state()).map_or(Poll::Pending, Poll::Ready)
     }
 
-    /// The next one if it is there, else the task is woken when there is one. What a `Stream` is made of.
+    /// Returns the next item, or registers the task to be woken by it; the basis of a `Stream`.
     pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Unit, WorkerError>>> {
         match self.take(self.shared.state()) {
             Ok(next) => Poll::Ready(next),
@@ -67,26 +67,26 @@ impl<F, E> UnitReceiver<F, E> {
         }
     }
 
-    /// What happened since the last call on either end: see [`Encoder::take_events`](crate::Encoder::take_events).
+    /// Drains the events since the last call on either end: see [`Encoder::take_events`](crate::Encoder::take_events).
     pub fn take_events(&self) -> Vec<Event> {
         self.shared.state().events.take()
     }
 
-    /// What the worker came to so far.
+    /// The counters of the worker so far.
     #[must_use]
     pub fn counters(&self) -> WorkerCounters {
         self.shared.state().counters
     }
 
-    /// Ends the worker as dropping this does, and **waits** until its thread has ended and the encoder is dropped. Who wants
-    /// what was submitted drops the [`FrameSender`](super::FrameSender)s and receives to the end first.
+    /// Ends the worker as dropping does, and **waits** until its thread has ended and the encoder is dropped. To keep
+    /// all submitted frames, first drop the [`FrameSender`](super::FrameSender)s and receive to the end.
     ///
     /// # Errors
-    /// [`StillRunning`] after `limit`; the thread then ends by itself, later.
+    /// [`StillRunning`] after `limit`; the thread ends later by itself.
     pub fn stop(self, limit: Duration) -> Result<(), StillRunning> {
         self.leave();
         if self.shared.wait_until_over(limit) {
-            // All that is left of it is to return. It has panicked if the encoder has, which is over too.
+            // The thread only has to return. A panic of the encoder is an end too.
             while !self.thread.is_finished() {
                 std::thread::yield_now();
             }
@@ -114,7 +114,7 @@ impl<F, E> UnitReceiver<F, E> {
         }
     }
 
-    /// Nobody receives any more.
+    /// Records that the receiver is gone.
     fn leave(&self) {
         let mut state = self.shared.state();
         state.has_receiver = false;

@@ -1,4 +1,4 @@
-//! What waits to be encoded: frames of which the newest win, and changes of which none is lost.
+//! The queue of frames, of which the newest win, and of changes, of which none is lost.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -7,16 +7,16 @@ use std::time::Instant;
 use crate::config::SettingsChange;
 use crate::picture::Picture;
 
-/// Changes to make before a frame.
+/// The changes to make before a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Changes {
     pub(super) settings: SettingsChange,
-    /// The next frame is to be an IDR.
+    /// Whether the next frame is to be an IDR.
     pub(super) wants_idr: bool,
 }
 
 impl Changes {
-    /// These, made after earlier ones.
+    /// Returns these changes made after earlier ones.
     fn after(self, earlier: Self) -> Self {
         Self {
             settings: self.settings.after(earlier.settings),
@@ -36,7 +36,7 @@ pub(super) struct Waiting<F> {
 pub(super) struct FrameQueue<F> {
     waiting: VecDeque<Waiting<F>>,
     depth: usize,
-    /// Changes since the newest frame.
+    /// The changes since the newest frame.
     since: Changes,
 }
 
@@ -49,7 +49,7 @@ impl<F> FrameQueue<F> {
         change(&mut self.since);
     }
 
-    /// Adds a frame; what it replaces, if it does, leaves its changes to the one behind it.
+    /// Adds a frame and returns the one that it replaces, whose changes pass to the next frame.
     pub(super) fn push(&mut self, frame: F, picture: Picture, submitted: Instant) -> Option<F> {
         let mut before = mem::take(&mut self.since);
         before.wants_idr |= picture == Picture::Idr;
@@ -63,7 +63,7 @@ impl<F> FrameQueue<F> {
         replaced
     }
 
-    /// The oldest frame and what is to be changed before it; or changes that no frame has come after yet.
+    /// Takes the oldest frame and the changes before it, or the changes that no frame follows yet.
     pub(super) fn pop(&mut self) -> Option<(Changes, Option<Waiting<F>>)> {
         match self.waiting.pop_front() {
             Some(oldest) => Some((oldest.before, Some(oldest))),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against a list of all that was ever submitted, with what was wanted at that moment.
+        /// Compares the queue with a list of all submissions and the wishes at each moment.
         #[test]
         fn each_frame_has_what_was_set_before_it_and_no_idr_is_lost(
             depth in 1_usize..4,
@@ -181,7 +181,7 @@ mod tests {
             let mut all = [popped.clone(), replaced].concat();
             all.sort_unstable();
             prop_assert_eq!(all, (0..submitted.len()).collect::<Vec<_>>());
-            // Whoever wanted an IDR got the first frame that was encoded from there on.
+            // Each request for an IDR made the first frame that was encoded afterwards an IDR.
             for wanted in idrs_wanted {
                 let first = popped.iter().copied().find(|&frame| frame >= wanted);
                 prop_assert!(first.is_none_or(|first| made.contains(&first)), "{wanted}: {made:?}");

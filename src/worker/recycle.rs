@@ -1,9 +1,9 @@
-//! Memory that is used again.
+//! A store of memory for reuse.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What was given back, up to a number of them. Giving back allocates nothing.
+/// Returned values, up to the capacity, kept without an allocation.
 pub(super) struct Recycler<T>(Mutex<Vec<T>>);
 
 impl<T> Recycler<T> {
@@ -20,7 +20,7 @@ impl<T> Recycler<T> {
         if kept.len() < kept.capacity() {
             kept.push(used);
         } else {
-            // It may be large, and who waits for the lock need not wait for that.
+            // The value may be large, and no thread should wait for the lock while it is freed.
             drop(kept);
             drop(used);
         }

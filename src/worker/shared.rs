@@ -1,4 +1,4 @@
-//! What both ends of a worker and its thread have in common.
+//! The state that both ends of a worker share with its thread.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,25 +11,25 @@ use super::queue::{Changes, FrameQueue, Waiting};
 use super::unit::Unit;
 use crate::event::{Event, EventLog};
 
-/// What a worker came to so far.
+/// The counters of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct WorkerCounters {
-    /// Frames that were taken. Those that are none of the following wait, or are being encoded, or were left when the
+    /// Frames that were taken. A frame in none of the other counters waits, is being encoded, or was left when the
     /// worker ended.
     pub submitted: u64,
-    /// Frames that a newer one took the place of, before they were encoded.
+    /// Frames that a newer one replaced before they were encoded.
     pub replaced: u64,
-    /// Frames that gave an access unit.
+    /// Frames that became an access unit.
     pub encoded: u64,
-    /// Frames that gave an error.
+    /// Frames that failed with an error.
     pub failed: u64,
 }
 
-/// Something to do with the encoder, between two frames.
+/// A call on the encoder, between two frames.
 pub(super) type Call<E> = Box<dyn FnOnce(&mut E) + Send>;
 
-/// What the thread does next.
+/// The thread's next work.
 pub(super) enum Work<F, E> {
     Call(Call<E>),
     Encode(Changes, Option<Waiting<F>>),
@@ -38,29 +38,29 @@ pub(super) enum Work<F, E> {
 
 pub(super) struct State<F, E> {
     pub(super) queue: FrameQueue<F>,
-    /// What came out and was not received yet.
+    /// Items that were not received yet.
     pub(super) units: VecDeque<Result<Unit, WorkerError>>,
-    /// Nothing is encoded while so many wait.
+    /// The number of waiting items at which encoding pauses.
     pub(super) most_units: usize,
     pub(super) calls: VecDeque<Call<E>>,
     pub(super) senders: usize,
     pub(super) has_receiver: bool,
-    /// Nothing more is taken, and nothing more comes out than is in `units`.
+    /// Whether the queue takes nothing more, and delivers nothing more than `units`.
     pub(super) is_closed: bool,
-    /// The encoder is dropped.
+    /// Whether the encoder is dropped.
     pub(super) is_over: bool,
-    /// Of the task that waits for an access unit.
+    /// The waker of the task that waits for an access unit.
     pub(super) waker: Option<Waker>,
     pub(super) events: EventLog,
     pub(super) counters: WorkerCounters,
 }
 
-/// No lock is held while anything is encoded, dropped or woken.
+/// The state of a worker. No thread encodes, drops or wakes anything while it holds the lock.
 pub(super) struct Shared<F, E> {
     state: Mutex<State<F, E>>,
-    /// The thread waits here for work, alone.
+    /// Only the thread waits here, for work.
     work: Condvar,
-    /// The receiver waits here, alone, when it blocks.
+    /// Only the receiver waits here, when it blocks.
     news: Condvar,
 }
 
@@ -89,13 +89,13 @@ impl<F, E> Shared<F, E> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the thread look again, once the state is unlocked.
+    /// Unlocks the state and wakes the thread.
     pub(super) fn has_work(&self, unlocked: MutexGuard<'_, State<F, E>>) {
         drop(unlocked);
         self.work.notify_one();
     }
 
-    /// Lets the receiver look again, once the state is unlocked.
+    /// Unlocks the state and wakes the receiver.
     fn has_news(&self, mut unlocked: MutexGuard<'_, State<F, E>>) {
         let waker = unlocked.waker.take();
         drop(unlocked);
@@ -113,13 +113,13 @@ impl<F, E> Shared<F, E> {
         self.news.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Blocks until the encoder is dropped, or a limit is over. Whether it is dropped.
+    /// Blocks until the encoder is dropped or a limit passes. Returns whether the encoder is dropped.
     pub(super) fn wait_until_over(&self, limit: std::time::Duration) -> bool {
         let waited = self.news.wait_timeout_while(self.state(), limit, |state| !state.is_over);
         waited.unwrap_or_else(PoisonError::into_inner).0.is_over
     }
 
-    /// Blocks until there is something to do.
+    /// Blocks until there is work.
     pub(super) fn next_work(&self) -> Work<F, E> {
         let mut state = self.state();
         loop {
@@ -141,7 +141,7 @@ impl<F, E> Shared<F, E> {
         }
     }
 
-    /// Hands over what came out.
+    /// Queues an item for the receiver.
     pub(super) fn deliver(&self, out: Result<Unit, WorkerError>, is_frame: bool) {
         let mut state = self.state();
         state.counters.encoded += u64::from(out.is_ok());
@@ -157,7 +157,6 @@ impl<F, E> Shared<F, E> {
         }
     }
 
-    /// Nothing more is taken.
     pub(super) fn close(&self) {
         let mut state = self.state();
         state.is_closed = true;
@@ -167,7 +166,7 @@ impl<F, E> Shared<F, E> {
         drop((left, calls));
     }
 
-    /// The encoder is dropped.
+    /// Records that the encoder is dropped.
     pub(super) fn is_over(&self) {
         let mut state = self.state();
         state.is_over = true;

@@ -1,4 +1,4 @@
-//! The worker with an encoder that a test holds up, has fail, and watches.
+//! Tests the worker with an encoder that a test holds up, lets fail, and watches.
 
 use std::num::NonZeroUsize;
 use std::pin::pin;
@@ -22,7 +22,7 @@ use crate::openh264::OpenH264Encoder;
 use crate::picture::Picture;
 use crate::units::{Bitrate, FrameRate, FrameSize, QpRange, Timestamp};
 
-/// The time that a test waits for what has to come. No healthy run comes near it.
+/// The limit for events that must happen; no healthy run comes near it.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 const fn ms(millis: u64) -> Duration {
@@ -37,7 +37,7 @@ fn small() -> FrameSize {
     size(160, 96)
 }
 
-/// Grey pictures as frames of a pool.
+/// A source of grey pictures as frames of a pool.
 struct Source {
     pool: FramePool,
     size: FrameSize,
@@ -76,12 +76,12 @@ fn timestamps(units: &[Unit]) -> Vec<i64> {
     units.iter().map(|unit| unit.timestamp.0).collect()
 }
 
-/// All units that still come out.
+/// Receives all remaining units.
 fn rest<F, E>(units: &mut UnitReceiver<F, E>) -> Vec<Unit> {
     std::iter::from_fn(|| units.blocking_recv()).map(Result::unwrap).collect()
 }
 
-/// The size that the first SPS of an access unit says.
+/// The size in the first SPS of an access unit.
 fn sps_size(unit: &[u8]) -> (u32, u32) {
     let nal = nals(unit).find(|nal| nal.kind() == NalKind::Sps).unwrap();
     let rbsp = decode_nal(nal.bytes()).unwrap();
@@ -135,7 +135,7 @@ fn what_belongs_to_a_frame_that_is_replaced_passes_to_the_next() {
     watch.go();
     watch.go();
     assert_eq!(watch.entered.recv_timeout(PATIENCE), Ok(2));
-    // The change that came after the frame holds for none before it.
+    // No frame before the change is affected by it.
     let asked = watch.asked();
     let expected = [Asked::Frame(0, Picture::Auto), Asked::Bitrate(low), Asked::Frame(2, Picture::Idr)];
     assert_eq!(asked, expected);
@@ -176,7 +176,7 @@ fn changes_come_in_order_with_frames() {
     assert!(second.qp.is_some_and(|qp| (20..=40).contains(&qp)));
     let asked = watch.asked();
     assert_eq!(asked.first(), Some(&Asked::Frame(0, Picture::Auto)));
-    // Those that come one by one before a frame may be made as they come; what counts is that they are made.
+    // Changes that come one by one before a frame may be made as they come; the test only requires that they are made.
     let mut between = asked[1..asked.len() - 3].to_vec();
     between.sort_by_key(|asked| format!("{asked:?}"));
     let expected =

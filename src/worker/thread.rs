@@ -15,12 +15,11 @@ use crate::encoder::Encoder;
 use crate::error::Error;
 use crate::picture::Picture;
 
-/// Memory for access units that is kept beyond those that wait: of the one that is made, and of those that are being sent.
+/// The spare memory for access units: for the one being made, and for those being sent.
 const SPARE_UNITS: usize = 8;
 
 pub(super) fn run<F: ToFrame, E: Encoder>(encoder: E, shared: &Shared<F, E>) {
-    // Dropped from the last to the first, also when the encoder panics: then nothing more is taken, then the encoder goes,
-    // then it is over.
+    // Drop runs in reverse order, also when the encoder panics: close the queue, drop the encoder, record the end.
     let _over = OnDrop(|| shared.is_over());
     let most_units = shared.state().most_units;
     let mut worker = WorkerThread {
@@ -52,14 +51,14 @@ struct WorkerThread<'s, F, E> {
     encoder: E,
     shared: &'s Shared<F, E>,
     memory: Arc<Recycler<UnitBuffer>>,
-    /// An IDR was asked for and has not come out yet.
+    /// Whether an IDR is due.
     owes_idr: bool,
     can_go_on: bool,
 }
 
 impl<F: ToFrame, E: Encoder> WorkerThread<'_, F, E> {
-    /// Changes the size last: another size begins with the rates that it is meant to have, and a size that is refused
-    /// keeps none of them back.
+    /// Makes the changes, with the size last, so that a new size begins with its own rates and a refused size keeps
+    /// none back.
     fn change(&mut self, changes: Changes) {
         let Changes { settings, wants_idr } = changes;
         self.owes_idr |= wants_idr;
@@ -84,7 +83,7 @@ impl<F: ToFrame, E: Encoder> WorkerThread<'_, F, E> {
             self.owes_idr &= !unit.is_idr;
             Ok(Unit::new(&unit, waited, &self.memory))
         });
-        // Before anybody hears of it, so that who then takes a frame from a pool finds this one there.
+        // The frame returns to its pool before the receiver learns of it, so that the pool has it by then.
         drop(waiting);
         self.tell();
         let out = coded.map_err(|error| {
@@ -94,7 +93,7 @@ impl<F: ToFrame, E: Encoder> WorkerThread<'_, F, E> {
         self.shared.deliver(out, true);
     }
 
-    /// What happened, before what came of it: who receives that finds the events there.
+    /// Reports the events before the result, so that a receiver of the result finds them.
     fn tell(&mut self) {
         let events = self.encoder.take_events();
         if !events.is_empty() {

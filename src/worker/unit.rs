@@ -1,4 +1,4 @@
-//! An access unit on its way from a worker.
+//! An access unit from a worker.
 
 use std::mem;
 use std::ops::Deref;
@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use super::recycle::Recycler;
 use crate::access_unit::{AccessUnit, OwnedAccessUnit, UnitBuffer};
 
-/// An access unit, with what the worker knows of it. Its memory goes back to the worker when it is dropped.
+/// An access unit with the worker's times. Its memory returns to the worker when dropped.
 #[derive(Debug)]
 pub struct Unit {
     unit: OwnedAccessUnit,
     waited: Duration,
     coded_at: Instant,
-    /// `None` once the memory is somebody else's.
+    /// The worker's store; `None` once the memory was taken out.
     home: Option<Arc<Recycler<UnitBuffer>>>,
 }
 
@@ -24,19 +24,19 @@ impl Unit {
         Self { unit, waited, coded_at: Instant::now(), home: Some(Arc::clone(home)) }
     }
 
-    /// How long the frame waited for the encoder, from when it was submitted.
+    /// The time that the frame waited for the encoder after it was submitted.
     #[must_use]
     pub const fn waited(&self) -> Duration {
         self.waited
     }
 
-    /// When the access unit was ready to be received.
+    /// The time at which the access unit was ready to be received.
     #[must_use]
     pub const fn coded_at(&self) -> Instant {
         self.coded_at
     }
 
-    /// The access unit by itself, with its memory.
+    /// Takes the access unit out, with its memory.
     #[must_use]
     pub fn into_owned(mut self) -> OwnedAccessUnit {
         self.home = None;

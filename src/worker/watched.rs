@@ -1,4 +1,4 @@
-//! A real encoder that a test holds up, has fail, and watches.
+//! A real encoder that a test holds up, lets fail, and watches.
 
 use std::ops::RangeInclusive;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -17,7 +17,7 @@ use crate::ready::Ready;
 use crate::recovery::Recovery;
 use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, QpRange, Timestamp};
 
-/// What the encoder was asked, in order.
+/// A call that the encoder received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
     Frame(i64, Picture),
@@ -27,7 +27,7 @@ pub(super) enum Asked {
     Size(FrameSize),
 }
 
-/// What a test lets a frame do.
+/// The outcome that a test gives a frame.
 #[derive(Debug)]
 pub(super) enum Turn {
     Go,
@@ -38,14 +38,14 @@ pub(super) enum Turn {
 pub(super) struct Watched {
     inner: OpenH264Encoder,
     asked: Arc<Mutex<Vec<Asked>>>,
-    /// Tells the frame that has come in.
+    /// Reports each frame that comes in.
     entered: Option<Sender<i64>>,
-    /// Each frame waits for its turn, until nobody gives one any more.
+    /// The turns that frames wait for, until the test drops its end.
     turns: Option<Receiver<Turn>>,
     _alive: Arc<()>,
 }
 
-/// The test's side of it.
+/// The test's side of the encoder.
 #[derive(Debug)]
 pub(super) struct Watch {
     pub(super) asked: Arc<Mutex<Vec<Asked>>>,
@@ -65,14 +65,14 @@ impl Watch {
 }
 
 impl Watched {
-    /// One that goes by itself.
+    /// An encoder without turns.
     pub(super) fn free(config: &EncoderConfig) -> (Self, Watch) {
         let (mut encoder, watch) = Self::held(config);
         (encoder.entered, encoder.turns) = (None, None);
         (encoder, watch)
     }
 
-    /// One in which each frame waits for its turn.
+    /// An encoder in which each frame waits for its turn.
     pub(super) fn held(config: &EncoderConfig) -> (Self, Watch) {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let alive = Arc::new(());

@@ -1,4 +1,4 @@
-//! An allocator that counts what is allocated, and what is held: a test binary makes it its own with `#[global_allocator]`.
+//! An allocator that counts allocations and held bytes. A test program installs it with `#[global_allocator]`.
 #![expect(unsafe_code, reason = "a counting allocator is the only way to count allocations")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
 pub struct Counting;
 
-/// So many times memory was asked for, by whichever thread but one that is left out.
+/// The number of allocations on all threads but the one left out.
 pub static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
-/// The thread that is left out; zero is none.
+/// The thread that is left out; 0 for none.
 static LEFT_OUT: AtomicI32 = AtomicI32::new(0);
 
 unsafe extern "C" {
@@ -17,8 +17,8 @@ unsafe extern "C" {
     safe fn getpid() -> i32;
 }
 
-/// Counts nothing of the main thread from now on, unless the test runs there. The main thread tells of a test that takes
-/// longer than a minute, and allocates for that.
+/// Leaves out the main thread from now on, unless the test runs there. The main thread reports a test that runs longer
+/// than a minute, and allocates for that.
 pub fn leave_out_the_main_thread() {
     // The main thread has the number of the process.
     let main = getpid();
@@ -32,9 +32,9 @@ fn count() {
     }
 }
 
-/// Bytes that this program's own code holds: not the driver double's, and not openh264's.
+/// The bytes that this program's own code holds, without the driver double's and openh264's.
 pub static HELD: AtomicUsize = AtomicUsize::new(0);
-/// The most that it held since this was last set.
+/// The highest value of [`HELD`] since this was last set.
 pub static PEAK: AtomicUsize = AtomicUsize::new(0);
 
 pub fn held_bytes() -> u64 {

@@ -1,19 +1,19 @@
-//! Decoders that are not ours.
+//! Independent decoders.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 
 use direct264::FrameSize;
 
-/// The pictures of `stream` as contiguous I420, decoded by ffmpeg; `None`, and said aloud, where there is no ffmpeg.
-/// Anything that ffmpeg complains of fails the test.
+/// Decodes `stream` with ffmpeg to contiguous I420 pictures; returns `None`, with a message, without ffmpeg. Any
+/// complaint of ffmpeg fails the test.
 pub fn ffmpeg(stream: &[u8], size: FrameSize) -> Option<Vec<Vec<u8>>> {
     let (complaints, pictures) = run_ffmpeg(stream, size, &["-v", "warning", "-xerror"])?;
     assert!(complaints.is_empty(), "ffmpeg: {complaints}");
     Some(pictures)
 }
 
-/// What ffmpeg shows of a stream with holes that nobody made good, which it conceals.
+/// Decodes a stream with holes with ffmpeg, which conceals them.
 pub fn ffmpeg_concealing(stream: &[u8], size: FrameSize) -> Option<Vec<Vec<u8>>> {
     run_ffmpeg(stream, size, &["-v", "quiet"]).map(|(_, pictures)| pictures)
 }
@@ -43,7 +43,7 @@ fn run_ffmpeg(stream: &[u8], size: FrameSize, options: &[&str]) -> Option<(Strin
     Some((complaints, output.stdout.chunks_exact(frame_bytes).map(<[u8]>::to_vec).collect()))
 }
 
-/// The same by openh264's own decoder, access unit by access unit: each must give its picture at once.
+/// Decodes access unit by access unit with openh264's own decoder: each must give its picture at once.
 pub fn openh264<'a>(units: impl Iterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
     use openh264::formats::YUVSource;
     let mut decoder = openh264::decoder::Decoder::new().unwrap();

@@ -1,4 +1,4 @@
-//! Pictures in device memory, made by the crate cudarc, on the driver double.
+//! Pictures in device memory on the driver double, made with the crate cudarc.
 #![expect(unsafe_code, reason = "device memory is made and written through raw addresses, as a caller would")]
 
 use std::ops::{Deref, DerefMut};
@@ -8,7 +8,7 @@ use cudarc::driver::{CudaContext, CudaStream, result, sys};
 use direct264::frame::{CudaImage, Pixels, RgbOrder};
 use direct264::{AccessUnit, Encoder, Error, Frame, FrameSize, Picture, PixelFormat, Timestamp};
 
-/// A GPU, and a stream of the caller's own that nobody waits for by accident.
+/// A GPU, and a stream of the caller's own that no other call waits for by accident.
 #[derive(Debug)]
 pub struct Device {
     pub context: Arc<CudaContext>,
@@ -20,22 +20,22 @@ impl Device {
         Self::on(0)
     }
 
-    /// The one at this place in CUDA's order.
+    /// Opens the GPU at this place in CUDA's order.
     pub fn on(index: usize) -> Self {
         let context = CudaContext::new(index).unwrap();
         let stream = context.new_stream().unwrap();
         Self { context, stream }
     }
 
-    /// Memory that a session can register.
+    /// Allocates memory that a session can register.
     pub fn memory(&self, bytes: usize) -> Memory {
         self.context.bind_to_thread().unwrap();
-        // SAFETY: written before it is read, by who writes a picture there.
+        // SAFETY: a picture is written to the memory before it is read.
         let address = unsafe { result::malloc_sync(bytes) }.unwrap();
         Memory { context: Arc::clone(&self.context), address, bytes }
     }
 
-    /// Starts to write rows, `pitch` bytes apart. They have to stay where they are until the stream is waited for.
+    /// Starts to write rows, `pitch` bytes apart. The source must live until the stream was waited for.
     pub fn write_rows(&self, address: u64, pitch: usize, rows: &[u8], row_bytes: usize) {
         self.context.bind_to_thread().unwrap();
         let copy = sys::CUDA_MEMCPY2D {
@@ -61,7 +61,7 @@ impl Device {
     }
 }
 
-/// Device memory of the test's.
+/// Device memory of the test.
 #[derive(Debug)]
 pub struct Memory {
     context: Arc<CudaContext>,
@@ -77,21 +77,21 @@ impl Drop for Memory {
         }
         // SAFETY: made in `Device::memory`, and freed only here.
         let freed = unsafe { result::free_sync(self.address) };
-        // A test that fails already says why, and not that the process was aborted.
+        // A failing test must not end in an abort that hides its reason.
         if !std::thread::panicking() {
             freed.unwrap();
         }
     }
 }
 
-/// NV12 of an I420 picture, without padding.
+/// Converts an I420 picture to NV12 without padding.
 pub fn nv12(size: FrameSize, i420: &[u8]) -> Vec<u8> {
     let (luma, chroma) = i420.split_at((size.width() * size.height()) as usize);
     let (u, v) = chroma.split_at(chroma.len() / 2);
     luma.iter().copied().chain(u.iter().zip(v).flat_map(|(&u, &v)| [u, v])).collect()
 }
 
-/// A picture whose pixels only the GPU sees.
+/// A picture whose pixels are only in device memory.
 #[derive(Debug)]
 pub struct DevicePicture {
     pub memory: Memory,
@@ -100,7 +100,7 @@ pub struct DevicePicture {
 }
 
 impl DevicePicture {
-    /// Room for a picture in rows `pitch` bytes apart, in one piece.
+    /// Allocates one piece of memory for a picture in rows `pitch` bytes apart.
     pub fn new(device: &Device, size: FrameSize, format: PixelFormat, pitch: usize) -> Self {
         let rows = size.height() as usize;
         let stream = device.stream.cu_stream().addr();
@@ -133,14 +133,14 @@ impl DevicePicture {
     }
 }
 
-/// A frame of an image whose memory the test keeps for long enough.
+/// Makes a frame of an image whose memory the test keeps for long enough.
 pub fn frame<'a>(size: FrameSize, image: CudaImage, number: i64) -> Frame<'a> {
     // SAFETY: the tests keep memory and stream alive, and write only before they encode.
     unsafe { Frame::cuda(size, image, Timestamp(number)) }.unwrap()
 }
 
-/// An encoder that a test gives I420 pictures in host memory. They may go through device memory on their way to it, so
-/// that the promises for the ones are tried with the others.
+/// An encoder that takes I420 pictures in host memory, possibly through device memory first, so that one test
+/// covers both ways.
 #[derive(Debug)]
 pub struct Fed {
     encoder: Box<dyn Encoder>,
@@ -173,7 +173,7 @@ impl Fed {
     }
 }
 
-/// A place that takes frames: an encoder, or one with device memory on the way to it.
+/// An encoder, or one with device memory in front of it.
 pub trait Takes {
     fn take(&mut self, frame: &Frame<'_>, picture: Picture) -> Result<AccessUnit<'_>, Error>;
     fn frame_size(&self) -> FrameSize;

@@ -1,4 +1,4 @@
-//! An encoder in either of its forms: a frame's access unit comes out of the call that brings it, or one call later.
+//! An encoder in either form: the access unit of a frame comes out of the same call, or one call later.
 
 use direct264::{
     AccessUnit, Bitrate, Encoder, Event, Frame, FrameRate, FrameSize, Picture, Pipeline, QpRange,
@@ -29,7 +29,7 @@ impl<E: Encoder> Form<E> {
         }
     }
 
-    /// Brings a frame. What comes out goes to `take`.
+    /// Submits a frame, and passes access units that come out to `take`.
     pub fn frame(&mut self, frame: &Frame<'_>, picture: Picture, mut take: impl FnMut(AccessUnit<'_>)) {
         match self {
             Self::OneCall(encoder) => take(encoder.encode(frame, picture).unwrap()),
@@ -39,7 +39,7 @@ impl<E: Encoder> Form<E> {
         }
     }
 
-    /// Waits for what has not come out yet.
+    /// Waits for the remaining access units.
     pub fn flush(&mut self, mut take: impl FnMut(AccessUnit<'_>)) {
         if let Self::Pipelined(pipeline) = self {
             pipeline.flush().unwrap().for_each(|unit| take(unit.unwrap()));

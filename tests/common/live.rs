@@ -1,4 +1,4 @@
-//! A stream of the failover encoder on the driver double, with all that came out of it.
+//! A stream of the failover encoder on the driver double, with all its output.
 
 use std::time::{Duration, Instant};
 
@@ -14,21 +14,21 @@ use super::picture::{Camera, psnr};
 use super::pixels::{Places, Where};
 use super::{config, decode, size, stream, within};
 
-/// How long a test waits for what has to come. No healthy run comes near it, however busy the machine is.
+/// The limit for events that must happen; no healthy run comes near it, however busy the machine is.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The smallest size that the double's encoder takes, and then some: the tests are many.
+/// A size slightly above the double's smallest, since the tests are many.
 pub fn small() -> FrameSize {
     size(160, 96)
 }
 
-/// The hardware is tried again soon, and has time: for tests in which no call hangs.
+/// Retries the hardware soon, with generous limits: for tests in which no call hangs.
 pub fn eager() -> EncoderConfig {
     let soon = BackOff::new(ms(5), ms(40)).unwrap();
     config(small(), 30, 300).failover(FailoverConfig::new().retry(Some(soon)))
 }
 
-/// The hardware is tried again soon, and a call that hangs is given up soon.
+/// Retries the hardware soon, with short limits: for tests in which a call hangs.
 pub fn hasty() -> EncoderConfig {
     eager().nvenc(within(CallLimits::DEFAULT.open(ms(500)).first(ms(400)).rest(ms(300))))
 }
@@ -37,7 +37,7 @@ pub const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A failover configuration that tries nothing again while a test runs, but for what is told.
+/// Retries no backend while a test runs, unless an event makes a retry due.
 pub fn patient() -> FailoverConfig {
     FailoverConfig::new()
         .retry(Some(BackOff::new(Duration::from_secs(3_600), Duration::from_secs(3_600)).unwrap()))
@@ -50,7 +50,7 @@ pub struct Live {
     pub sources: Vec<Vec<u8>>,
     pub events: Vec<Event>,
     camera: Camera,
-    /// Behind the encoder, which reads from there.
+    /// The memory of the pixels, dropped after the encoder that reads it.
     places: Places,
 }
 
@@ -59,7 +59,7 @@ impl Live {
         Self::open_from(Where::Host, config)
     }
 
-    /// With the pixels of its frames in that memory.
+    /// Opens a stream whose frames have their pixels in that memory.
     pub fn open_from(pixels: Where, config: &EncoderConfig) -> Self {
         let opened = open(config, &BackendOrder::auto()).unwrap();
         let camera = Camera::new(opened.encoder.size());
@@ -105,12 +105,13 @@ impl Live {
         }
     }
 
-    /// Drops the encoder and keeps what came out of it.
+    /// Drops the encoder and keeps the output.
     pub fn end(self) -> Ended {
         self.end_before_its_memory().0
     }
 
-    /// The same, with the memory of the pixels, which is freed by who knows that all sessions have ended.
+    /// Drops the encoder, and returns the output and the pixel memory. The caller frees the memory once all sessions
+    /// have ended.
     pub fn end_before_its_memory(mut self) -> (Ended, Places) {
         self.events.extend(self.encoder.take_events());
         (Ended { units: self.units, sources: self.sources, events: self.events }, self.places)
@@ -121,7 +122,7 @@ impl Live {
     }
 }
 
-/// What is left of a stream.
+/// The output of a stream that has ended.
 pub struct Ended {
     pub units: Vec<OwnedAccessUnit>,
     pub sources: Vec<Vec<u8>>,
@@ -129,7 +130,7 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// Where the backend changed, the stream begins anew; and the counting of frames is without a gap.
+    /// Asserts that the stream begins anew at each change of backend, and that frames are numbered without a gap.
     pub fn assert_whole(&self, what: &str) {
         for (index, unit) in self.units.iter().enumerate() {
             let changed = index == 0 || self.units[index - 1].backend != unit.backend;
@@ -148,7 +149,7 @@ impl Ended {
             _ => None,
         });
         for (frame, to) in switches.filter(|&(frame, _)| frame > 0 && frame < self.units.len() as u64) {
-            // Between two frames a stream can come to a backend that encodes none of them, and back.
+            // Between two frames a stream can reach a backend that encodes none of them, and leave it again.
             if told.last().is_some_and(|&(last, _)| last == frame) {
                 told.pop();
                 on = told.last().map(|&(_, backend)| backend).or(self.units.first().map(|unit| unit.backend));
@@ -162,7 +163,7 @@ impl Ended {
     }
 }
 
-/// Has ffmpeg decode streams one after the other: as many pictures as frames, each near its source.
+/// Asserts that ffmpeg decodes each stream to as many pictures as frames, each near its source.
 pub fn assert_decodable(ended: &[Ended], floor_db: f64, what: &str) {
     let bytes: Vec<u8> = ended.iter().flat_map(|ended| stream(&ended.units)).collect();
     let Some(pictures) = decode::ffmpeg(&bytes, small()) else { return };
@@ -178,7 +179,6 @@ pub fn words(events: &[Event]) -> Vec<&'static str> {
     events.iter().map(|event| event.kind.as_str()).collect()
 }
 
-/// Why the stream fell back, each time.
 pub fn fallbacks(events: &[Event]) -> Vec<Reason> {
     let reason = |event: &Event| match &event.kind {
         EventKind::FellBack { reason, .. } => Some(*reason),

@@ -1,4 +1,4 @@
-//! What the tests share: pictures to encode, decoders that are not ours, and a reader of what was coded.
+//! Helpers of the test programs: pictures to encode, independent decoders, and readers of the coded stream.
 #![allow(dead_code, unreachable_pub, missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
@@ -36,39 +36,38 @@ pub fn config(size: FrameSize, hz: u32, kbps: u64) -> EncoderConfig {
     EncoderConfig::new(size, frame_rate, bitrate).nvenc(unhurried())
 }
 
-/// Limits that the driver double keeps to on any machine. The double encodes in software: beside other work that takes
-/// longer than the default limits, which are meant for hardware. A test of a limit shortens that one.
+/// Limits that the driver double keeps on any machine. The double encodes in software, which on a busy machine takes
+/// longer than the default limits for hardware. A test of one limit shortens that limit alone.
 pub const LIMITS: CallLimits =
     CallLimits::DEFAULT.open(live::PATIENCE).first(live::PATIENCE).rest(live::PATIENCE);
 
-/// A session whose calls have time.
+/// NVENC settings with generous limits.
 pub fn unhurried() -> NvencConfig {
     within(LIMITS)
 }
 
-/// A session whose calls have these limits.
 pub fn within(limits: CallLimits) -> NvencConfig {
     NvencConfig::new().form(CallForm::Bounded(limits))
 }
 
-/// Every backend that can run here, opened with `config`. The tests of the contract go through all of them.
+/// Opens every backend that can run here with `config`. The tests of the contract go through all of them.
 pub fn encoders(config: &EncoderConfig) -> Vec<Box<dyn Encoder>> {
     vec![Box::new(OpenH264Encoder::new(config).unwrap()), Box::new(nvenc(config))]
 }
 
-/// The same and NVENC on the caller's thread, and each backend once more with frames that lie in device memory.
+/// Opens the same backends and NVENC on the caller's thread, and each once more with frames in device memory.
 pub fn encoders_and_from_device(config: &EncoderConfig) -> Vec<Fed> {
     let direct = nvenc(&config.clone().nvenc(NvencConfig::new().form(CallForm::Direct)));
     let host = encoders(config).into_iter().chain([Box::new(direct) as Box<dyn Encoder>]);
     host.map(Fed::from_host).chain(encoders(config).into_iter().map(Fed::from_device)).collect()
 }
 
-/// The software backend alone: for what rests on its own rate control, which the driver double does not have.
+/// Opens the software backend alone, for tests of its own rate control, which the driver double lacks.
 pub fn software(config: &EncoderConfig) -> Vec<Box<dyn Encoder>> {
     vec![Box::new(OpenH264Encoder::new(config).unwrap())]
 }
 
-/// The hardware backend on the driver double, whose encoder takes small pictures as the software backend does.
+/// Opens NVENC on the driver double, whose encoder takes pictures as small as the software backend does.
 pub fn nvenc(config: &EncoderConfig) -> NvencEncoder {
     static DRIVER: Once = Once::new();
     DRIVER.call_once(|| Double::get().load().set("CAPS=WIDTH_MIN=16,HEIGHT_MIN=16"));
@@ -87,7 +86,7 @@ pub fn encode(
     encoder.take(&frame, picture).unwrap().to_owned()
 }
 
-/// Encodes `count` pictures of the camera, the first with number `from`.
+/// Encodes `count` pictures of the camera, starting with number `from`.
 pub fn encode_run(encoder: &mut (impl Takes + ?Sized), from: u32, count: u32) -> Vec<OwnedAccessUnit> {
     let camera = picture::Camera::new(encoder.frame_size());
     (from..from + count)

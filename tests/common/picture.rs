@@ -1,5 +1,5 @@
-//! Pictures that move like a camera does: a texture of many scales that pans by parts of a pixel, an object that
-//! crosses it, and grain.
+//! Pictures like a camera's: a texture of many scales that pans by parts of a pixel, an object that crosses it, and
+//! grain.
 
 use std::sync::LazyLock;
 
@@ -14,7 +14,7 @@ pub struct Camera {
 
 impl Camera {
     pub fn new(size: FrameSize) -> Self {
-        // Made once: it is what a camera costs.
+        // Made once, since the texture takes most of the time.
         static TEXTURE_SEEN: LazyLock<Vec<u8>> = LazyLock::new(texture);
         Self { size, texture: &TEXTURE_SEEN }
     }
@@ -49,7 +49,7 @@ impl Camera {
         pixels
     }
 
-    /// The texture at a place given in 64ths of a texel, so that the camera moves by parts of a pixel.
+    /// Returns the texture at a place in 64ths of a texel, so that the camera pans by parts of a pixel.
     fn at(&self, x: usize, y: usize) -> u8 {
         let texel = |dx: usize, dy: usize| {
             usize::from(self.texture[(y / 64 + dy) % TEXTURE * TEXTURE + (x / 64 + dx) % TEXTURE])
@@ -61,21 +61,21 @@ impl Camera {
     }
 }
 
-/// Noise of every sample its own: what no encoder can make small.
+/// Independent noise in every sample, which no encoder can compress well.
 pub fn noise(size: FrameSize, number: u32) -> Vec<u8> {
     let mut grain = Grain(number.wrapping_mul(747_796_405) | 1);
     let bytes = direct264::PixelFormat::I420.frame_bytes(size);
     (0..bytes).map(|_| grain.next()).collect()
 }
 
-/// Mean squared error as a peak signal-to-noise ratio in dB; 100 for no error.
+/// Returns the PSNR in dB of two pictures; 100 for equal ones.
 pub fn psnr(a: &[u8], b: &[u8]) -> f64 {
     assert_eq!(a.len(), b.len());
     let sum: u64 = a.iter().zip(b).map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum();
     if sum == 0 { 100.0 } else { 10.0 * (255.0 * 255.0 * a.len() as f64 / sum as f64).log10() }
 }
 
-/// A periodic texture: noise at six scales, smoothed, the finer the weaker.
+/// Makes a periodic texture: smoothed noise at six scales, the finer the weaker.
 fn texture() -> Vec<u8> {
     let mut sum = vec![0f32; TEXTURE * TEXTURE];
     let mut grain = Grain(12_345);

@@ -1,25 +1,25 @@
-//! Frames of a stream, whose pixels lie in host memory, in device memory, or by turns.
+//! Frames whose pixels lie in host memory, in device memory, or in both by turns.
 
 use direct264::{Frame, FrameSize, PixelFormat, Timestamp};
 
 use super::device::{self, Device, DevicePicture};
 
-/// Where the pixels of the frames lie.
+/// The memory of the frames' pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Where {
     Host,
     Device,
-    /// By turns, and those on the GPU are copied there.
+    /// Host and device by turns; device frames are copied there first.
     Both,
 }
 
-/// Places for pictures. Those on the GPU have one each, so that none is written while it may be read, and stay until
-/// this is dropped.
+/// Memory for the pictures of a stream. Each device picture has its own memory, which lives as long as this, so that
+/// none is written while it may be read.
 #[derive(Debug)]
 pub struct Places {
     pixels: Where,
     pub on_device: Vec<DevicePicture>,
-    /// Behind the pictures in it.
+    /// The device, dropped after its pictures.
     device: Option<Device>,
 }
 
@@ -29,7 +29,7 @@ impl Places {
         Self { pixels, on_device: Vec::new(), device }
     }
 
-    /// Puts picture `number` of a stream where it belongs, and has something done with it.
+    /// Puts picture `number` of a stream into its memory, and calls `act` with the frame.
     pub fn with_frame<T>(
         &mut self,
         (size, i420): (FrameSize, &[u8]),
@@ -51,7 +51,7 @@ impl Places {
     }
 }
 
-/// Whether a call of the trace is the library's. Where pictures are made on the GPU, others can be the test's own.
+/// Whether a call in the trace is the library's. A test that makes pictures on the GPU also makes calls of its own.
 pub fn is_ours(function: &str, pixels: Where) -> bool {
     const OURS: [&str; 5] = [
         "cuEventRecord",

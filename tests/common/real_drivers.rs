@@ -1,5 +1,5 @@
-//! The user-space NVIDIA drivers of four generations, which `.ci/fetch-drivers FOLDER` fetches and
-//! `DIRECT264_REAL_DRIVERS=FOLDER` names.
+//! NVIDIA's user-space drivers of four generations. `.ci/fetch-drivers FOLDER` fetches them, and
+//! `DIRECT264_REAL_DRIVERS=FOLDER` names their folder.
 
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
@@ -10,13 +10,13 @@ const FOLDER: &str = "DIRECT264_REAL_DRIVERS";
 
 type Numbers = (u32, u32);
 
-/// One driver branch, and the versions that it has.
+/// A driver branch and its versions.
 #[derive(Debug, Clone, Copy)]
 pub struct Generation {
     pub name: &'static str,
     /// The newest encode API of the driver.
     pub newest: Numbers,
-    /// The encode API that the library speaks with the driver.
+    /// The encode API that the library negotiates with the driver.
     pub spoken: Numbers,
     pub cuda: Numbers,
 }
@@ -28,7 +28,7 @@ pub const GENERATIONS: [Generation; 4] = [
     Generation { name: "550", newest: (12, 2), spoken: (12, 1), cuda: (12, 4) },
 ];
 
-/// Calls `test` with each generation that is there and the folder of its libraries. Says what it skips.
+/// Calls `test` with each generation that is present and its folder, and reports those skipped.
 pub fn each(mut test: impl FnMut(Generation, &Path)) {
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
         return skipped(&format!("{FOLDER} names no folder with drivers (.ci/fetch-drivers makes one)"));
@@ -46,8 +46,8 @@ pub fn each(mut test: impl FnMut(Generation, &Path)) {
     }
 }
 
-/// A command that runs `program` on `libraries` without the right to make device nodes: a failing `cuInit` would leave
-/// one behind.
+/// Returns a command that runs `program` on `libraries` without the right to make device nodes, which a failing
+/// `cuInit` would leave behind.
 pub fn command(program: impl AsRef<Path>, libraries: &Path) -> Command {
     let program = program.as_ref();
     let is_root = std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
@@ -60,6 +60,6 @@ pub fn command(program: impl AsRef<Path>, libraries: &Path) -> Command {
 }
 
 fn skipped(why: &str) {
-    // The test harness captures the macros' output of tests that pass, and not what is written to the handle.
+    // The test harness captures the output macros of a passing test, but not writes to the handle.
     let _ = writeln!(std::io::stderr(), "SKIPPED the real drivers: {why}");
 }

@@ -1,9 +1,9 @@
-//! What soaks share: chance that can be repeated, settings from the environment, and the memory of the process.
+//! Helpers of the soaks: repeatable chance, settings from the environment, and the memory of the process.
 
 use std::env;
 use std::str::FromStr;
 
-/// xorshift: the same numbers for the same seed.
+/// An xorshift generator: the same numbers for the same seed.
 pub struct Dice(pub u64);
 
 impl Dice {
@@ -14,7 +14,7 @@ impl Dice {
         (self.0 >> 16) as usize % end
     }
 
-    /// Once in `times`.
+    /// Returns true once in `times` on average.
     pub fn hits(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
@@ -24,12 +24,12 @@ impl Dice {
     }
 }
 
-/// What the environment says, or else a default.
+/// Returns the value of an environment variable, or else a default.
 pub fn setting<T: FromStr>(name: &str, default: T) -> T {
     env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
-/// Kilobytes of this process that are in memory.
+/// Returns the resident memory of this process in kilobytes.
 pub fn resident_kb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();

@@ -1,4 +1,4 @@
-//! What the parameter sets say, read by a parser that is not ours.
+//! Reads parameter sets with an independent parser.
 
 use h264_reader::Context;
 use h264_reader::nal::NalHeader;
@@ -9,14 +9,14 @@ use h264_reader::rbsp::{BitReader, decode_nal};
 
 use direct264::annexb::{NalKind, nals};
 
-/// The first SPS of a stream.
+/// Returns the first SPS of a stream.
 pub fn first(stream: &[u8]) -> SeqParameterSet {
     let nal = nals(stream).find(|nal| nal.kind() == NalKind::Sps).expect("an SPS");
     let rbsp = decode_nal(nal.bytes()).unwrap();
     SeqParameterSet::from_bits(BitReader::new(&*rbsp)).unwrap()
 }
 
-/// The quantiser that the first slice of an access unit begins with. `sets` are those of the stream so far.
+/// Returns the quantiser of the first slice of an access unit. `sets` holds the parameter sets of the stream so far.
 pub fn slice_qp(sets: &mut Context, unit: &[u8]) -> u8 {
     for nal in nals(unit) {
         let rbsp = decode_nal(nal.bytes()).unwrap();

@@ -1,6 +1,6 @@
-//! What every backend keeps to, whichever encodes: access units, bitrate, colour, settings, sizes.
+//! The contract of every backend: access units, bitrate, colour, settings, sizes.
 //!
-//! These tests share the driver double as it was first set up, and so no other test may set a fault or a limit of it here.
+//! These tests share one driver double, so no test here may set a fault or a limit of it.
 #![allow(clippy::panic, missing_docs)]
 
 #[path = "../common/mod.rs"]

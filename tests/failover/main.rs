@@ -1,4 +1,4 @@
-//! The failover encoder: when it changes the backend, what that costs, and what the caller is told.
+//! The failover encoder: its changes of backend, their cost, and their events.
 #![allow(missing_docs)]
 
 #[path = "../common/mod.rs"]

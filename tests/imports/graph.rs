@@ -1,4 +1,4 @@
-//! Arrows between the files of a crate, and what is wrong with them.
+//! The imports between the files of a crate, and the rules that they break.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -31,7 +31,7 @@ const FLOORS: &[&[&str]] = &[
     &["rtc", "worker"],
 ];
 
-/// Folders of the library whose files share out the methods of one type.
+/// Folders of the library whose files share the methods of one type.
 const SPLIT: &[Split] = &[
     Split {
         folder: "config",
@@ -82,7 +82,7 @@ fn the_command_imports_without_a_circle() {
 mod checker {
     use super::*;
 
-    /// The imports of a crate that is no more than these texts.
+    /// The imports of a crate that consists of these texts.
     fn imports(files: &[(&str, &str)]) -> Imports {
         Imports::of(&read("src/lib.rs", &|file| {
             let file = file.strip_prefix("src/")?;

@@ -1,4 +1,4 @@
-//! Reads the modules of a crate from its source text: what each defines, re-exports and names.
+//! Reads the modules of a crate from its source text: each module's definitions, re-exports and names.
 
 use std::collections::{BTreeMap, BTreeSet};
 

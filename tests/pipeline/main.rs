@@ -1,4 +1,4 @@
-//! The pipelined form: the next frame goes up while one is encoded.
+//! The pipelined form: the next frame is uploaded while one is encoded.
 #![allow(missing_docs)]
 
 #[path = "../common/mod.rs"]

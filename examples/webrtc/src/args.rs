@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use direct264::{Bitrate, FrameRate, FrameSize, BackendOrder};
+use direct264::{BackendOrder, Bitrate, FrameRate, FrameSize};
 
 use crate::stream::Limits;
 

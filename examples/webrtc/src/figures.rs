@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use direct264::rtc::ProfileLevelId;
 use direct264::error::Unavailable;
 use direct264::failover::Counters;
+use direct264::rtc::ProfileLevelId;
 use direct264::{AccessUnit, Backend, Bitrate, Event, EventKind, FrameSize};
 use serde_json::{Value, json};
 

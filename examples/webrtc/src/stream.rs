@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use direct264::rtc::{KeyframeGate, MAX_QUEUE_AGE, ProfileLevelId, RateGlue, RtpClock, may_encode};
 use direct264::config::{BackOff, FailoverConfig};
-use direct264::{Bitrate, Encoder, EncoderConfig, Error, FailoverEncoder, FrameRate, FrameSize, BackendOrder, Timestamp};
+use direct264::rtc::{KeyframeGate, MAX_QUEUE_AGE, ProfileLevelId, RateGlue, RtpClock, may_encode};
+use direct264::{
+    BackendOrder, Bitrate, Encoder, EncoderConfig, Error, FailoverEncoder, FrameRate, FrameSize, Timestamp,
+};
 
 use crate::args::Sabotage;
 use crate::figures::{Figures, Lock};

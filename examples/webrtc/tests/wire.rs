@@ -8,8 +8,8 @@ use std::net::{TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use common::{Server, ask, ask_as, get, post};
-use direct264::config::Level;
 use direct264::annexb::{NalKind, nals};
+use direct264::config::Level;
 use direct264::rtc::ProfileLevelId;
 use serde_json::json;
 use str0m::change::{SdpAnswer, SdpPendingOffer};

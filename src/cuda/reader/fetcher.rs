@@ -15,7 +15,7 @@ use crate::frame::CudaImage;
 use crate::units::FrameSize;
 
 bounded::steps! {
-    /// A stretch of a fetch, by the driver call that it ends with.
+    /// A stretch of a fetch, named by the driver call at its end.
     pub(super) enum FetchStep {
         Initialise = "cuInit",
         Find = "cuPointerGetAttributes",
@@ -26,10 +26,9 @@ bounded::steps! {
     }
 }
 
-/// The step that a fetch is at.
 pub(super) type FetchProgress = bounded::Progress<FetchStep>;
 
-/// Makes the calls, and tells which one it is in.
+/// Makes the calls of a fetch and reports each step.
 #[derive(Debug, Default)]
 pub(super) struct Fetcher {
     gpu: Option<GpuReader>,
@@ -41,7 +40,7 @@ impl Fetcher {
         Self { gpu: None, progress }
     }
 
-    /// Brings a picture to the start of `memory`, which is what was there before where that is large enough.
+    /// Copies a picture to the start of `memory`, which is reused if it is large enough.
     pub(super) fn fetch(
         &mut self,
         image: &CudaImage,
@@ -53,10 +52,10 @@ impl Fetcher {
                 Error::Frame(error) => return error,
                 Error::Driver(why) => Unreadable::Driver(why),
                 Error::Internal(why) => Unreadable::Internal(why),
-                // CUDA is not there: what the address is worth, nobody can say.
+                // Without CUDA, the address cannot be checked.
                 _ => return FrameError::NoDeviceMemory { address: image.address() },
             };
-            // A copy may still write to the memory until the stream was waited for.
+            // A copy may write to the memory until the stream was waited for.
             self.gpu = None;
             *memory = None;
             why.into()
@@ -96,7 +95,7 @@ impl Fetcher {
     }
 }
 
-/// What it takes to read from the memory of one GPU. Drops from top to bottom.
+/// The objects that read from the memory of one GPU; dropped from top to bottom.
 #[derive(Debug)]
 struct GpuReader {
     event: CudaEvent,
@@ -119,15 +118,15 @@ impl GpuReader {
         memory: &mut PinnedMemory,
     ) -> Result<(), Error> {
         let _entered = self.context.enter()?;
-        // SAFETY: whoever made the frame vouches for its memory and its stream until `encode` returns; and where that
-        // returns before the copy is done, because of a limit, until `forget_cuda` has succeeded. The memory written to
-        // is waited for before anybody sees it or frees it: see `Fetcher::fetch`.
+        // SAFETY: the frame's maker vouches for its memory and its stream until `encode` returns. Where `encode`
+        // returns before the copy is done, because of a limit, the maker vouches until `forget_cuda` has succeeded.
+        // The memory written to is waited for before it is seen or freed: see `Fetcher::fetch`.
         unsafe { download(&self.stream, &self.event, image, size, place, memory) }
     }
 }
 
 impl Drop for GpuReader {
-    /// A copy that was not waited for may still write to the memory.
+    /// Waits for the stream, since an unfinished copy may still write to the memory.
     fn drop(&mut self) {
         if !self.context.is_forked() {
             let _ = self.stream.synchronise();

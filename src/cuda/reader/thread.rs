@@ -1,4 +1,4 @@
-//! A thread that reads pictures from device memory, for which the caller waits with a limit.
+//! A thread that reads pictures from device memory, while the caller waits with a limit.
 
 use std::convert::Infallible;
 use std::mem;
@@ -19,7 +19,7 @@ use crate::units::FrameSize;
 pub(super) struct ReaderThread {
     calls: Bounded<Fetcher>,
     limit: Duration,
-    /// The process of the thread: a forked child has no such thread.
+    /// The process of the thread; a forked child has no such thread.
     process: Process,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Fetch {
     memory: Option<PinnedMemory>,
 }
 
-/// What came of a fetch, with the memory that the picture lies in.
+/// The result of a fetch, with the memory that holds the picture.
 #[derive(Debug)]
 pub(super) struct Fetched {
     result: Result<(), FrameError>,
@@ -50,7 +50,8 @@ impl ReaderThread {
         }
     }
 
-    /// See [`Fetcher::fetch`]. After [`FrameError::TimedOut`] the thread fetches no more, and `memory` is with it.
+    /// Fetches as [`Fetcher::fetch`] does. After [`FrameError::TimedOut`] the thread fetches no more, and keeps
+    /// `memory`.
     pub(super) fn fetch(
         &mut self,
         image: CudaImage,
@@ -73,10 +74,10 @@ impl ReaderThread {
         self.calls.remains()
     }
 
-    /// Has the thread free the memory and the fetcher, and waits for that within the limit.
+    /// Frees the memory and the fetcher on the thread, and waits for that within the limit.
     pub(super) fn close(self, memory: Option<PinnedMemory>) {
         if Process::current() != self.process {
-            // A forked child has a copy of what is another's to end.
+            // In a forked child memory and thread belong to the parent process.
             return mem::forget((self, memory));
         }
         self.calls.close(memory, self.limit);

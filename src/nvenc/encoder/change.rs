@@ -1,4 +1,4 @@
-//! Changes of an encoder in flight: rate, size, level.
+//! Changes the rate, size and level of an encoder in flight.
 
 use super::NvencEncoder;
 use crate::backend::Backend;
@@ -19,7 +19,7 @@ use crate::units::{FrameSize, OutOfRange};
 use crate::window::Window;
 
 impl NvencEncoder {
-    /// Puts settings with another size in force: within the session where that holds the size, else in a new one.
+    /// Puts settings with another size in force: within the session if it can hold the size, else in a new session.
     pub(super) fn change_size(&mut self, config: EncoderConfig) -> Result<(), Error> {
         let size = config.size();
         self.config.check_memory(size)?;
@@ -28,7 +28,7 @@ impl NvencEncoder {
         if opening::check_size(coded, can).is_err() {
             return Err(out_of_range(coded, can).into());
         }
-        // Settings that do not go with the size are found before the session that it leaves is gone.
+        // Settings that do not fit the size are found before the current session is gone.
         self.setup.params(&config, None)?;
         let most = self.config.max_size.padded_to_even();
         let fits = coded.width() <= most.width() && coded.height() <= most.height();
@@ -39,8 +39,7 @@ impl NvencEncoder {
         }
     }
 
-    /// Raises the level with the next IDR where the bitrate has outgrown it, since only an IDR can bring the SPS that
-    /// says so.
+    /// Raises the level at the next IDR if the bitrate has outgrown it. Only an IDR carries the SPS with the level.
     pub(super) fn raise_level(&mut self) -> Result<(), Error> {
         let wanted = self.setup.level(&self.config);
         if wanted <= self.level || self.setup.attempt != Attempt::AsAsked || !self.setup.can.dynamic_bitrate {
@@ -48,13 +47,14 @@ impl NvencEncoder {
         }
         match self.reconfigure(&self.config.clone(), Some(wanted), true)? {
             Ok(()) => self.level = wanted,
-            // The stream goes on with the level it has, which is no worse than before.
+            // The stream keeps its level, which is no worse than before.
             Err(error) => tracing::debug!(%error, "the level stays as it is"),
         }
         Ok(())
     }
 
-    /// Puts settings with the same size in force, without an IDR where the GPU can, else in a new session.
+    /// Puts settings with the same size in force: within the session and without an IDR where the GPU can, else in a
+    /// new session.
     pub(super) fn change(&mut self, config: EncoderConfig) -> Result<(), Error> {
         if !self.setup.can.dynamic_bitrate {
             return self.reopen(config);
@@ -64,7 +64,7 @@ impl NvencEncoder {
             Err(Error::Driver(error))
                 if opening::refuses_settings(&error) && self.level < self.setup.level(&config) =>
             {
-                // The driver holds the rate to the level, which only an IDR can raise.
+                // The driver limits the rate to the level, which only an IDR can raise.
                 tracing::debug!(%error, "the level is raised with an IDR");
                 self.reconfigure(&config, None, true)??;
                 self.level = self.setup.level(&config);
@@ -81,7 +81,7 @@ impl NvencEncoder {
         Ok(())
     }
 
-    /// Has the session reconfigured; what the driver says to it is within.
+    /// Reconfigures the session; the inner result is the driver's answer.
     fn reconfigure(
         &mut self,
         config: &EncoderConfig,
@@ -92,7 +92,7 @@ impl NvencEncoder {
         Ok(self.run(Job::Reconfigure { params, force_idr })?.result)
     }
 
-    /// Ends the session and opens another.
+    /// Ends the session and opens another one.
     fn reopen(&mut self, config: EncoderConfig) -> Result<(), Error> {
         self.finish()?;
         let exchange = Exchange::begin();
@@ -103,7 +103,7 @@ impl NvencEncoder {
                 (self.runner, self.setup) = (runner, setup);
             }
             Err(error) => {
-                // The settings are at fault, and the session is gone all the same: no later call may say that it is good.
+                // The session is gone even if only the settings are at fault, so no later error may call it usable.
                 self.spent = Some(if error.leaves_encoder_usable() {
                     let Unavailable { reason, detail, .. } = error.passes_over(Backend::Nvenc);
                     Ended::after(Backend::Nvenc, reason, detail).into()
@@ -143,7 +143,7 @@ impl NvencEncoder {
         self.note(EventKind::Recreated { size });
     }
 }
-/// The limit that a coded size breaks.
+/// The error with the limit that a coded size breaks.
 fn out_of_range(size: FrameSize, can: &Capabilities) -> ConfigError {
     let (width, height) = (size.width(), size.height());
     let (columns, rows) = size.macroblocks();

@@ -6,7 +6,7 @@ use crate::access_unit::StageTimes;
 use crate::frame::Frame;
 use crate::units::{FrameSize, Timestamp};
 
-/// A frame that was submitted and has not come out.
+/// A frame that was submitted and whose access unit has not come out.
 #[derive(Debug)]
 pub(super) struct Flying {
     pub(super) slot: usize,
@@ -19,13 +19,13 @@ pub(super) struct Flying {
 /// The place that a frame is encoded from.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Origin {
-    /// The page-locked memory of its slot, with a picture of this size.
+    /// The page-locked memory of the frame's slot, with a picture of this size.
     Host(FrameSize),
     Device(Frame<'static>),
 }
 
 impl Flying {
-    /// The slot in whose page-locked memory it is.
+    /// The slot whose page-locked memory holds the frame.
     pub(super) fn host_slot(&self) -> Option<usize> {
         matches!(self.origin, Origin::Host(_)).then_some(self.slot)
     }

@@ -1,4 +1,4 @@
-//! The way of a frame: brought to memory that the GPU reads, submitted, counted when its access unit comes out.
+//! Brings a frame to memory that the GPU reads, submits it, and counts its access unit.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,16 +20,23 @@ use crate::nvenc::session::{Next, Output, Source};
 use crate::picture::Picture;
 use crate::units::{FrameId, FrameSize, QpRange, Timestamp};
 
-/// A frame in memory that the GPU reads, about to be submitted.
+/// A frame in memory that the GPU reads, ready to submit.
 pub(super) struct Brought {
     pub(super) source: Source,
     flying: Flying,
 }
 
 impl NvencEncoder {
-    /// Refuses to encode a frame to its access unit while another is in flight.
-    pub(super) fn check_depth(&self, depth: Depth) -> Result<(), FrameError> {
-        if depth == Depth::One && self.flying.is_some() { Err(FrameError::InFlight) } else { Ok(()) }
+    /// Makes the session ready for a frame. It comes before the frame is brought to memory that a call which hangs would
+    /// leave for the caller's thread to free.
+    ///
+    /// # Errors
+    /// [`FrameError::InFlight`] for a frame that is to be encoded to its access unit while another is in flight.
+    pub(super) fn prepare(&mut self, picture: Picture, depth: Depth) -> Result<(), Error> {
+        if depth == Depth::One && self.flying.is_some() {
+            return Err(FrameError::InFlight.into());
+        }
+        if self.idr_is_due(picture) { self.raise_level() } else { Ok(()) }
     }
 
     /// Brings a frame to memory that the GPU reads.
@@ -56,7 +63,7 @@ impl NvencEncoder {
         self.fetch_and_convert(image, frame, start)
     }
 
-    /// Converts on the CPU a picture that the GPU would turn into another colour than was asked for.
+    /// Converts a picture on the CPU if the GPU would convert it to a colour that was not asked for.
     fn fetch_and_convert(
         &mut self,
         image: &CudaImage,
@@ -75,11 +82,11 @@ impl NvencEncoder {
         Ok(brought)
     }
 
-    /// Brings a picture in device memory to page-locked memory.
+    /// Copies a picture in device memory to page-locked memory.
     fn fetch(&mut self, image: &CudaImage, size: FrameSize) -> Result<PinnedMemory, Error> {
         if !std::mem::replace(&mut self.has_warned, true) {
             tracing::warn!(
-                "RGB in device memory is downloaded, converted and uploaded: NVENC itself makes nothing of it but \
+                "RGB in device memory is downloaded, converted and uploaded: NVENC itself converts RGB only to \
                  BT.601 at limited range"
             );
         }
@@ -120,7 +127,7 @@ impl NvencEncoder {
         Ok(self.brought(slot, staging, frame.timestamp(), times, start))
     }
 
-    /// A picture that is in the page-locked memory of a slot.
+    /// Describes a picture in the page-locked memory of a slot.
     pub(super) fn brought(
         &self,
         slot: usize,
@@ -133,7 +140,7 @@ impl NvencEncoder {
         Brought { source: Source::Staged(staging), flying: Flying { slot, origin, timestamp, times, start } }
     }
 
-    /// Submits a frame, and reads the one that is due.
+    /// Submits a frame, and reads the access unit that is due.
     pub(super) fn submit_brought(
         &mut self,
         brought: Brought,
@@ -142,9 +149,6 @@ impl NvencEncoder {
     ) -> Result<(), Error> {
         let Brought { source, flying } = brought;
         let is_idr = self.idr_is_due(picture);
-        if is_idr {
-            self.raise_level()?;
-        }
         let refresh_frames = match picture {
             Picture::IntraRefresh { frames } if !is_idr => frames.get(),
             _ => 0,
@@ -206,9 +210,9 @@ impl NvencEncoder {
         matches!(&self.flying, Some(Flying { origin: Origin::Device(_), .. }))
     }
 
-    /// The frame in flight, also after an error.
+    /// The frame in flight, available after an error too.
     pub(super) fn frame_in_flight(&self) -> Option<Frame<'_>> {
-        // A forked child need not have the memory.
+        // The memory may not exist in a forked child.
         let flying = self.flying.as_ref().filter(|_| Process::current() == self.process)?;
         match flying.origin {
             Origin::Device(frame) => Some(frame),
@@ -216,7 +220,7 @@ impl NvencEncoder {
         }
     }
 
-    /// Counts an access unit that came out, and queues it for the caller.
+    /// Counts an access unit, and queues it for the caller.
     fn count(&mut self, flying: Flying, out: Output) {
         let Output { buffer, is_idr, qp, upload, submit, wait, copy } = out;
         self.watch_the_rate(buffer.bytes.len(), qp);
@@ -226,7 +230,7 @@ impl NvencEncoder {
         self.frames += 1;
         self.is_first = false;
         if is_idr {
-            // One more at most was submitted since.
+            // At most one more frame was submitted since.
             self.frames_since_idr = self.frames_since_idr.min(1 + u32::from(self.flying.is_some()));
         }
         let Flying { timestamp, mut times, start, .. } = flying;
@@ -239,9 +243,9 @@ impl NvencEncoder {
         self.ready.push(buffer, info);
     }
 
-    /// Tells when the pictures of the last second are more than was asked for and cannot be coarser.
+    /// Reports that the pictures of the last second exceed the target bitrate and cannot be coarser.
     fn watch_the_rate(&mut self, bytes: usize, qp: u32) {
-        // The driver tells the mean of a picture, in which some macroblocks can be finer.
+        // The driver returns the mean QP of a picture, and some macroblocks can be finer.
         let is_coarsest =
             qp < u32::from(QpRange::MAX_QP + 1) && qp + 1 >= u32::from(self.config.settings.qp_range.max());
         self.window.push(bytes);

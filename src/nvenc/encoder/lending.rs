@@ -1,4 +1,4 @@
-//! Frames that the caller writes in place.
+//! Lends frames that the caller writes in place.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,14 +16,14 @@ use crate::picture::Picture;
 use crate::units::Timestamp;
 
 impl NvencEncoder {
-    /// Lends a page-locked frame to be written and then encoded with [`encode_lent`](NvencEncoder::encode_lent): see
-    /// [`LentFrame`]. Two exist, so that one can be written while the other is encoded. After
-    /// [`set_size`](Encoder::set_size) a frame that was lent before has the old size.
+    /// Lends a page-locked frame to be filled and passed to [`encode_lent`](NvencEncoder::encode_lent): see
+    /// [`LentFrame`]. Two exist, so that one can be written while the other is encoded. A frame lent before
+    /// [`set_size`](Encoder::set_size) keeps the old size.
     ///
     /// # Errors
-    /// [`FrameError::NotLent`] for a format that would have to be converted: packed RGB of 3 bytes, and of 4 bytes
-    /// unless the configuration's colour is BT.601 limited. [`FrameError::AllLent`] when both are lent, or one is and a
-    /// frame is in flight in the other. Any other error as [`encode`](Encoder::encode).
+    /// [`FrameError::NotLent`] for a format that needs a conversion: packed RGB of 3 bytes, and of 4 bytes unless the
+    /// configuration's colour is BT.601 limited. [`FrameError::AllLent`] when both frames are lent, or one is and the
+    /// other is in flight. Any other error as [`encode`](Encoder::encode).
     pub fn lend(&mut self, format: PixelFormat) -> Result<LentFrame, Error> {
         self.alive()?;
         let (surface, as_it_is) = SurfaceFormat::for_frames(format, self.coded_size(), self.config.colour);
@@ -36,7 +36,7 @@ impl NvencEncoder {
         Ok(LentFrame::new(staging, slot, Arc::clone(&self.pool)))
     }
 
-    /// Encodes a lent frame. A frame that was lent before a change of session is copied like any other.
+    /// Encodes a lent frame. A frame lent by an earlier session is copied like any other frame.
     ///
     /// # Errors
     /// As [`encode`](Encoder::encode).
@@ -57,8 +57,8 @@ impl NvencEncoder {
         self.unit()
     }
 
-    /// Takes a lent frame, as [`Engine::submit`] with [`Depth::One`] takes one. Its memory is not read any more when this
-    /// returns, unless the driver hangs, which then has a share of it.
+    /// Takes a lent frame, as [`Engine::submit`] does with [`Depth::One`]. After the return its memory is not read any
+    /// more, unless the driver hangs and keeps a share of the memory.
     pub(crate) fn submit_lent(
         &mut self,
         frame: &LentFrame,
@@ -71,7 +71,7 @@ impl NvencEncoder {
         if frame.size() != coded {
             return Err(FrameError::Size { frame: frame.size(), encoder: size }.into());
         }
-        self.check_depth(Depth::One)?;
+        self.prepare(picture, Depth::One)?;
         let brought = match frame.share().filter(|_| frame.is_of(&self.pool)) {
             Some((slot, staging)) => self.brought(slot, staging, timestamp, StageTimes::default(), start),
             None => self.copy(&frame.as_frame(coded, timestamp)?, start)?,

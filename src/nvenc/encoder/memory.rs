@@ -1,4 +1,4 @@
-//! The page-locked memory of an encoder: of each slot, and of pictures that are fetched.
+//! The page-locked memory of an encoder, for its slots and for fetched pictures.
 
 use std::sync::Arc;
 use std::thread;
@@ -12,15 +12,14 @@ use crate::nvenc::job::{Carried, Job};
 use crate::nvenc::pixels::{Staging, SurfaceFormat};
 use crate::nvenc::session::SLOTS;
 
-/// The page-locked memory of one slot.
 #[derive(Debug, Default)]
 pub(super) enum SlotMemory {
     #[default]
     None,
-    /// While a picture is in flight the session shares it, and both sides only read: so the pixels are at hand whatever
-    /// becomes of the session.
+    /// In the encoder. While a picture is in flight the session shares the memory, and both sides only read it: the
+    /// pixels survive any end of the session.
     Here(Arc<Staging>),
-    /// With the caller: see [`LentFrame`](crate::nvenc::LentFrame).
+    /// With the caller, as a [`LentFrame`](crate::nvenc::LentFrame).
     Lent,
 }
 
@@ -32,7 +31,7 @@ impl SlotMemory {
         }
     }
 
-    /// The memory, where nobody shares it. The session drops what it shares.
+    /// Takes the memory if it is not shared. The session drops its share by itself.
     fn take(&mut self) -> Option<Staging> {
         match std::mem::take(self) {
             Self::Here(staging) => Arc::into_inner(staging),
@@ -46,10 +45,12 @@ impl SlotMemory {
 }
 
 impl NvencEncoder {
-    /// A slot for the next picture from the host: its memory is not with the caller, and no picture in flight is in it.
+    /// Returns the slot for the next host picture, whose memory is neither lent nor in flight.
     pub(super) fn free_slot(&mut self) -> Result<usize, FrameError> {
         for slot in 0..SLOTS {
-            if let Some(staging) = self.pool.take(slot) {
+            if matches!(self.slots[slot], SlotMemory::Lent)
+                && let Some(staging) = self.pool.take(slot)
+            {
                 self.slots[slot] = SlotMemory::Here(staging);
             }
         }
@@ -59,7 +60,7 @@ impl NvencEncoder {
         (0..SLOTS).find(is_free).ok_or(FrameError::AllLent { lent: SLOTS })
     }
 
-    /// The memory of a free slot, made ready for pictures of a format and the size in force. Nobody shares it.
+    /// Returns the unshared memory of a free slot, ready for pictures of a format and the size in force.
     pub(super) fn staging(&mut self, slot: usize, format: SurfaceFormat) -> Result<Arc<Staging>, Error> {
         let coded = self.config.size().padded_to_even();
         match std::mem::take(&mut self.slots[slot]) {
@@ -76,8 +77,8 @@ impl NvencEncoder {
         }
     }
 
-    /// The page-locked memory that no frame in flight is in and that is not with the caller, to be freed after the
-    /// session. What the session still shares is freed with its share.
+    /// Takes the page-locked memory that is neither in flight nor lent, to be freed after the session. Memory that the
+    /// session still shares is freed with its share.
     pub(super) fn take_memory(&mut self) -> Vec<PinnedMemory> {
         let in_use = self.flying.as_ref().and_then(Flying::host_slot);
         let others = self.slots.iter_mut().enumerate().filter(|(slot, _)| Some(*slot) != in_use);
@@ -85,26 +86,25 @@ impl NvencEncoder {
         staged.chain(self.fetched.take()).collect()
     }
 
-    /// Lets go of the frame in flight. Memory that the session shares with it is freed there; else it is returned.
+    /// Forgets the frame in flight, and returns its memory. Memory shared with the session is freed there instead.
     pub(super) fn let_go_of_flying(&mut self) -> Option<PinnedMemory> {
         let slot = self.flying.take()?.host_slot()?;
         Some(self.slots.get_mut(slot)?.take()?.memory)
     }
 
-    /// Frees memory that a session which failed has let go of, where that costs the caller nothing: a driver that
-    /// hangs there hangs alone.
+    /// Frees memory of a failed session off the caller's thread, so that a driver that hangs there hangs alone.
     pub(super) fn free(&self, memory: PinnedMemory) {
         if matches!(self.config.nvenc.form, CallForm::Direct) {
             return drop(memory);
         }
         let freeing = thread::Builder::new().name("direct264-end".to_owned()).spawn(move || drop(memory));
         if let Err(error) = freeing {
-            tracing::warn!(%error, "no thread to free memory on: it was freed on the caller's");
+            tracing::warn!(%error, "memory was freed on the caller's thread: no thread was started");
         }
     }
 }
 
-/// A mistake of this crate: a job that succeeded without what it was for.
+/// The internal error of a job that succeeded without its result.
 pub(super) fn nothing() -> Error {
-    Internal::new("a job succeeded and gave nothing").into()
+    Internal::new("a job succeeded without its result").into()
 }

@@ -1,4 +1,4 @@
-//! The engine of the hardware backend, in terms of a session.
+//! The engine of the NVENC backend, on top of a session.
 
 mod change;
 mod flying;
@@ -41,8 +41,8 @@ use memory::SlotMemory;
 
 /// An H.264 encoder on an NVIDIA GPU.
 ///
-/// Beside [`Encoder`] it lends page-locked frames, into which a caller writes pixels that then go to the GPU without
-/// another copy on the host:
+/// An encoder also lends page-locked frames. The caller writes pixels into one, and the GPU reads them without another
+/// copy on the host:
 ///
 /// ```no_run
 /// use direct264::nvenc::{NvencEncoder, PixelsMut};
@@ -57,54 +57,54 @@ use memory::SlotMemory;
 /// # let _ = unit; Ok(()) }
 /// ```
 ///
-/// In a [`Pipeline`](crate::Pipeline) it has at most two frames in flight, the second one only inside `submit`.
+/// In a [`Pipeline`](crate::Pipeline) at most two frames are in flight, the second one only inside `submit`.
 #[derive(Debug)]
 pub struct NvencEncoder {
     runner: Runner,
     setup: Setup,
-    /// As opened, with the settings in force.
+    /// The configuration at opening, with the settings in force.
     config: EncoderConfig,
-    /// In the SPS of the sequence that is running.
+    /// The level in the SPS of the running sequence.
     level: Level,
     slots: [SlotMemory; SLOTS],
     pool: Arc<Pool>,
-    /// The frame that was submitted and has not come out.
+    /// The frame that was submitted and whose access unit has not come out.
     flying: Option<Flying>,
     ready: Ready,
     converter: Converter,
-    /// Memory that pictures in device memory are fetched to.
+    /// The memory that fetched pictures are copied to.
     fetched: Option<PinnedMemory>,
-    /// It was said that pictures are fetched.
+    /// Whether the warning about fetched pictures was logged.
     has_warned: bool,
-    /// Frames that were submitted.
+    /// The number of frames submitted.
     taken: u64,
-    /// Access units that came out.
+    /// The number of access units that came out.
     frames: u64,
     frames_since_idr: u32,
-    /// The next picture is an IDR because the stream has just been opened or changed its size.
+    /// Whether the next picture is an IDR because the stream was just opened or changed its size.
     idr_due: bool,
-    /// No access unit has come out of this session yet.
+    /// Whether no access unit of this session has come out yet.
     is_first: bool,
     references: References,
-    /// The frame that the session began with.
+    /// The number of the session's first frame.
     first_picture: u64,
     window: Window,
     events: EventLog,
-    /// Sessions that were left for another one.
+    /// Earlier sessions of this encoder.
     left: Vec<Remains>,
     /// The error that ended the session.
     spent: Option<Error>,
-    /// The process that the session lives in: a forked child has neither its thread nor its CUDA.
+    /// The process of the session. A forked child has neither its thread nor its CUDA.
     process: Process,
 }
 
 impl NvencEncoder {
-    /// Opens an encoder on the GPU that the configuration names, or the first that can.
+    /// Opens an encoder on the GPU that the configuration names, or on the first GPU that can encode.
     ///
     /// # Errors
-    /// [`Error::Config`] for settings that cannot work. [`Error::Unavailable`] with the reason when there is no driver,
-    /// no encoder, no session or no memory to be had, or the GPU does not take the size or the settings.
-    /// [`Error::Driver`] for any other refusal.
+    /// [`Error::Config`] for settings that cannot work. [`Error::Unavailable`] with the reason when the driver, an
+    /// encoder, a session or memory is missing, or the GPU refuses the size or the settings. [`Error::Driver`] for any
+    /// other refusal.
     pub fn new(config: &EncoderConfig) -> Result<Self, Error> {
         config.validate()?;
         let (runner, setup) = Runner::open(config)?;
@@ -155,7 +155,7 @@ impl NvencEncoder {
         &self.setup.gpu_name
     }
 
-    /// The NVENC API that is spoken with the driver.
+    /// The NVENC API version negotiated with the driver.
     #[must_use]
     pub fn api(&self) -> Version {
         self.setup.api.into()
@@ -171,8 +171,8 @@ impl NvencEncoder {
         self.events.note(FrameId(self.taken), Backend::Nvenc, kind);
     }
 
-    /// Whether the session can be used. This is asked before anything else, since page-locked memory need not even be
-    /// there in a forked child.
+    /// Checks that the session is usable. This check comes first, since a forked child may not even have the
+    /// page-locked memory.
     fn alive(&self) -> Result<(), Error> {
         if Process::current() != self.process {
             return Err(Ended::forked(Backend::Nvenc).into());
@@ -183,7 +183,7 @@ impl NvencEncoder {
         }
     }
 
-    /// Remembers an error that ends the session, and has it end without making the caller wait for that. An error of the
+    /// Records an error that ends the session, and starts the end without making the caller wait. An error of the
     /// frame ends nothing.
     fn end<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
         if let Err(error) = &result
@@ -201,7 +201,7 @@ impl NvencEncoder {
         result
     }
 
-    /// Ends the session, or waits until one that has begun to end is gone.
+    /// Ends the session, or waits for an end that has begun.
     fn close(&mut self) {
         let in_flight = self.let_go_of_flying();
         let memory = self.take_memory();
@@ -214,26 +214,26 @@ impl NvencEncoder {
                 self.free(memory);
             }
         } else {
-            // A forked child has a copy of what is another's to end.
+            // In a forked child these belong to the parent process.
             std::mem::forget((runner, memory, in_flight));
         }
     }
 
-    /// Does a job. Its answer says whether the driver refused it; an error here says that no answer came, and ends the
+    /// Does a job. The reply says whether the driver refused it. An error here means that no reply came, and ends the
     /// session.
     fn run(&mut self, job: Job) -> Result<Reply, Error> {
         let ran = self.runner.run(job, self.is_first);
         self.end(ran)
     }
 
-    /// Does a job whose refusal ends the session.
+    /// Does a job and ends the session if the driver refuses it.
     fn run_or_end(&mut self, job: Job) -> Result<Carried, Error> {
         let Reply { result, carried } = self.run(job)?;
         self.end(result)?;
         Ok(carried)
     }
 
-    /// Whether every session that was left has ended.
+    /// Checks that every earlier session has ended.
     fn all_have_ended(&mut self) -> Result<(), Error> {
         self.left.retain(|left| left.strong_count() > 0);
         if self.left.is_empty() {
@@ -254,7 +254,7 @@ impl Encoder for NvencEncoder {
 
     fn invalidate(&mut self, lost: RangeInclusive<FrameId>) -> Result<Recovery, Error> {
         self.alive()?;
-        // A picture in flight is predicted from what may be lost.
+        // The picture in flight may be predicted from a lost one.
         self.finish()?;
         self.recover(&lost)
     }
@@ -312,7 +312,7 @@ impl Engine for NvencEncoder {
         if frame.size() != size {
             return Err(FrameError::Size { frame: frame.size(), encoder: size }.into());
         }
-        self.check_depth(depth)?;
+        self.prepare(picture, depth)?;
         let brought = self.bring(frame, start)?;
         self.submit_brought(brought, picture, depth)
     }

@@ -1,4 +1,4 @@
-//! What becomes of the stream when the receiver has lost frames.
+//! Recovers the stream after the receiver has lost frames.
 
 use std::ops::RangeInclusive;
 
@@ -13,7 +13,7 @@ use crate::units::FrameId;
 impl NvencEncoder {
     pub(super) fn recover(&mut self, lost: &RangeInclusive<FrameId>) -> Result<Recovery, Error> {
         let (FrameId(first), FrameId(last)) = (*lost.start(), *lost.end());
-        // What came from another session is before an IDR of this one.
+        // Frames of an earlier session precede an IDR of this one.
         let Some(last_picture) = last.checked_sub(self.first_picture).filter(|_| first <= last) else {
             return Ok(Recovery::NotNeeded);
         };
@@ -21,12 +21,12 @@ impl NvencEncoder {
         let recovery = match answer {
             Answer::Nothing => return Ok(Recovery::NotNeeded),
             Answer::Idr => Recovery::Idr,
-            // It is too late to choose a reference.
+            // The IDR that is due leaves no reference to choose.
             Answer::Invalidate(_) if self.idr_due => Recovery::Idr,
             Answer::Invalidate(pictures) => match self.run(Job::Invalidate { pictures })?.result {
                 Ok(()) => Recovery::OlderReference,
                 Err(error) => {
-                    tracing::debug!(%error, "references are not given up one by one: an IDR follows");
+                    tracing::debug!(%error, "the driver invalidates no single reference: an IDR follows");
                     Recovery::Idr
                 }
             },

@@ -1,4 +1,4 @@
-//! One picture that the caller has in device memory: encoded from where it lies, or copied there once, or fetched.
+//! Encodes a picture in the caller's device memory: in place, from a copy on the device, or fetched to the host.
 #![expect(unsafe_code, reason = "memory is read that the caller vouches for: see `Frame::cuda`")]
 
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use crate::nvenc::progress::Step;
 use crate::nvenc::slot::{Input, Key, Slot};
 use crate::units::FrameSize;
 
-/// What a pitch must be a multiple of for NVENC to take it.
+/// The unit of a pitch that NVENC accepts.
 const PITCH_UNIT: usize = 4;
-/// What an address must be a multiple of to be read in place, as every allocation and every row of a pitched one is.
+/// The alignment of an address that is read in place, which every allocation and every row of a pitched one has.
 const ADDRESS_UNIT: u64 = 256;
 
 impl Session {
-    /// A picture in device memory as NVENC reads it: where it lies, or as a copy in the surface of a slot. The stream of
-    /// the session waits for the stream that writes it. The context has to be current.
+    /// Returns a picture in device memory as an input for NVENC: in place, or as a copy in the surface of a slot. The
+    /// session's stream waits for the stream that writes the picture. The context has to be current.
     ///
     /// # Errors
-    /// [`Error::Frame`] for memory that is none, or another GPU's.
+    /// [`Error::Frame`] for an address that is no device memory, or another GPU's.
     pub(super) fn device_input(
         &mut self,
         slot: usize,
@@ -41,8 +41,8 @@ impl Session {
         self.copy_beside(image, |session, on| session.copied(slot, on, image, size, format, &place))
     }
 
-    /// Brings a picture to page-locked memory, which is what was `kept` where that is large enough. Kept is what the
-    /// stream may still write to, whatever came of it.
+    /// Copies a picture to page-locked memory, which reuses the memory in `kept` if that is large enough. After any
+    /// outcome `kept` holds the memory that the stream may still write to.
     ///
     /// # Errors
     /// As [`Session::device_input`].
@@ -59,14 +59,14 @@ impl Session {
         let memory = PinnedMemory::at_least(kept.take(), &context, bytes_of(image, size))?;
         let memory = kept.insert(memory);
         let event = event(&mut self.written, &context)?;
-        // SAFETY: whoever made the frame vouches for its memory and its stream until `encode` returns, and this is
-        // inside it. The memory written to is waited for before anybody sees it, and freed after the session.
+        // SAFETY: the frame's maker vouches for its memory and its stream until `encode` returns, and this is inside
+        // it. The memory written to is waited for before it is seen, and freed after the session.
         let fetched = unsafe { download(&self.stream, event, image, size, &place, memory) };
         self.stream.synchronise()?;
         fetched
     }
 
-    /// Lets go of the caller's memory in the allocation at an address; of all of it without one.
+    /// Releases the caller's memory in the allocation at an address, or all of it without one.
     pub(in crate::nvenc) fn forget(&mut self, address: Option<u64>) -> Result<(), Error> {
         let context = Arc::clone(self.open.context());
         let _entered = context.enter()?;
@@ -74,21 +74,21 @@ impl Session {
         let byte = DevicePlane { address, pitch: 1, row_bytes: 1, rows: 1 };
         let allocation = match DevicePlace::of(context.functions(), &byte) {
             Ok(place) => Some(place.allocation),
-            // It is freed already.
+            // The memory is freed already.
             Err(Error::Frame(_)) => None,
             Err(error) => return Err(error),
         };
         Ok(self.foreign.forget(|key| key.address == address || Some(key.allocation) == allocation)?)
     }
 
-    /// Has the session's stream wait for what writes the picture.
+    /// Makes the session's stream wait for the work that writes the picture.
     pub(super) fn wait_for(&mut self, image: &CudaImage) -> Result<(), DriverError> {
         let event = event(&mut self.written, self.open.context())?;
-        // SAFETY: whoever made the frame vouches for its stream.
+        // SAFETY: the frame's maker vouches for its stream.
         unsafe { event.order(image.stream(), &self.stream) }
     }
 
-    /// The picture as NVENC reads it where it lies; `None` where it cannot.
+    /// Returns the picture as an input in place; `None` where NVENC cannot read it there.
     fn registered(
         &mut self,
         image: &CudaImage,
@@ -106,13 +106,13 @@ impl Session {
         });
         let Some(pitch) = pitch else { return Ok(None) };
         let key = Key { address: image.address(), pitch, format, size, allocation: place.allocation };
-        // SAFETY: the rows are there, as the driver says, and whoever made the frame has promised to have them
-        // forgotten before they are freed. No picture is in flight between two calls of `encode`; in
-        // the pipelined form the one in flight is from the place used last, which is never the one to make room.
+        // SAFETY: the driver says that the rows are there, and the frame's maker has promised to have them forgotten
+        // before they are freed. No picture is in flight between two calls of `encode`. In the pipelined form the
+        // picture in flight is from the place used last, which is never the one to make room.
         unsafe { self.foreign.input(&self.open, key) }
     }
 
-    /// The picture as a copy in memory of the session, made on a stream of its own or on the session's; its sides padded
+    /// Copies the picture to memory of the session, on the session's stream or on a second one. Odd sides are padded
     /// to even by repeating the last column and row.
     fn copied(
         &mut self,
@@ -131,8 +131,8 @@ impl Session {
         let mut to = surface.memory().address();
         let copy = |from: DevicePlane, to| {
             // SAFETY: the surface has room for a picture of the coded size, and is not freed before the stream was
-            // waited for; whoever made the frame vouches for the rest until its access unit is out, and by then
-            // the picture is encoded or the stream was waited for.
+            // waited for. The frame's maker vouches for the rest until its access unit is out. By then the picture is
+            // encoded or the stream was waited for.
             unsafe { stream.copy_rows(&from, to, pitch) }
         };
         if size == coded {
@@ -153,8 +153,8 @@ impl Session {
     }
 }
 
-/// Repeats the last column and the last row of a plane of `size` that lies at `to`, where `coded` has one more. Chroma
-/// planes are whole as they come.
+/// Repeats the last column and the last row of a plane of `size` at `to`, where `coded` has one more. Chroma planes
+/// need no padding.
 fn pad(
     copy: &impl Fn(DevicePlane, u64) -> Result<(), DriverError>,
     plane: DevicePlane,

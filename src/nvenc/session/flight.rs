@@ -1,4 +1,4 @@
-//! Pictures in flight: submitted, and not read yet.
+//! The pictures in flight: submitted, and not read yet.
 #![expect(unsafe_code, reason = "pictures are uploaded from memory that is shared with the caller's side")]
 
 use std::collections::VecDeque;
@@ -23,7 +23,7 @@ pub(super) struct Flight {
     copies: Option<Copies>,
 }
 
-/// A picture that was submitted and not read.
+/// A picture that was submitted and not read yet.
 #[derive(Debug)]
 struct Submitted {
     slot: usize,
@@ -35,7 +35,7 @@ struct Submitted {
 }
 
 /// A stream that brings a picture to its surface while another is in flight. The encoder orders its output on the
-/// session's own stream, which therefore may wait for the picture in flight.
+/// session's own stream, so work on that stream may wait for the picture in flight.
 #[derive(Debug)]
 struct Copies {
     done: CudaEvent,
@@ -48,13 +48,13 @@ impl Copies {
         Ok(Self { done: CudaEvent::new(context)?, stream })
     }
 
-    /// Has another stream of the context wait for all that is on this one. The context has to be current.
+    /// Makes another stream of the context wait for all work on this one. The context has to be current.
     fn before(&self, stream: &Stream) -> Result<(), DriverError> {
         // SAFETY: this stream is alive.
         unsafe { self.done.order(self.stream.handle().addr(), stream) }
     }
 
-    /// Has this stream wait for the stream that writes a picture. The context has to be current.
+    /// Makes this stream wait for the stream that writes a picture. The context has to be current.
     fn after(&self, image: &CudaImage) -> Result<(), DriverError> {
         // SAFETY: the maker of the frame vouches for its stream.
         unsafe { self.done.order(image.stream(), &self.stream) }
@@ -62,12 +62,12 @@ impl Copies {
 }
 
 impl Session {
-    /// Submits a picture if there is one, then reads the oldest picture in flight to `out` if more than `keep` are. The
-    /// picture, and with it the share of its memory, has to live until this returns.
+    /// Submits a picture if there is one, then reads the oldest one to `out` if more than `keep` are in flight. The
+    /// picture and its share of memory have to live until this returns.
     ///
     /// # Errors
-    /// [`Error::Frame`] for device memory that is none, or another GPU's: nothing was submitted or read. After any other
-    /// error nothing that pictures came from is read any more.
+    /// [`Error::Frame`] for an address that is no device memory, or another GPU's: nothing was submitted or read.
+    /// After any other error no source memory of a picture is read any more.
     pub(in crate::nvenc) fn advance(
         &mut self,
         next: Option<&Next>,
@@ -100,7 +100,7 @@ impl Session {
         Ok(())
     }
 
-    /// Submits a picture, and tells when that was done.
+    /// Submits a picture, and returns the time at which that was done.
     fn submit(&mut self, next: &Next, start: Instant) -> Result<Instant, Error> {
         let (slot, input, staging) = match &next.source {
             Source::Staged(staging) => {
@@ -109,12 +109,12 @@ impl Session {
             }
             &Source::Device { image, size, format } => {
                 self.progress.at(Step::Submit);
-                // Beside the slots of pictures from the host, so that turns between the two change no surface.
+                // The slots behind those of host pictures, so that alternating between the two changes no surface.
                 let slot = SLOTS + next.slot;
                 (slot, self.device_input(slot, &image, size, format)?, None)
             }
         };
-        // The wait for the upload is on the way to this.
+        // Waiting for the upload belongs to this step.
         self.progress.at(Step::Submit);
         if !self.ordered {
             self.stream.synchronise()?;
@@ -149,8 +149,8 @@ impl Session {
         }
         let copies = self.flight.copies.as_ref().filter(|_| !is_alone);
         let stream = copies.map_or(&self.stream, |copies| &copies.stream);
-        // SAFETY: the staging memory is shared and not written to until the session drops its share: after the picture
-        // was read, and with it the surface that is behind the upload, or after the stream was waited for. The surface
+        // SAFETY: the staging memory is shared and not written to until the session drops its share. That is after the
+        // picture was read, and with it the surface behind the upload, or after the stream was waited for. The surface
         // is not freed before either: see `Drop`, and `prepare`, which is for slots without a picture in flight.
         unsafe { stream.upload(&staging.memory, surface.memory(), staging.layout.bytes())? };
         if let Some(copies) = copies {
@@ -159,7 +159,7 @@ impl Session {
         Ok(surface.input())
     }
 
-    /// Copies a picture in device memory to the surface of a slot: on the session's stream, or beside a picture in
+    /// Copies a picture in device memory to the surface of a slot, on the session's stream or beside a picture in
     /// flight.
     pub(super) fn copy_beside(
         &mut self,
@@ -181,18 +181,18 @@ impl Session {
         copied
     }
 
-    /// Waits for the oldest picture in flight, since `start`, and copies its access unit out.
+    /// Waits for the oldest picture in flight and copies its access unit out; `start` is the start of the wait.
     fn read_oldest(&mut self, start: Instant, out: &mut Output) -> Result<(), Error> {
         self.progress.at(Step::Wait);
         let slot = self.flight.pictures.front().ok_or_else(no_such_slot)?.slot;
         let locked = self.lock(slot)?;
         let waited = Instant::now();
-        // From here on it is not locked again, whatever comes of it.
+        // The picture leaves the queue first, so that it is not locked again after an error.
         let flying = self.flight.pictures.pop_front().ok_or_else(no_such_slot)?;
 
         self.progress.at(Step::Unlock);
         let taken = self.take(slot, &locked, flying.number, flying.is_idr, out);
-        // Unlocked whatever was in it.
+        // Unlocks the buffer even if its content was faulty.
         self.unlock(slot)?;
         taken?;
         out.qp = locked.qp;
@@ -202,7 +202,7 @@ impl Session {
         Ok(())
     }
 
-    /// After an error: the memory that pictures came from is not read any more when this returns.
+    /// Waits, after an error, until no source memory of a picture is read any more.
     fn let_go(&mut self) {
         if let Some(copies) = &self.flight.copies {
             let _ = copies.stream.synchronise();
@@ -213,8 +213,8 @@ impl Session {
         }
     }
 
-    /// At the end, and after the end of stream: reads the pictures in flight, so that every buffer is given back as the
-    /// driver wants it. The context has to be current.
+    /// Reads the pictures in flight after the end of stream, so that every buffer is returned as the driver wants it.
+    /// The context has to be current.
     pub(super) fn end_flight(&mut self) {
         for at in 0..self.flight.pictures.len() {
             let Some(slot) = self.flight.pictures.get(at).map(|flying| flying.slot) else { continue };

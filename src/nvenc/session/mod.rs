@@ -1,5 +1,5 @@
-//! A session from its opening to its end, and what is done with it: every driver call of an encoder is made here or
-//! below. Nothing here waits with a limit; that is for who runs it: see `runner`.
+//! A session from opening to end: every driver call of an encoder is made here or below. No call here has a limit;
+//! `runner` limits them.
 #![expect(unsafe_code, reason = "a session is set up, changed and ended by calls of the driver")]
 
 mod device;
@@ -34,35 +34,35 @@ use crate::error::{DriverError, Error, Internal};
 use crate::remains::Remains;
 use crate::units::FrameSize;
 
-/// Pictures that can be prepared at the same time: one that is encoded, one that a caller writes meanwhile.
+/// The pictures that can be prepared at the same time: one being encoded, one being written by a caller.
 pub(super) const SLOTS: usize = 2;
 
-/// A pause between two tries where the driver says that it is busy.
+/// The pause between two tries of a busy driver.
 const PAUSE: Duration = Duration::from_micros(500);
 
-/// An initialised session. Drops from top to bottom: the pictures, the session, the stream that both use; and then it is
-/// told.
+/// An initialised session. It drops from top to bottom: the pictures, the session, the stream of both, and last the
+/// notice of its end.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// The first [`SLOTS`] for pictures from the host; behind them as many for pictures in device memory, once one came.
+    /// The first [`SLOTS`] for pictures from the host, then as many for pictures in device memory, once one came.
     slots: Vec<Slot>,
-    /// Memory of the caller that is encoded from where it lies.
+    /// The caller's memory that is encoded in place.
     foreign: Foreign,
     open: Arc<OpenSession>,
     /// What the stream waits for before it touches memory of the caller; made with the first such picture.
     written: Option<CudaEvent>,
     stream: Stream,
-    /// Whether the driver orders its work on `stream`; if not, the host waits for each upload.
+    /// Whether the driver orders its work on `stream`. If not, the host waits for each upload.
     ordered: bool,
     size: FrameSize,
     largest: FrameSize,
     picture: PictureParams,
-    /// Number of the next picture, by which the driver knows it.
+    /// The number of the next picture, by which the driver knows it.
     pictures: u64,
-    /// Pictures were submitted since the last end of stream.
+    /// Whether pictures were submitted since the last end of stream.
     unfinished: bool,
     flight: Flight,
-    /// How long to go on asking a driver that says that it is busy.
+    /// The time limit for repeated calls of a busy driver.
     patience: Duration,
     progress: Progress,
     seat: Option<Seat>,
@@ -70,7 +70,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Initialises an open session and makes what pictures need.
+    /// Initialises an open session and makes the objects that pictures need.
     pub(super) fn new(
         open: Arc<OpenSession>,
         params: &Params,
@@ -81,7 +81,7 @@ impl Session {
         let context = Arc::clone(open.context());
         let entered = context.enter()?;
         let mut stream = Stream::new(&context)?;
-        // From here on `open` is dropped before `stream`, as it is once both are in the session.
+        // Moving `open` here drops it before `stream`, as in a finished session.
         let open = open;
         initialise(&open, params)?;
         progress.at(Step::Order);
@@ -116,33 +116,33 @@ impl Session {
         })
     }
 
-    /// Keeps its seat on the GPU for as long as it lives.
+    /// Gives the session its seat on the GPU, for as long as it lives.
     pub(super) fn sit(&mut self, seat: Seat) {
         self.seat = Some(seat);
     }
 
-    /// An error that ended the session, with whether its context is lost too.
+    /// Adds to an error that ended the session whether its context is lost too.
     pub(super) fn explain(&self, error: Error) -> Error {
         self.open.context().explain(error)
     }
 
-    /// See [`Progress::remains`].
+    /// The remains of the session: see [`Progress::remains`].
     pub(super) fn remains(&self) -> Remains {
         self.progress.remains()
     }
 
-    /// Ends the session, and frees `memory` once nothing reads them any more.
+    /// Ends the session, and frees `memory` once nothing reads it any more.
     pub(super) fn end(self, memory: Vec<PinnedMemory>) {
         let context = Arc::clone(self.open.context());
-        // Entered around all of it, so that no part depends on entering it once more.
+        // One entry around all parts, so that no part depends on entering the context again.
         let entered = context.enter();
         drop(self);
         drop(memory);
         drop(entered);
     }
 
-    /// Makes a slot ready for pictures of a format and the size in force, and gives it staging memory. What `old`
-    /// holds is used again where it fits.
+    /// Prepares a slot for pictures of a format and the size in force, with staging memory. `old` is reused if it
+    /// fits.
     pub(super) fn prepare(
         &mut self,
         slot: usize,
@@ -162,7 +162,7 @@ impl Session {
         Ok(Staging { memory, layout })
     }
 
-    /// Makes the device memory of a slot ready for pictures of a format and the size in force. The context has to be
+    /// Prepares the device memory of a slot for pictures of a format and the size in force. The context has to be
     /// current.
     fn prepare_surface(&mut self, slot: usize, format: SurfaceFormat) -> Result<(), Error> {
         let Self { slots, open, size, largest, .. } = self;
@@ -179,7 +179,7 @@ impl Session {
         Ok(())
     }
 
-    /// Changes the settings from the next picture on; with another size that picture becomes an IDR.
+    /// Changes the settings from the next picture on. With another size that picture becomes an IDR.
     pub(super) fn reconfigure(&mut self, params: &Params, force_idr: bool) -> Result<(), Error> {
         self.progress.at(Step::Reconfigure);
         let _entered = self.open.context().enter()?;
@@ -203,10 +203,9 @@ impl Session {
         Ok(())
     }
 
-    /// SPS and PPS as the driver writes them.
     pub(super) fn parameter_sets(&self) -> Result<Vec<u8>, Error> {
         const CALL: &str = "nvEncGetSequenceParams";
-        /// The header takes 512 bytes as enough.
+        /// The size that the header calls enough is 512 bytes.
         const ROOM: u32 = 1024;
         self.progress.at(Step::ParameterSets);
         let function = self
@@ -229,7 +228,7 @@ impl Session {
         Ok(bytes)
     }
 
-    /// Makes a call again while the driver answers that it is busy, for as long as patience lasts.
+    /// Repeats a call while the driver answers that it is busy, until patience ends.
     fn patiently(&self, mut call: impl FnMut(&OpenSession) -> Status) -> Status {
         let mut start = None;
         loop {
@@ -247,7 +246,7 @@ impl Session {
     fn end_of_stream(&mut self) {
         let mut params = NV_ENC_PIC_PARAMS::versioned(self.open.api());
         params.encodePicFlags = NV_ENC_PIC_FLAG_EOS;
-        // What it returns changes nothing: the end follows.
+        // The status changes nothing, since the end follows.
         let _ = self.patiently(|open| {
             // SAFETY: the session is open; `params` is whole, of its version, and lives through the call.
             Status(unsafe { (open.functions().nvEncEncodePicture)(open.handle(), &raw mut params) })
@@ -256,8 +255,8 @@ impl Session {
 }
 
 impl Drop for Session {
-    /// The end in the documented order: end of stream, what is in flight is read, then the fields drop: unmap,
-    /// unregister, free, destroy the output buffers, destroy the session, destroy the stream.
+    /// Ends the session in the documented order: end of stream, reading of the pictures in flight, then the drop of
+    /// the fields. Those unmap, unregister, free, and destroy the output buffers, the session and the stream.
     fn drop(&mut self) {
         self.progress.at(Step::Close);
         let context = Arc::clone(self.open.context());
@@ -281,7 +280,7 @@ fn initialise(open: &OpenSession, params: &Params) -> Result<(), DriverError> {
     open.check("nvEncInitializeEncoder", code)
 }
 
-/// Has the driver order its reading and writing on a stream; false where it cannot.
+/// Makes the driver order its reads and writes on a stream; returns false if it cannot.
 fn order_on(open: &OpenSession, stream: &mut Stream) -> Result<bool, DriverError> {
     let Some(function) = open.functions().nvEncSetIOCudaStreams else { return Ok(false) };
     let place = stream.handle_place();
@@ -292,7 +291,7 @@ fn order_on(open: &OpenSession, stream: &mut Stream) -> Result<bool, DriverError
     Ok(true)
 }
 
-/// A mistake of this crate: a picture for which nothing was prepared.
+/// The internal error of a picture whose slot was not prepared.
 fn no_such_slot() -> Error {
-    Internal::new("nothing was prepared for this picture").into()
+    Internal::new("no slot was prepared for this picture").into()
 }

@@ -16,8 +16,8 @@ use crate::error::{DriverError, Error};
 use crate::nvenc::output;
 use crate::nvenc::slot::Input;
 
-/// What is said of a picture when it is submitted. What is the same for all is written once, since it is 3 KB; what one
-/// picture sets, each sets anew.
+/// The driver's parameters of a picture. The common part is written once, since the struct has 3 KB. Each picture sets
+/// its own fields anew.
 #[derive(Debug)]
 pub(super) struct PictureParams(Box<NV_ENC_PIC_PARAMS>);
 
@@ -32,7 +32,7 @@ impl PictureParams {
     }
 }
 
-/// What a lock hands out, until the unlock.
+/// A locked output buffer, until the unlock.
 #[derive(Debug)]
 pub(super) struct Locked {
     start: *const u8,
@@ -68,19 +68,19 @@ impl Session {
         params.inputTimeStamp = self.pictures;
         params.encodePicFlags =
             if is_idr { NV_ENC_PIC_FLAG_FORCEIDR | NV_ENC_PIC_FLAG_OUTPUT_SPSPPS } else { 0 };
-        // Kept from picture to picture, so that each says it anew.
+        // The struct is kept between pictures, so each picture sets this field.
         params.codecPicParams.h264PicParams.forceIntraRefreshWithFrameCnt =
             if is_idr { 0 } else { refresh_frames };
         let params = &raw mut *params;
         let status = self.patiently(|open| {
-            // SAFETY: the session is open; `params` is whole, of its version, lives in `self` and is used by nobody else
-            // meanwhile. The input is mapped and the output buffer made by this session, and both live as long as it
-            // does.
+            // SAFETY: the session is open; `params` is whole, of its version, lives in `self` and is not used
+            // elsewhere meanwhile. The input is mapped and the output buffer made by this session, and both live as
+            // long as it does.
             Status(unsafe { (open.functions().nvEncEncodePicture)(open.handle(), params) })
         });
         if status == NV_ENC_ERR_NEED_MORE_INPUT {
-            // A success in the driver's eyes. The picture has no access unit before the next one comes, which the
-            // settings rule out and the contract forbids.
+            // NV_ENC_ERR_NEED_MORE_INPUT counts as a success of the driver: the access unit comes with a later
+            // picture. The settings rule that out and the contract forbids it.
             self.unfinished = true;
             let what = "the driver holds the picture back until the next one";
             return Err(DriverError::refused(Backend::Nvenc, CALL, status.0, what).into());
@@ -91,7 +91,7 @@ impl Session {
         Ok(())
     }
 
-    /// Waits for the picture of a slot.
+    /// Waits for the picture of a slot, and locks its output.
     pub(super) fn lock(&mut self, slot: usize) -> Result<Locked, Error> {
         let mut params = NV_ENC_LOCK_BITSTREAM::versioned(self.open.api());
         params.outputBitstream = self.slots.get(slot).ok_or_else(no_such_slot)?.bitstream.handle();
@@ -110,7 +110,7 @@ impl Session {
         })
     }
 
-    /// Copies what a lock handed out of the picture of this number.
+    /// Copies the access unit of the picture with this number out of the locked buffer.
     pub(super) fn take(
         &self,
         slot: usize,
@@ -126,8 +126,8 @@ impl Session {
         let stream = if locked.start.is_null() || locked.bytes == 0 {
             &[]
         } else {
-            // SAFETY: while the output buffer is locked, the driver lends so many bytes from there and does not write to
-            // them; they are not used after the unlock that follows this function.
+            // SAFETY: while the output buffer is locked, the driver lends so many bytes from there and does not write
+            // to them. The bytes are not used after the unlock that follows this function.
             unsafe { std::slice::from_raw_parts(locked.start, locked.bytes) }
         };
         let contents =

@@ -1,4 +1,4 @@
-//! What helps a receiver that has lost pictures, short of an IDR.
+//! Invalidates reference pictures that a receiver has lost, to avoid an IDR.
 #![expect(unsafe_code, reason = "references are given up by calls of the driver")]
 
 use direct264_sys::nvenc::Status;
@@ -9,10 +9,10 @@ use crate::error::{DriverError, Error};
 use crate::nvenc::progress::Step;
 
 impl Session {
-    /// Has no picture predicted from these any more, which are told by their numbers.
+    /// Excludes these pictures, by their numbers, as references of later ones.
     ///
     /// # Errors
-    /// When the driver refuses one: the session is still good, but some of them may be in use.
+    /// The refusal of the driver. The session is still good, but later pictures may use some of these references.
     pub(in crate::nvenc) fn invalidate(&mut self, pictures: &[u64]) -> Result<(), Error> {
         const CALL: &str = "nvEncInvalidateRefFrames";
         self.progress.at(Step::Invalidate);
@@ -24,7 +24,8 @@ impl Session {
         let _entered = self.open.context().enter()?;
         for &picture in pictures {
             let status = self.patiently(|open| {
-                // SAFETY: the session is open and initialised; the number is the `inputTimeStamp` of a picture of its own.
+                // SAFETY: the session is open and initialised; the number is the `inputTimeStamp` of one of its own
+                // pictures.
                 Status(unsafe { function(open.handle(), picture) })
             });
             self.open.check(CALL, status.0)?;

@@ -16,7 +16,7 @@ use crate::nvenc::driver::OpenSession;
 use crate::nvenc::pixels::SurfaceFormat;
 use crate::units::FrameSize;
 
-/// Where a picture's rows lie in device memory.
+/// The place of a picture's rows in device memory.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rows {
     pub(super) address: u64,
@@ -24,7 +24,7 @@ pub(super) struct Rows {
     pub(super) pitch: u32,
 }
 
-/// What a picture is encoded from, in the driver's words. The handle is valid while the binding lives.
+/// The driver's handle of an input picture, valid while the binding lives.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::nvenc) struct Input {
     pub(in crate::nvenc) handle: *mut NvEncInput,
@@ -33,7 +33,7 @@ pub(in crate::nvenc) struct Input {
     pub(in crate::nvenc) pitch: u32,
 }
 
-/// Device memory from which a session encodes: registered and mapped. Drops from top to bottom: unmaps, then
+/// Registered and mapped device memory from which a session encodes. It drops from top to bottom: unmaps, then
 /// unregisters.
 #[derive(Debug)]
 pub(super) struct Binding {
@@ -45,7 +45,7 @@ pub(super) struct Binding {
 }
 
 impl Binding {
-    /// The session has to be initialised and its context current.
+    /// Registers and maps the memory. The session has to be initialised and its context current.
     ///
     /// # Safety
     /// There are as many rows as a picture of this format and size has, in device memory of the session's context that
@@ -66,13 +66,12 @@ impl Binding {
         self.size
     }
 
-    /// Gives the memory back, and tells whether the driver agreed.
+    /// Unmaps and unregisters the memory, and returns the driver's refusal.
     pub(super) fn release(mut self) -> Result<(), DriverError> {
         let unmapped = self.mapped.release();
         self.registered.release().and(unmapped)
     }
 
-    /// What a picture is encoded from.
     pub(super) fn input(&self) -> Input {
         Input {
             handle: self.mapped.handle.map_or(std::ptr::null_mut(), NonNull::as_ptr),
@@ -83,11 +82,11 @@ impl Binding {
     }
 }
 
-/// Device memory that a session knows as a picture of one format and size.
+/// Device memory that is registered with a session, as a picture of one format and size.
 #[derive(Debug)]
 struct Registered {
     session: Arc<OpenSession>,
-    /// `None` once it was given back.
+    /// `None` once it was unregistered.
     handle: Option<NonNull<NvEncRegistration>>,
 }
 
@@ -108,7 +107,7 @@ impl Registered {
         params.resourceType = NV_ENC_INPUT_RESOURCE_TYPE_CUDADEVICEPTR;
         (params.width, params.height) = (size.width(), size.height());
         params.pitch = rows.pitch;
-        // A device address in the shape of a pointer, which the driver never follows on the host.
+        // A device address in the form of a pointer, which the driver never follows on the host.
         params.resourceToRegister = std::ptr::without_provenance_mut(rows.address as usize);
         params.bufferFormat = buffer_format(format);
         params.bufferUsage = NV_ENC_INPUT_IMAGE;
@@ -124,7 +123,7 @@ impl Registered {
 
     fn release(&mut self) -> Result<(), DriverError> {
         let Some(handle) = self.handle.take() else { return Ok(()) };
-        // Where it cannot be entered once more it may still be the current one.
+        // The context may be current even if it cannot be entered again.
         let _entered = self.session.context().enter();
         // SAFETY: registered in `new` with this session, and unregistered only here, after it was unmapped.
         let code = unsafe {
@@ -135,17 +134,16 @@ impl Registered {
 }
 
 impl Drop for Registered {
-    /// A status cannot be handed on from here.
+    /// Ignores the status: a destructor cannot return it.
     fn drop(&mut self) {
         let _ = self.release();
     }
 }
 
-/// A registration that can be encoded from.
 #[derive(Debug)]
 struct Mapped {
     session: Arc<OpenSession>,
-    /// `None` once it was given back.
+    /// `None` once it was unmapped.
     handle: Option<NonNull<NvEncInput>>,
 }
 
@@ -168,7 +166,7 @@ impl Mapped {
 
     fn release(&mut self) -> Result<(), DriverError> {
         let Some(handle) = self.handle.take() else { return Ok(()) };
-        // Where it cannot be entered once more it may still be the current one.
+        // The context may be current even if it cannot be entered again.
         let _entered = self.session.context().enter();
         // SAFETY: mapped in `new` by this session, and unmapped only here, when no picture is in flight from it.
         let code = unsafe {
@@ -179,13 +177,12 @@ impl Mapped {
 }
 
 impl Drop for Mapped {
-    /// A status cannot be handed on from here.
+    /// Ignores the status: a destructor cannot return it.
     fn drop(&mut self) {
         let _ = self.release();
     }
 }
 
-/// The driver's word for a format.
 fn buffer_format(format: SurfaceFormat) -> u32 {
     match format {
         SurfaceFormat::Nv12 => NV_ENC_BUFFER_FORMAT_NV12,

@@ -21,7 +21,7 @@ pub(in crate::nvenc) struct Bitstream {
 unsafe impl Send for Bitstream {}
 
 impl Bitstream {
-    /// The session has to be initialised and its context current, as for everything that is made here.
+    /// Makes an output buffer. The session has to be initialised and its context current, as for every object here.
     pub(in crate::nvenc) fn new(session: &Arc<OpenSession>) -> Result<Self, DriverError> {
         const CALL: &str = "nvEncCreateBitstreamBuffer";
         let mut params = NV_ENC_CREATE_BITSTREAM_BUFFER::versioned(session.api());
@@ -41,7 +41,7 @@ impl Bitstream {
 }
 
 impl Drop for Bitstream {
-    /// A status cannot be handed on from here, as for everything that is dropped here.
+    /// Ignores the status, as every destructor here: it cannot be returned.
     fn drop(&mut self) {
         let entered = self.session.context().enter();
         // SAFETY: made in `new` by this session, and destroyed only here.

@@ -1,4 +1,4 @@
-//! Memory of the caller that is encoded from where it lies: registered at its first picture, and kept so for the next.
+//! The caller's memory that is encoded in place: registered at its first picture, and kept for later ones.
 #![expect(unsafe_code, reason = "memory is registered that the caller vouches for")]
 
 use std::sync::Arc;
@@ -9,17 +9,17 @@ use crate::nvenc::driver::OpenSession;
 use crate::nvenc::pixels::SurfaceFormat;
 use crate::units::FrameSize;
 
-/// So many places are kept; the one that was not used for longest makes room.
+/// The number of places kept. The place unused for longest makes room.
 const MOST: usize = 32;
 
-/// What tells one place from another.
+/// The identity of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::nvenc) struct Key {
     pub(in crate::nvenc) address: u64,
     pub(in crate::nvenc) pitch: u32,
     pub(in crate::nvenc) format: SurfaceFormat,
     pub(in crate::nvenc) size: FrameSize,
-    /// The number of the allocation: memory that was freed and made anew may have the same address.
+    /// The number of the allocation, since a new allocation may have the address of a freed one.
     pub(in crate::nvenc) allocation: u64,
 }
 
@@ -27,20 +27,20 @@ pub(in crate::nvenc) struct Key {
 #[derive(Debug, Default)]
 pub(in crate::nvenc) struct Foreign {
     places: Vec<KnownMemory>,
-    /// Pictures so far.
+    /// The number of pictures so far.
     pictures: u64,
 }
 
 #[derive(Debug)]
 struct KnownMemory {
     key: Key,
-    /// `None` for memory that the driver does not take.
+    /// `None` for memory that the driver refuses.
     binding: Option<Binding>,
     last_used: u64,
 }
 
 impl Foreign {
-    /// What a picture at this place is encoded from; `None` where the driver does not take the memory, and it has to be
+    /// Returns the input of a picture at this place; `None` if the driver refuses the memory, which then has to be
     /// copied. The context has to be current, and no picture of these places in flight.
     ///
     /// # Safety
@@ -56,7 +56,7 @@ impl Foreign {
             known.last_used = now;
             return Ok(known.binding.as_ref().map(Binding::input));
         }
-        // What was there before is gone.
+        // Earlier allocations at this address are gone.
         self.places
             .retain(|known| known.key.address != key.address || known.key.allocation == key.allocation);
         if self.places.len() >= MOST
@@ -68,9 +68,9 @@ impl Foreign {
         // SAFETY: the caller's promise.
         let binding = match unsafe { Binding::new(session, rows, key.format, key.size) } {
             Ok(binding) => Some(binding),
-            // A session that is broken says so at the next call.
+            // A broken session reports its error at the next call.
             Err(error) if ["nvEncRegisterResource", "nvEncMapInputResource"].contains(&error.call) => {
-                tracing::debug!(%error, "memory that NVENC does not take is copied on the GPU");
+                tracing::debug!(%error, "NVENC refuses the memory: it is copied on the GPU");
                 None
             }
             Err(error) => return Err(error),
@@ -80,10 +80,10 @@ impl Foreign {
         Ok(input)
     }
 
-    /// Lets go of the places that are chosen.
+    /// Releases the chosen places.
     ///
     /// # Errors
-    /// When the driver does not let go of one; the others are gone all the same.
+    /// When the driver refuses to release one; the others are released all the same.
     pub(in crate::nvenc) fn forget(&mut self, chosen: impl Fn(&Key) -> bool) -> Result<(), DriverError> {
         let mut done = Ok(());
         for known in self.places.extract_if(.., |known| chosen(&known.key)) {

@@ -1,5 +1,5 @@
-//! The driver's objects around one picture: memory that is registered and mapped, and an output buffer. Each is
-//! undone by its own `Drop`, also when what comes after it cannot be made.
+//! The driver's objects around one picture: registered and mapped memory, and an output buffer. Each undoes itself on
+//! drop, also when a later object cannot be made.
 #![expect(unsafe_code, reason = "memory is registered, which has to outlive its registration")]
 
 mod binding;
@@ -18,7 +18,7 @@ use binding::{Binding, Rows};
 pub(super) use bitstream::Bitstream;
 pub(super) use foreign::{Foreign, Key};
 
-/// Device memory for one picture. Drops from top to bottom: the binding, then the memory.
+/// Device memory for one picture; the binding drops before the memory.
 #[derive(Debug)]
 pub(super) struct Surface {
     binding: Binding,
@@ -27,7 +27,7 @@ pub(super) struct Surface {
 }
 
 impl Surface {
-    /// Memory for pictures up to `largest`, registered and mapped for those of `size`; both sides of both are even.
+    /// Allocates memory for pictures up to `largest`, bound for those of `size`; both sides of both are even.
     pub(super) fn new(
         session: &Arc<OpenSession>,
         format: SurfaceFormat,
@@ -38,7 +38,7 @@ impl Surface {
         Self::bind(session, memory, format, size)
     }
 
-    /// The same memory, registered and mapped for pictures of `size`.
+    /// Binds the same memory for pictures of `size`.
     pub(super) fn rebind(self, session: &Arc<OpenSession>, size: FrameSize) -> Result<Self, DriverError> {
         let Self { binding, memory, format } = self;
         drop(binding);
@@ -69,13 +69,12 @@ impl Surface {
         self.binding.size()
     }
 
-    /// What a picture is encoded from.
     pub(super) fn input(&self) -> Input {
         self.binding.input()
     }
 }
 
-/// What one picture needs. The surface is made when the first picture comes, whose format it has.
+/// The objects of one picture. The surface is made for the format of the first picture.
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) surface: Option<Surface>,

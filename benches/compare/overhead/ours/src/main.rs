@@ -5,10 +5,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use cudarc::driver::{CudaContext, result};
-use direct264::nvenc::{LentFrame, NvencEncoder};
 use direct264::config::{CallForm, CallLimits, NvencConfig};
 use direct264::frame::CudaImage;
-use direct264::{Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Picture, PixelFormat, Timestamp};
+use direct264::nvenc::{LentFrame, NvencEncoder};
+use direct264::{
+    Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, Picture, PixelFormat, Timestamp,
+};
 use overhead_client::{BITS_PER_SECOND, HEIGHT, PICTURES, Result, WIDTH, host_pictures, run, serve};
 
 fn main() -> ExitCode {
