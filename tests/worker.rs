@@ -153,7 +153,7 @@ fn errors_come_out_in_the_place_of_what_failed_and_the_worker_goes_on() {
 
     frames.set_size(size(8, 8)).unwrap();
     let refused = units.blocking_recv().unwrap().unwrap_err();
-    assert_eq!((refused.step, refused.to_string().as_str()), (FailedStep::Size, "the size was not set"));
+    assert_eq!((refused.step, refused.to_string().as_str()), (FailedStep::Size, "the size was not changed"));
     assert!(
         std::error::Error::source(&refused).is_some_and(|why| why.to_string() == "the settings cannot work")
     );

@@ -132,7 +132,7 @@ fn a_stream_that_fails_and_returns(stage: &Stage) {
     let fields = "frame backend first last recovery";
     assert_logged(&take(), Level::DEBUG, "the receiver has lost frames", fields, &lost);
 
-    // Tried again twice in vain.
+    // Tried again twice without success.
     stage.set("FAULT=nvEncEncodePicture:1=20;nvEncInitializeEncoder:1-2=20");
     live.frames(1);
     let left = [
@@ -149,7 +149,7 @@ fn a_stream_that_fails_and_returns(stage: &Stage) {
     for wait in ["next_attempt_ms=10", "next_attempt_ms=20"] {
         let vain = ["backend=\"nvenc\"", "reason=\"driver_error\"", "on GPU 0", wait];
         let fields = "backend reason detail next_attempt_ms";
-        assert_logged(&lines, Level::DEBUG, "tried again, in vain", fields, &vain);
+        assert_logged(&lines, Level::DEBUG, "retry failed", fields, &vain);
     }
     let frame = format!("frame={}", live.units.len() - 1);
     let back = [frame.as_str(), "backend=\"nvenc\"", "from=\"openh264\""];
