@@ -75,7 +75,7 @@ pub struct AccessUnit<'e> {
     /// The place of each NAL unit in `bytes`, start code included, in order.
     pub nal_ranges: &'e [Range<usize>],
     /// The facts about it.
-    pub info: AccessUnitInfo,
+    pub info: &'e AccessUnitInfo,
 }
 
 impl AccessUnit<'_> {
@@ -104,7 +104,7 @@ impl AccessUnit<'_> {
         bytes.extend_from_slice(self.bytes);
         nal_ranges.clear();
         nal_ranges.extend_from_slice(self.nal_ranges);
-        OwnedAccessUnit { bytes, nal_ranges, info: self.info }
+        OwnedAccessUnit { bytes, nal_ranges, info: *self.info }
     }
 }
 
@@ -112,7 +112,7 @@ impl Deref for AccessUnit<'_> {
     type Target = AccessUnitInfo;
 
     fn deref(&self) -> &AccessUnitInfo {
-        &self.info
+        self.info
     }
 }
 
@@ -132,7 +132,7 @@ impl OwnedAccessUnit {
     /// The same access unit, borrowed.
     #[must_use]
     pub fn as_unit(&self) -> AccessUnit<'_> {
-        AccessUnit { bytes: &self.bytes, nal_ranges: &self.nal_ranges, info: self.info }
+        AccessUnit { bytes: &self.bytes, nal_ranges: &self.nal_ranges, info: &self.info }
     }
 
     /// The NAL units, in order.

@@ -15,7 +15,7 @@ use crate::error::{Error, FrameError, Internal};
 use crate::event::EventKind;
 use crate::frame::{CudaImage, Frame, Pixels};
 use crate::nvenc::job::{Carried, Job, Reply};
-use crate::nvenc::pixels::{Staging, SurfaceFormat};
+use crate::nvenc::pixels::SurfaceFormat;
 use crate::nvenc::session::{Next, Output, Source};
 use crate::picture::Picture;
 use crate::units::{FrameId, FrameSize, QpRange, Timestamp};
@@ -23,7 +23,9 @@ use crate::units::{FrameId, FrameSize, QpRange, Timestamp};
 /// A frame in memory that the GPU reads, ready to submit.
 pub(super) struct Brought {
     pub(super) source: Source,
-    flying: Flying,
+    pub(super) slot: usize,
+    pub(super) times: StageTimes,
+    pub(super) start: Instant,
 }
 
 impl NvencEncoder {
@@ -41,9 +43,7 @@ impl NvencEncoder {
 
     /// Brings a frame to memory that the GPU reads.
     pub(super) fn bring(&mut self, frame: &Frame<'_>, start: Instant) -> Result<Brought, Error> {
-        let (Pixels::Cuda(image), Some(in_device_memory)) = (frame.pixels(), frame.in_device_memory()) else {
-            return self.copy(frame, start);
-        };
+        let Pixels::Cuda(image) = frame.pixels() else { return self.copy(frame, start) };
         if let Some(format) = SurfaceFormat::for_device(image.format(), self.config.colour) {
             let slot = match &self.flying {
                 Some(Flying { slot: 0, origin: Origin::Device(_), .. }) => 1,
@@ -51,13 +51,9 @@ impl NvencEncoder {
             };
             return Ok(Brought {
                 source: Source::Device { image: *image, size: frame.size(), format },
-                flying: Flying {
-                    slot,
-                    origin: Origin::Device(in_device_memory),
-                    timestamp: frame.timestamp(),
-                    times: StageTimes::default(),
-                    start,
-                },
+                slot,
+                times: StageTimes::default(),
+                start,
             });
         }
         self.fetch_and_convert(image, frame, start)
@@ -78,7 +74,7 @@ impl NvencEncoder {
         };
         self.fetched = Some(memory);
         let mut brought = copied?;
-        brought.flying.times.upload += fetched;
+        brought.times.upload += fetched;
         Ok(brought)
     }
 
@@ -124,30 +120,19 @@ impl NvencEncoder {
             ..StageTimes::default()
         };
         self.slots[slot] = SlotMemory::Here(Arc::clone(&staging));
-        Ok(self.brought(slot, staging, frame.timestamp(), times, start))
+        Ok(Brought { source: Source::Staged(staging), slot, times, start })
     }
 
-    /// Describes a picture in the page-locked memory of a slot.
-    pub(super) fn brought(
-        &self,
-        slot: usize,
-        staging: Arc<Staging>,
-        timestamp: Timestamp,
-        times: StageTimes,
-        start: Instant,
-    ) -> Brought {
-        let origin = Origin::Host(self.config.size());
-        Brought { source: Source::Staged(staging), flying: Flying { slot, origin, timestamp, times, start } }
-    }
-
-    /// Submits a frame, and reads the access unit that is due.
+    /// Submits a frame, and reads the access unit that is due. `frame` tells where a frame that stays in flight came from.
     pub(super) fn submit_brought(
         &mut self,
         brought: Brought,
+        timestamp: Timestamp,
         picture: Picture,
         depth: Depth,
+        frame: Option<&Frame<'_>>,
     ) -> Result<(), Error> {
-        let Brought { source, flying } = brought;
+        let Brought { source, slot, times, start } = brought;
         let is_idr = self.idr_is_due(picture);
         let refresh_frames = match picture {
             Picture::IntraRefresh { frames } if !is_idr => frames.get(),
@@ -155,8 +140,9 @@ impl NvencEncoder {
         };
         let keep = depth.kept();
         let is_read = usize::from(self.flying.is_some()) + 1 > keep;
-        let is_behind_others = matches!(source, Source::Device { .. }) || self.is_in_device_memory();
-        let next = Some(Next { slot: flying.slot, source, is_idr, refresh_frames });
+        let is_in_device_memory = matches!(source, Source::Device { .. });
+        let is_behind_others = is_in_device_memory || self.is_in_device_memory();
+        let next = Some(Next { slot, source, is_idr, refresh_frames });
         let out = self.advance(next, keep, is_behind_others, is_read)?;
         if picture == Picture::Idr {
             self.note(EventKind::IdrRequested);
@@ -164,12 +150,18 @@ impl NvencEncoder {
         self.idr_due = false;
         self.taken += 1;
         self.frames_since_idr = if is_idr { 1 } else { self.frames_since_idr.saturating_add(1) };
-        let came = match depth {
-            Depth::One => Some(flying),
-            Depth::Two => self.flying.replace(flying),
+        if depth == Depth::One {
+            self.count(timestamp, times, start, out);
+            return Ok(());
+        }
+        let in_device_memory = frame.filter(|_| is_in_device_memory).and_then(Frame::in_device_memory);
+        let origin = match in_device_memory {
+            Some(frame) => Origin::Device(frame),
+            None => Origin::Host(self.config.size()),
         };
-        if let Some(came) = came {
-            self.count(came, out);
+        let before = self.flying.replace(Flying { slot, origin, timestamp, times, start });
+        if let Some(Flying { timestamp, times, start, .. }) = before {
+            self.count(timestamp, times, start, out);
         }
         Ok(())
     }
@@ -178,8 +170,8 @@ impl NvencEncoder {
     pub(super) fn read_flying(&mut self) -> Result<(), Error> {
         let is_behind_others = self.is_in_device_memory();
         let out = self.advance(None, 0, is_behind_others, true)?;
-        if let Some(flying) = self.flying.take() {
-            self.count(flying, out);
+        if let Some(Flying { timestamp, times, start, .. }) = self.flying.take() {
+            self.count(timestamp, times, start, out);
         }
         Ok(())
     }
@@ -221,7 +213,7 @@ impl NvencEncoder {
     }
 
     /// Counts an access unit, and queues it for the caller.
-    fn count(&mut self, flying: Flying, out: Output) {
+    fn count(&mut self, timestamp: Timestamp, mut times: StageTimes, start: Instant, out: Output) {
         let Output { buffer, is_idr, qp, upload, submit, wait, copy } = out;
         self.watch_the_rate(buffer.bytes.len(), qp);
         let frame_id = FrameId(self.frames);
@@ -233,7 +225,6 @@ impl NvencEncoder {
             // At most one more frame was submitted since.
             self.frames_since_idr = self.frames_since_idr.min(1 + u32::from(self.flying.is_some()));
         }
-        let Flying { timestamp, mut times, start, .. } = flying;
         times.upload += upload;
         (times.submit, times.wait, times.copy) = (submit, wait, copy);
         times.total = start.elapsed();

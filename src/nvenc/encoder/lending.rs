@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::NvencEncoder;
+use super::frame::Brought;
 use super::memory::SlotMemory;
 use crate::access_unit::{AccessUnit, StageTimes};
 use crate::encoder::Encoder;
@@ -12,6 +13,7 @@ use crate::error::{Error, FrameError};
 use crate::format::PixelFormat;
 use crate::nvenc::lent::LentFrame;
 use crate::nvenc::pixels::SurfaceFormat;
+use crate::nvenc::session::Source;
 use crate::picture::Picture;
 use crate::units::Timestamp;
 
@@ -73,9 +75,11 @@ impl NvencEncoder {
         }
         self.prepare(picture, Depth::One)?;
         let brought = match frame.share().filter(|_| frame.is_of(&self.pool)) {
-            Some((slot, staging)) => self.brought(slot, staging, timestamp, StageTimes::default(), start),
+            Some((slot, staging)) => {
+                Brought { source: Source::Staged(staging), slot, times: StageTimes::default(), start }
+            }
             None => self.copy(&frame.as_frame(coded, timestamp)?, start)?,
         };
-        self.submit_brought(brought, picture, Depth::One)
+        self.submit_brought(brought, timestamp, picture, Depth::One, None)
     }
 }

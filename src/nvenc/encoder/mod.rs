@@ -314,7 +314,7 @@ impl Engine for NvencEncoder {
         }
         self.prepare(picture, depth)?;
         let brought = self.bring(frame, start)?;
-        self.submit_brought(brought, picture, depth)
+        self.submit_brought(brought, frame.timestamp(), picture, depth, Some(frame))
     }
 
     fn finish(&mut self) -> Result<(), Error> {
