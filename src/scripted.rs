@@ -50,6 +50,8 @@ pub(crate) struct Script {
     all_opens: Option<Act>,
     /// The outcomes of the next pictures; later ones succeed. Warm-up pictures do not count.
     pictures: VecDeque<Act>,
+    /// Whether waiting for a frame in flight fails.
+    finish_fails: bool,
     /// The widest picture allowed.
     widest: Option<u32>,
     pub(crate) opened: usize,
@@ -100,6 +102,10 @@ impl Stage {
 
     pub(crate) fn widest(&self, number: u8, pixels: u32) {
         self.on(number, |script| script.widest = Some(pixels));
+    }
+
+    pub(crate) fn finish_fails(&self, number: u8) {
+        self.on(number, |script| script.finish_fails = true);
     }
 
     pub(crate) fn leaves(&self, number: u8, event: EventKind) {
@@ -271,6 +277,11 @@ impl Engine for Scripted {
     fn finish(&mut self) -> Result<(), Error> {
         if let Some(error) = &self.spent {
             return Err(error.clone());
+        }
+        if self.flying.is_some() && self.script.lock().unwrap().finish_fails {
+            let failed = refuse(Encoder::backend(self), Act::Fail, self.settings.size);
+            self.spent = failed.clone().err();
+            return failed;
         }
         if let Some((.., timestamp, is_idr)) = self.flying.take() {
             self.come_out(is_idr, timestamp);

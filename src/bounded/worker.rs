@@ -9,7 +9,7 @@ use super::progress::{CallStep, Progress};
 pub(crate) trait Worker: Debug + Sized + 'static {
     /// The calls that can hang.
     type Step: CallStep;
-    /// What opening needs.
+    /// The input of opening.
     type Seed: Debug + Send;
     /// The result of opening for the caller.
     type Opened: Debug + Send;

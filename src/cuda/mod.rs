@@ -48,7 +48,7 @@ pub(crate) fn driver() -> Result<&'static Driver, FrameError> {
     Ok(driver)
 }
 
-/// What a process is told that was forked after CUDA was initialised.
+/// The error of a process that was forked after CUDA was initialised.
 pub(crate) fn forked(detail: impl Into<String>) -> Unreadable {
     Unreadable::Unavailable(Unavailable::new(Backend::Nvenc, Reason::Forked, detail))
 }

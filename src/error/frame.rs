@@ -163,7 +163,8 @@ impl fmt::Display for FrameError {
                 let limit_ms = limit.as_millis();
                 write!(
                     f,
-                    "the frame in device memory was not read in time: {call}, or a call on the way to it, did not return within {limit_ms} ms"
+                    "the frame in device memory was not read in time: {call}, or a call on the way to it, \
+                     did not return within {limit_ms} ms"
                 )
             }
             Self::Length { bytes, needed } => write!(f, "{bytes} bytes given for a frame of {needed}"),

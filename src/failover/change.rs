@@ -61,9 +61,8 @@ impl FailoverEncoder {
         }
         let changed = match self.apply_to_active(wanted) {
             // Another backend may take the size.
-            Err(Error::Frame(error)) => Err(error.into()),
-            Err(error) => self.fall_back(error),
-            Ok(()) => Ok(()),
+            Err(error) if !matches!(error, Error::Frame(_)) => self.fall_back(error),
+            changed => changed,
         };
         match &changed {
             Ok(()) => self.aim_at_size(),

@@ -48,8 +48,10 @@ impl FailoverEncoder {
     /// Waits for the frame in flight before the stream leaves its backend, and drops the frame if no backend encodes
     /// it.
     pub(super) fn settle_or_lose(&mut self) {
-        if let Err(error) = self.settle() {
-            self.flying = None;
+        // Behind the last backend the failover itself has lost the frame.
+        if let Err(error) = self.settle()
+            && self.flying.take().is_some()
+        {
             self.lose(error);
         }
     }

@@ -291,6 +291,31 @@ fn a_frame_in_flight_that_no_backend_takes_is_an_error_in_its_place() {
 }
 
 #[test]
+fn a_frame_that_is_lost_on_the_way_back_is_lost_once() {
+    let stage = Stage::new();
+    stage.all_opens(0, Act::Fail);
+    stage.all_opens(1, Act::Lack(Reason::NoDriver));
+    stage.finish_fails(2);
+    let mut pipeline = Pipeline::new(opened(&stage, config()));
+    stage.all_opens(0, Act::Work);
+    let (mut frames, mut came) = (0, Vec::new());
+    let deadline = Instant::now() + PATIENCE;
+    // C fails on the frame in flight when the stream leaves it for A.
+    while !came.last().is_some_and(|unit| *unit == Some(A)) {
+        assert!(Instant::now() < deadline);
+        frames += 1;
+        grey(size(32), frames, |frame| {
+            let units = pipeline.submit(frame, Picture::Auto).unwrap();
+            came.extend(units.map(|unit| unit.ok().map(|unit| unit.backend)));
+        });
+        thread::sleep(Duration::from_millis(1));
+    }
+    came.extend(pipeline.flush().unwrap().map(|unit| unit.ok().map(|unit| unit.backend)));
+    assert_eq!(came.len() as i64, frames, "one item for each frame");
+    assert_eq!(came.iter().filter(|unit| unit.is_none()).count(), 1);
+}
+
+#[test]
 fn a_spare_engine_takes_over_and_the_one_it_stood_in_for_is_the_next_spare() {
     let stage = Stage::new();
     stage.pictures(0, &[Act::Work, Act::Fail]);

@@ -29,16 +29,20 @@ pub(super) struct Brought {
 }
 
 impl NvencEncoder {
-    /// Makes the session ready for a frame. It comes before the frame is brought to memory that a call which hangs would
-    /// leave for the caller's thread to free.
+    /// Makes the session ready for a frame, and returns whether its picture is an IDR. This comes before the frame is
+    /// brought to memory that a call which hangs would leave for the caller's thread to free.
     ///
     /// # Errors
     /// [`FrameError::InFlight`] for a frame that is to be encoded to its access unit while another is in flight.
-    pub(super) fn prepare(&mut self, picture: Picture, depth: Depth) -> Result<(), Error> {
+    pub(super) fn prepare(&mut self, picture: Picture, depth: Depth) -> Result<bool, Error> {
         if depth == Depth::One && self.flying.is_some() {
             return Err(FrameError::InFlight.into());
         }
-        if self.idr_is_due(picture) { self.raise_level() } else { Ok(()) }
+        let is_idr = self.idr_is_due(picture);
+        if is_idr {
+            self.raise_level()?;
+        }
+        Ok(is_idr)
     }
 
     /// Brings a frame to memory that the GPU reads.
@@ -123,17 +127,17 @@ impl NvencEncoder {
         Ok(Brought { source: Source::Staged(staging), slot, times, start })
     }
 
-    /// Submits a frame, and reads the access unit that is due. `frame` tells where a frame that stays in flight came from.
+    /// Submits a frame, and reads the access unit that is due. `frame` tells where a frame that stays in flight came
+    /// from; `is_idr` is the answer of [`prepare`](NvencEncoder::prepare).
     pub(super) fn submit_brought(
         &mut self,
         brought: Brought,
         timestamp: Timestamp,
-        picture: Picture,
+        (picture, is_idr): (Picture, bool),
         depth: Depth,
         frame: Option<&Frame<'_>>,
     ) -> Result<(), Error> {
         let Brought { source, slot, times, start } = brought;
-        let is_idr = self.idr_is_due(picture);
         let refresh_frames = match picture {
             Picture::IntraRefresh { frames } if !is_idr => frames.get(),
             _ => 0,

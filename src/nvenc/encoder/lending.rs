@@ -73,13 +73,13 @@ impl NvencEncoder {
         if frame.size() != coded {
             return Err(FrameError::Size { frame: frame.size(), encoder: size }.into());
         }
-        self.prepare(picture, Depth::One)?;
+        let is_idr = self.prepare(picture, Depth::One)?;
         let brought = match frame.share().filter(|_| frame.is_of(&self.pool)) {
             Some((slot, staging)) => {
                 Brought { source: Source::Staged(staging), slot, times: StageTimes::default(), start }
             }
             None => self.copy(&frame.as_frame(coded, timestamp)?, start)?,
         };
-        self.submit_brought(brought, timestamp, picture, Depth::One, None)
+        self.submit_brought(brought, timestamp, (picture, is_idr), Depth::One, None)
     }
 }

@@ -312,9 +312,9 @@ impl Engine for NvencEncoder {
         if frame.size() != size {
             return Err(FrameError::Size { frame: frame.size(), encoder: size }.into());
         }
-        self.prepare(picture, depth)?;
+        let is_idr = self.prepare(picture, depth)?;
         let brought = self.bring(frame, start)?;
-        self.submit_brought(brought, frame.timestamp(), picture, depth, Some(frame))
+        self.submit_brought(brought, frame.timestamp(), (picture, is_idr), depth, Some(frame))
     }
 
     fn finish(&mut self) -> Result<(), Error> {
