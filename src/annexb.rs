@@ -75,12 +75,39 @@ pub(crate) fn nals_at<'a>(stream: &'a [u8], ranges: &'a [Range<usize>]) -> impl 
     ranges.iter().filter_map(move |range| Nal::at(stream, range.clone()))
 }
 
+/// The slices among the units of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Slices {
+    exist: bool,
+    /// Whether another picture may be predicted from one of them.
+    are_references: bool,
+}
+
+impl Slices {
+    pub(crate) fn see(&mut self, nal: Nal<'_>) {
+        if matches!(nal.kind(), NalKind::Slice | NalKind::IdrSlice) {
+            self.exist = true;
+            self.are_references |= nal.ref_idc() != 0;
+        }
+    }
+
+    #[cfg(nvenc)]
+    pub(crate) const fn exist(self) -> bool {
+        self.exist
+    }
+
+    /// Whether they are those of a picture to which no other picture refers.
+    pub(crate) const fn are_droppable(self) -> bool {
+        self.exist && !self.are_references
+    }
+}
+
 /// Whether the units of `stream` at known ranges are a picture to which no other picture refers.
+#[cfg(any(openh264, test))]
 pub(crate) fn is_droppable(stream: &[u8], ranges: &[Range<usize>]) -> bool {
-    let mut slices = nals_at(stream, ranges)
-        .filter(|nal| matches!(nal.kind(), NalKind::Slice | NalKind::IdrSlice))
-        .peekable();
-    slices.peek().is_some() && slices.all(|slice| slice.ref_idc() == 0)
+    let mut slices = Slices::default();
+    nals_at(stream, ranges).for_each(|nal| slices.see(nal));
+    slices.are_droppable()
 }
 
 /// Splits a byte stream into NAL units. Start codes may have 3 or 4 bytes, and trailing zeros belong to no unit.
@@ -101,19 +128,34 @@ pub fn nals(stream: &[u8]) -> impl Iterator<Item = Nal<'_>> {
 
 /// The offset of the next `00 00 01` from `from` on.
 fn start_code(stream: &[u8], from: usize) -> Option<usize> {
-    /// Offsets that are compared together, without a branch between them, so that the compiler makes SIMD code.
-    const PLACES: usize = 64;
-    let mut rest = stream.get(from..)?;
-    while let Some(bytes) = rest.first_chunk::<{ PLACES + 2 }>() {
-        let here =
-            (0..PLACES).fold(false, |here, at| here | (bytes[at] | bytes[at + 1] | (bytes[at + 2] ^ 1) == 0));
-        if here {
+    let rest = skip_blocks(stream.get(from..)?);
+    let passed = stream.len() - rest.len();
+    let mut at = 0;
+    while let Some(&third) = rest.get(at + 2) {
+        match third {
+            0 => at += 1,
+            1 if rest[at..at + 2] == [0, 0] => return Some(passed + at),
+            // No start code holds this byte elsewhere than at its end.
+            _ => at += 3,
+        }
+    }
+    None
+}
+
+/// Passes over blocks of bytes at which no start code begins. The bytes of a block are compared together, without a
+/// branch between them, so that the compiler makes SIMD code.
+fn skip_blocks(mut rest: &[u8]) -> &[u8] {
+    const BLOCK: usize = 64;
+    while let Some(bytes) = rest.first_chunk::<{ BLOCK + 2 }>() {
+        // Most blocks have no two zeros in a row, which takes less to see.
+        let has_zeros = (0..BLOCK).fold(false, |any, at| any | (bytes[at] | bytes[at + 1] == 0));
+        let is_one = |at: usize| bytes[at] | bytes[at + 1] | (bytes[at + 2] ^ 1) == 0;
+        if has_zeros && (0..BLOCK).fold(false, |any, at| any | is_one(at)) {
             break;
         }
-        rest = &rest[PLACES..];
+        rest = &rest[BLOCK..];
     }
-    let at = rest.windows(3).position(|three| three == [0, 0, 1])?;
-    Some(stream.len() - rest.len() + at)
+    rest
 }
 
 fn strip_start_code(bytes: &[u8]) -> &[u8] {

@@ -24,7 +24,7 @@ pub(super) enum Job {
         keep: usize,
         /// Whether a picture in flight lies in device memory, where the GPU may still have to write it.
         is_behind_others: bool,
-        out: Output,
+        out: Box<Output>,
     },
     /// Copies a picture in device memory to page-locked memory.
     Fetch {
@@ -68,7 +68,7 @@ pub(super) enum Carried {
     /// The result of [`Job::Prepare`], if it succeeded.
     Staging(Staging),
     /// The result of [`Job::Advance`].
-    Output(Output),
+    Output(Box<Output>),
     /// The memory of [`Job::Fetch`], always present if it succeeded.
     Fetched(Option<PinnedMemory>),
     /// The result of [`Job::ParameterSets`], if it succeeded.

@@ -5,13 +5,13 @@
 
 use std::ops::Range;
 
-use crate::annexb::{NalKind, nals};
+use crate::annexb::{NalKind, Slices, nals};
 
 /// The contents of an access unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Contents {
     pub(super) is_idr: bool,
-    has_slice: bool,
+    pub(super) slices: Slices,
     has_parameter_sets: bool,
 }
 
@@ -38,19 +38,18 @@ pub(super) fn take(
             NalKind::Sps => sps = true,
             NalKind::Pps => pps = true,
             NalKind::IdrSlice => {
-                contents.has_parameter_sets |= sps && pps && !contents.has_slice;
-                contents.has_slice = true;
+                contents.has_parameter_sets |= sps && pps && !contents.slices.exist();
                 contents.is_idr = true;
             }
-            NalKind::Slice => contents.has_slice = true,
             _ => {}
         }
+        contents.slices.see(nal);
         let start = bytes.len();
         bytes.extend_from_slice(&[0, 0, 0, 1]);
         bytes.extend_from_slice(nal.bytes());
         ranges.push(start..bytes.len());
     }
-    if !contents.has_slice {
+    if !contents.slices.exist() {
         return Err("an access unit without a slice");
     }
     if contents.is_idr && !contents.has_parameter_sets {

@@ -7,7 +7,6 @@ use super::NvencEncoder;
 use super::flying::{Flying, Origin};
 use super::memory::{SlotMemory, nothing};
 use crate::access_unit::{AccessUnitInfo, StageTimes};
-use crate::annexb::is_droppable;
 use crate::backend::Backend;
 use crate::cuda::{PinnedMemory, Process, frame_in};
 use crate::engine::Depth;
@@ -163,9 +162,9 @@ impl NvencEncoder {
             Some(frame) => Origin::Device(frame),
             None => Origin::Host(self.config.size()),
         };
-        let before = self.flying.replace(Flying { slot, origin, timestamp, times, start });
-        if let Some(Flying { timestamp, times, start, .. }) = before {
-            self.count(timestamp, times, start, out);
+        match self.flying.replace(Flying { slot, origin, timestamp, times, start }) {
+            Some(Flying { timestamp, times, start, .. }) => self.count(timestamp, times, start, out),
+            None => self.output = Some(out),
         }
         Ok(())
     }
@@ -186,9 +185,11 @@ impl NvencEncoder {
         keep: usize,
         is_behind_others: bool,
         is_read: bool,
-    ) -> Result<Output, Error> {
-        let buffer = if is_read { self.ready.take_buffer() } else { Default::default() };
-        let out = Output { buffer, ..Output::default() };
+    ) -> Result<Box<Output>, Error> {
+        let mut out = self.output.take().unwrap_or_default();
+        if is_read {
+            out.buffer = self.ready.take_buffer();
+        }
         let Reply { result, carried } = self.run(Job::Advance { next, keep, is_behind_others, out })?;
         let Carried::Output(out) = carried else { return Err(nothing()) };
         match self.end(result) {
@@ -217,11 +218,12 @@ impl NvencEncoder {
     }
 
     /// Counts an access unit, and queues it for the caller.
-    fn count(&mut self, timestamp: Timestamp, mut times: StageTimes, start: Instant, out: Output) {
-        let Output { buffer, is_idr, qp, upload, submit, wait, copy } = out;
+    fn count(&mut self, timestamp: Timestamp, mut times: StageTimes, start: Instant, mut out: Box<Output>) {
+        let buffer = std::mem::take(&mut out.buffer);
+        let Output { is_idr, is_droppable, qp, upload, submit, wait, copy, .. } = *out;
+        self.output = Some(out);
         self.watch_the_rate(buffer.bytes.len(), qp);
         let frame_id = FrameId(self.frames);
-        let is_droppable = is_droppable(&buffer.bytes, &buffer.nal_ranges);
         self.references.coded(self.frames - self.first_picture, is_idr, is_droppable);
         self.frames += 1;
         self.is_first = false;

@@ -16,7 +16,7 @@ use super::lent::Pool;
 use super::opening::Setup;
 use super::probe::{Capabilities, Version};
 use super::runner::Runner;
-use super::session::SLOTS;
+use super::session::{Output, SLOTS};
 use crate::backend::Backend;
 use crate::config::{EncoderConfig, GpuUuid, Settings};
 use crate::convert::Converter;
@@ -70,6 +70,9 @@ pub struct NvencEncoder {
     pool: Arc<Pool>,
     /// The frame that was submitted and whose access unit has not come out.
     flying: Option<Flying>,
+    /// The answer of the last job that read a picture, to be used again. In a box, which moves to the session's thread
+    /// and back as a pointer.
+    output: Option<Box<Output>>,
     ready: Ready,
     converter: Converter,
     /// The memory that fetched pictures are copied to.
@@ -118,6 +121,7 @@ impl NvencEncoder {
             slots: Default::default(),
             pool: Pool::new(config.size().padded_to_even()),
             flying: None,
+            output: None,
             ready: Ready::default(),
             converter: Converter::new(config.colour),
             fetched: None,

@@ -47,6 +47,7 @@ pub(super) struct Locked {
 pub(in crate::nvenc) struct Output {
     pub(in crate::nvenc) buffer: UnitBuffer,
     pub(in crate::nvenc) is_idr: bool,
+    pub(in crate::nvenc) is_droppable: bool,
     pub(in crate::nvenc) qp: u32,
     pub(in crate::nvenc) upload: Duration,
     pub(in crate::nvenc) submit: Duration,
@@ -138,7 +139,7 @@ impl Session {
         if is_idr && !contents.is_idr {
             return Err(refused("a picture that is no IDR where one was asked for"));
         }
-        out.is_idr = contents.is_idr;
+        (out.is_idr, out.is_droppable) = (contents.is_idr, contents.slices.are_droppable());
         Ok(())
     }
 
