@@ -75,39 +75,13 @@ pub(crate) fn nals_at<'a>(stream: &'a [u8], ranges: &'a [Range<usize>]) -> impl 
     ranges.iter().filter_map(move |range| Nal::at(stream, range.clone()))
 }
 
-/// The slices among the units of a picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Slices {
-    exist: bool,
-    /// Whether another picture may be predicted from one of them.
-    are_references: bool,
-}
-
-impl Slices {
-    pub(crate) fn see(&mut self, nal: Nal<'_>) {
-        if matches!(nal.kind(), NalKind::Slice | NalKind::IdrSlice) {
-            self.exist = true;
-            self.are_references |= nal.ref_idc() != 0;
-        }
-    }
-
-    #[cfg(nvenc)]
-    pub(crate) const fn exist(self) -> bool {
-        self.exist
-    }
-
-    /// Whether they are those of a picture to which no other picture refers.
-    pub(crate) const fn are_droppable(self) -> bool {
-        self.exist && !self.are_references
-    }
-}
-
 /// Whether the units of `stream` at known ranges are a picture to which no other picture refers.
 #[cfg(any(openh264, test))]
 pub(crate) fn is_droppable(stream: &[u8], ranges: &[Range<usize>]) -> bool {
-    let mut slices = Slices::default();
-    nals_at(stream, ranges).for_each(|nal| slices.see(nal));
-    slices.are_droppable()
+    let mut slices = nals_at(stream, ranges)
+        .filter(|nal| matches!(nal.kind(), NalKind::Slice | NalKind::IdrSlice))
+        .peekable();
+    slices.peek().is_some() && slices.all(|slice| slice.ref_idc() == 0)
 }
 
 /// Splits a byte stream into NAL units. Start codes may have 3 or 4 bytes, and trailing zeros belong to no unit.

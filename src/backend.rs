@@ -1,6 +1,5 @@
 //! Names of the backends.
 
-use std::error::Error as StdError;
 use std::fmt;
 use std::str::FromStr;
 
@@ -62,24 +61,13 @@ impl FromStr for Backend {
 }
 
 /// A word that names no backend.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{word}\" is no backend: say {}", Backend::ALL.map(|backend| backend.as_str()).join(" or "))]
 #[non_exhaustive]
 pub struct UnknownBackend {
     /// The word, as given.
     pub word: String,
 }
-
-impl fmt::Display for UnknownBackend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\" is no backend: say ", self.word)?;
-        for (at, backend) in Backend::ALL.into_iter().enumerate() {
-            write!(f, "{}{backend}", if at == 0 { "" } else { " or " })?;
-        }
-        Ok(())
-    }
-}
-
-impl StdError for UnknownBackend {}
 
 #[cfg(test)]
 mod tests {

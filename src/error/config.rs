@@ -1,19 +1,19 @@
 //! The errors of settings.
 
-use std::error::Error as StdError;
-use std::fmt;
 use std::time::Duration;
 
 use crate::backend::UnknownBackend;
 use crate::units::{FrameSize, OutOfRange};
 
 /// A setting outside its range, with the value and the limit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// The value is outside what its unit or the backend allows.
+    #[error("{0}")]
     OutOfRange(OutOfRange),
     /// The picture has more macroblocks than the backend takes.
+    #[error("size {size} has {macroblocks} macroblocks, more than {max_macroblocks}")]
     Area {
         /// The size as given.
         size: FrameSize,
@@ -23,6 +23,7 @@ pub enum ConfigError {
         max_macroblocks: u32,
     },
     /// A picture of this size can need more memory than the limit.
+    #[error("size {size} can need {bytes} bytes of memory, more than {max_bytes}")]
     Memory {
         /// The size as given.
         size: FrameSize,
@@ -32,6 +33,7 @@ pub enum ConfigError {
         max_bytes: u64,
     },
     /// The number of slices is out of range.
+    #[error("{slices} slices a picture is outside 1 to {max}")]
     Slices {
         /// Slices a picture, as given.
         slices: u32,
@@ -39,6 +41,7 @@ pub enum ConfigError {
         max: u32,
     },
     /// The number of threads is out of range.
+    #[error("{threads} threads is outside 1 to {max}")]
     Threads {
         /// Threads, as given.
         threads: u32,
@@ -46,6 +49,7 @@ pub enum ConfigError {
         max: u32,
     },
     /// `max_size` is smaller than the opening size.
+    #[error("size {size} does not fit within the maximum size {max_size}")]
     MaxSize {
         /// The opening size, or the size asked for in flight.
         size: FrameSize,
@@ -53,6 +57,7 @@ pub enum ConfigError {
         max_size: FrameSize,
     },
     /// The VBV is too large.
+    #[error("a VBV of {percent} % of a frame is outside 1 to {max} %")]
     Vbv {
         /// Percent of one frame's share of the bitrate, as given.
         percent: u32,
@@ -60,6 +65,7 @@ pub enum ConfigError {
         max: u32,
     },
     /// The number of reference frames is more than H.264 has room for.
+    #[error("{frames} reference frames are outside 1 to {max}")]
     ReferenceFrames {
         /// The number given.
         frames: u8,
@@ -67,6 +73,9 @@ pub enum ConfigError {
         max: u8,
     },
     /// The intra refresh has no length, or does not end before the next one begins.
+    #[error(
+        "an intra refresh of {length_frames} frames does not fit between 1 and its period of {period_frames}"
+    )]
     IntraRefresh {
         /// Frames from one refresh to the next, as given.
         period_frames: u32,
@@ -74,6 +83,7 @@ pub enum ConfigError {
         length_frames: u32,
     },
     /// The back-off starts at 0, or its first wait is longer than its longest.
+    #[error("a back-off from {first:?} to {longest:?} starts below 1 ms or ends below its start")]
     BackOff {
         /// The first wait, as given.
         first: Duration,
@@ -81,70 +91,27 @@ pub enum ConfigError {
         longest: Duration,
     },
     /// The text names no GPU.
+    #[error("\"{text}\" names no GPU: say any, an index or a UUID")]
     UnknownGpu {
         /// The text, as given.
         text: String,
     },
     /// The word names no backend.
+    #[error("\"{word}\" is no backend: say auto, nvenc or openh264")]
     UnknownBackend {
         /// The word, as given.
         word: String,
     },
     /// The text is no `profile-level-id`.
+    #[error("\"{text}\" is no profile-level-id: say six hexadecimal digits")]
     ProfileLevelId {
         /// The text, as given.
         text: String,
     },
     /// The list of backends to try is empty.
+    #[error("the list of backends to try is empty")]
     NoBackend,
 }
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OutOfRange(error) => error.fmt(f),
-            Self::Area { size, macroblocks, max_macroblocks } => {
-                write!(f, "size {size} has {macroblocks} macroblocks, more than {max_macroblocks}")
-            }
-            Self::Memory { size, bytes, max_bytes } => {
-                write!(f, "size {size} can need {bytes} bytes of memory, more than {max_bytes}")
-            }
-            Self::Slices { slices, max } => write!(f, "{slices} slices a picture is outside 1 to {max}"),
-            Self::Threads { threads, max } => write!(f, "{threads} threads is outside 1 to {max}"),
-            Self::MaxSize { size, max_size } => {
-                write!(f, "size {size} does not fit within the maximum size {max_size}")
-            }
-            Self::Vbv { percent, max } => {
-                write!(f, "a VBV of {percent} % of a frame is outside 1 to {max} %")
-            }
-            Self::ReferenceFrames { frames, max } => {
-                write!(f, "{frames} reference frames are outside 1 to {max}")
-            }
-            Self::IntraRefresh { period_frames, length_frames } => write!(
-                f,
-                "an intra refresh of {length_frames} frames does not fit between 1 and its period of {period_frames}"
-            ),
-            Self::BackOff { first, longest } => {
-                write!(
-                    f,
-                    "a back-off from {first:?} to {longest:?} starts below 1 ms or ends below its start"
-                )
-            }
-            Self::UnknownGpu { text } => {
-                write!(f, "\"{text}\" names no GPU: say any, an index or a UUID")
-            }
-            Self::UnknownBackend { word } => {
-                write!(f, "\"{word}\" is no backend: say auto, nvenc or openh264")
-            }
-            Self::ProfileLevelId { text } => {
-                write!(f, "\"{text}\" is no profile-level-id: say six hexadecimal digits")
-            }
-            Self::NoBackend => f.write_str("the list of backends to try is empty"),
-        }
-    }
-}
-
-impl StdError for ConfigError {}
 
 impl From<OutOfRange> for ConfigError {
     fn from(error: OutOfRange) -> Self {

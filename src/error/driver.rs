@@ -1,14 +1,15 @@
 //! The errors of driver and library calls.
 
-use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use super::bracketed::Bracketed;
 use crate::backend::Backend;
 use crate::reason::Reason;
 
 /// A driver or library call that failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{backend}: {}", self.clause())]
 #[non_exhaustive]
 pub struct DriverError {
     /// The backend whose call failed.
@@ -130,20 +131,9 @@ impl fmt::Display for Clause<'_> {
             }
             CallOutcome::Missing => write!(f, "there is no function {call}")?,
         }
-        if !detail.is_empty() {
-            write!(f, " ({detail})")?;
-        }
-        Ok(())
+        Bracketed(detail).fmt(f)
     }
 }
-
-impl fmt::Display for DriverError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.backend, self.clause())
-    }
-}
-
-impl StdError for DriverError {}
 
 /// Whether a CUDA status stays with the context for good.
 fn is_sticky(status: i64) -> bool {

@@ -1,13 +1,12 @@
 //! The errors of a session that has ended, and of one that has not ended yet.
 
-use std::error::Error as StdError;
-use std::fmt;
-
+use super::bracketed::Bracketed;
 use crate::backend::Backend;
 use crate::reason::Reason;
 
 /// The session of an encoder is over.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{backend}: {}{}", self.sentence(), Bracketed(detail))]
 #[non_exhaustive]
 pub struct Ended {
     /// The backend of the session.
@@ -31,6 +30,13 @@ impl Ended {
         Self { backend, reason, detail: detail.into() }
     }
 
+    const fn sentence(&self) -> &'static str {
+        match self.reason {
+            Reason::Forked => "the session belongs to the process that this one was forked from",
+            _ => "the session has ended",
+        }
+    }
+
     /// An action for a person.
     #[must_use]
     pub const fn advice(&self) -> &'static str {
@@ -38,26 +44,9 @@ impl Ended {
     }
 }
 
-impl fmt::Display for Ended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { backend, reason, detail } = self;
-        match reason {
-            Reason::Forked => {
-                write!(f, "{backend}: the session belongs to the process that this one was forked from")?;
-            }
-            _ => write!(f, "{backend}: the session has ended")?,
-        }
-        if !detail.is_empty() {
-            write!(f, " ({detail})")?;
-        }
-        Ok(())
-    }
-}
-
-impl StdError for Ended {}
-
 /// Device memory that a session, or an abandoned call, may still read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{backend}: an earlier session or an abandoned call has not ended")]
 #[non_exhaustive]
 pub struct StillInUse {
     /// The backend that still holds the memory.
@@ -71,11 +60,3 @@ impl StillInUse {
         Self { backend }
     }
 }
-
-impl fmt::Display for StillInUse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: an earlier session or an abandoned call has not ended", self.backend)
-    }
-}
-
-impl StdError for StillInUse {}

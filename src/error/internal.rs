@@ -1,10 +1,8 @@
 //! The error of a mistake in this crate.
 
-use std::error::Error as StdError;
-use std::fmt;
-
 /// A state that only a mistake in this crate can produce.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a mistake in direct264, please report it: {found}")]
 #[non_exhaustive]
 pub struct Internal {
     /// The state that was found.
@@ -19,11 +17,3 @@ impl Internal {
         Self { found: found.into() }
     }
 }
-
-impl fmt::Display for Internal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a mistake in direct264, please report it: {}", self.found)
-    }
-}
-
-impl StdError for Internal {}

@@ -1,5 +1,6 @@
 //! Errors, sorted by what the caller can do next.
 
+mod bracketed;
 mod config;
 mod driver;
 mod ended;
@@ -8,9 +9,6 @@ mod internal;
 mod no_thread;
 mod reason;
 mod unavailable;
-
-use std::error::Error as StdError;
-use std::fmt;
 
 pub use config::ConfigError;
 pub use driver::{CallOutcome, DriverError};
@@ -25,26 +23,34 @@ use crate::units::OutOfRange;
 
 /// The error of a call. The variant says what to do next; [`reason`](Error::reason) and [`advice`](Error::advice) say
 /// so for logs and for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The settings cannot work. No device was touched: fix the call.
-    Config(ConfigError),
+    #[error("the settings cannot work")]
+    Config(#[from] ConfigError),
     /// This frame does not fit; the encoder is still good: fix the call.
-    Frame(FrameError),
+    #[error("the frame does not fit the encoder")]
+    Frame(#[from] FrameError),
     /// This machine has no encoder of this kind, as is ordinary on most machines: try another backend.
-    Unavailable(Unavailable),
+    #[error("no such encoder is available here")]
+    Unavailable(#[from] Unavailable),
     /// A driver or library call failed. The session is spent: open another.
-    Driver(DriverError),
+    #[error("a call of the encoder failed")]
+    Driver(#[from] DriverError),
     /// The session has ended before this call: open another. A session of the parent process cannot be used after a
     /// fork: open one in this process.
-    Ended(Ended),
+    #[error("the encoder is at its end")]
+    Ended(#[from] Ended),
     /// A thread could not be started. Nothing else was done: end some threads and try again.
-    NoThread(NoThread),
+    #[error("the encoder needs a thread")]
+    NoThread(#[from] NoThread),
     /// The memory may still be read: keep it and ask again. The encoder is unchanged.
-    StillInUse(StillInUse),
+    #[error("the memory may still be read")]
+    StillInUse(#[from] StillInUse),
     /// A mistake in this crate was found. The session is spent: report the mistake, and open another session.
-    Internal(Internal),
+    #[error("the encoder is at fault")]
+    Internal(#[from] Internal),
 }
 
 impl Error {
@@ -68,42 +74,6 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Config(_) => "the settings cannot work",
-            Self::Frame(_) => "the frame does not fit the encoder",
-            Self::Unavailable(_) => "no such encoder is available here",
-            Self::Driver(_) => "a call of the encoder failed",
-            Self::Ended(_) => "the encoder is at its end",
-            Self::NoThread(_) => "the encoder needs a thread",
-            Self::StillInUse(_) => "the memory may still be read",
-            Self::Internal(_) => "the encoder is at fault",
-        })
-    }
-}
-
-impl StdError for Error {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        Some(match self {
-            Self::Config(e) => e,
-            Self::Frame(e) => e,
-            Self::Unavailable(e) => e,
-            Self::Driver(e) => e,
-            Self::Ended(e) => e,
-            Self::NoThread(e) => e,
-            Self::StillInUse(e) => e,
-            Self::Internal(e) => e,
-        })
-    }
-}
-
-impl From<ConfigError> for Error {
-    fn from(e: ConfigError) -> Self {
-        Self::Config(e)
-    }
-}
-
 impl From<OutOfRange> for Error {
     fn from(e: OutOfRange) -> Self {
         Self::Config(e.into())
@@ -113,47 +83,5 @@ impl From<OutOfRange> for Error {
 impl From<UnknownBackend> for Error {
     fn from(e: UnknownBackend) -> Self {
         Self::Config(e.into())
-    }
-}
-
-impl From<FrameError> for Error {
-    fn from(e: FrameError) -> Self {
-        Self::Frame(e)
-    }
-}
-
-impl From<Unavailable> for Error {
-    fn from(e: Unavailable) -> Self {
-        Self::Unavailable(e)
-    }
-}
-
-impl From<DriverError> for Error {
-    fn from(e: DriverError) -> Self {
-        Self::Driver(e)
-    }
-}
-
-impl From<Ended> for Error {
-    fn from(e: Ended) -> Self {
-        Self::Ended(e)
-    }
-}
-
-impl From<NoThread> for Error {
-    fn from(e: NoThread) -> Self {
-        Self::NoThread(e)
-    }
-}
-
-impl From<StillInUse> for Error {
-    fn from(e: StillInUse) -> Self {
-        Self::StillInUse(e)
-    }
-}
-
-impl From<Internal> for Error {
-    fn from(e: Internal) -> Self {
-        Self::Internal(e)
     }
 }

@@ -1,10 +1,8 @@
 //! The error of a thread that the system did not start.
 
-use std::error::Error as StdError;
-use std::fmt;
-
 /// A thread that could not be started.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the thread {name} was not started: {said}")]
 #[non_exhaustive]
 pub struct NoThread {
     /// The name of the thread.
@@ -24,11 +22,3 @@ impl NoThread {
         Self { name, code: error.raw_os_error(), said: error.to_string() }
     }
 }
-
-impl fmt::Display for NoThread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the thread {} was not started: {}", self.name, self.said)
-    }
-}
-
-impl StdError for NoThread {}

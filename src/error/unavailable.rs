@@ -1,15 +1,14 @@
 //! The error of a backend that this machine does not have.
 
-use std::error::Error as StdError;
-use std::fmt;
-
+use super::bracketed::Bracketed;
 #[cfg(nvenc)]
 use super::driver::DriverError;
 use crate::backend::Backend;
 use crate::reason::Reason;
 
 /// The finding that a backend is unavailable on this machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{backend}: {}{}", reason.sentence(), Bracketed(detail))]
 #[non_exhaustive]
 pub struct Unavailable {
     /// The backend asked for. If every backend of an order failed, the backend whose error [`open`](crate::open)
@@ -70,15 +69,3 @@ impl Unavailable {
         self.closer_advice.unwrap_or(self.reason.advice())
     }
 }
-
-impl fmt::Display for Unavailable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.backend, self.reason.sentence())?;
-        if !self.detail.is_empty() {
-            write!(f, " ({})", self.detail)?;
-        }
-        Ok(())
-    }
-}
-
-impl StdError for Unavailable {}

@@ -5,14 +5,23 @@
 
 use std::ops::Range;
 
-use crate::annexb::{NalKind, Slices, nals};
+use crate::annexb::{NalKind, nals};
 
 /// The contents of an access unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Contents {
     pub(super) is_idr: bool,
-    pub(super) slices: Slices,
+    has_slice: bool,
+    /// Whether another picture may be predicted from one of the slices.
+    has_reference: bool,
     has_parameter_sets: bool,
+}
+
+impl Contents {
+    /// Whether no other picture refers to this one.
+    pub(super) const fn is_droppable(self) -> bool {
+        self.has_slice && !self.has_reference
+    }
 }
 
 /// Replaces `bytes` by the access unit in `stream`, and `ranges` by where its NAL units lie.
@@ -38,18 +47,21 @@ pub(super) fn take(
             NalKind::Sps => sps = true,
             NalKind::Pps => pps = true,
             NalKind::IdrSlice => {
-                contents.has_parameter_sets |= sps && pps && !contents.slices.exist();
+                contents.has_parameter_sets |= sps && pps && !contents.has_slice;
                 contents.is_idr = true;
             }
             _ => {}
         }
-        contents.slices.see(nal);
+        if matches!(nal.kind(), NalKind::Slice | NalKind::IdrSlice) {
+            contents.has_slice = true;
+            contents.has_reference |= nal.ref_idc() != 0;
+        }
         let start = bytes.len();
         bytes.extend_from_slice(&[0, 0, 0, 1]);
         bytes.extend_from_slice(nal.bytes());
         ranges.push(start..bytes.len());
     }
-    if !contents.slices.exist() {
+    if !contents.has_slice {
         return Err("an access unit without a slice");
     }
     if contents.is_idr && !contents.has_parameter_sets {

@@ -6,7 +6,6 @@
 )]
 
 use std::error::Error;
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -24,10 +23,11 @@ const LARGEST_FILE_BYTES: u64 = 64 << 20;
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// The error of a library that was not loaded. The library in use stays in use.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
     /// The file cannot be read, or the system's loader refuses it.
+    #[error("{path} cannot be loaded: {said}")]
     Unreadable {
         /// The file, as given.
         path: PathBuf,
@@ -35,6 +35,7 @@ pub enum LoadError {
         said: String,
     },
     /// The file is none of Cisco's known releases.
+    #[error("{path} is none of Cisco's known releases: its SHA-256 is {sha256}")]
     UnknownHash {
         /// The file, as given.
         path: PathBuf,
@@ -42,6 +43,7 @@ pub enum LoadError {
         sha256: String,
     },
     /// The library lacks a required function.
+    #[error("{path} has no function {function}")]
     MissingFunction {
         /// The file, as given.
         path: PathBuf,
@@ -49,6 +51,7 @@ pub enum LoadError {
         function: &'static str,
     },
     /// The library's version is not 2.6 or 2.7.
+    #[error("{path} is openh264 {version}, not 2.6 or 2.7")]
     Version {
         /// The file, as given.
         path: PathBuf,
@@ -56,33 +59,12 @@ pub enum LoadError {
         version: String,
     },
     /// The process has already loaded a library, and keeps it.
+    #[error("this process keeps the library that it has loaded: {path}")]
     AlreadyLoaded {
         /// The file that was loaded.
         path: PathBuf,
     },
 }
-
-impl fmt::Display for LoadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable { path, said } => write!(f, "{} cannot be loaded: {said}", path.display()),
-            Self::UnknownHash { path, sha256 } => {
-                write!(f, "{} is none of Cisco's known releases: its SHA-256 is {sha256}", path.display())
-            }
-            Self::MissingFunction { path, function } => {
-                write!(f, "{} has no function {function}", path.display())
-            }
-            Self::Version { path, version } => {
-                write!(f, "{} is openh264 {version}, not 2.6 or 2.7", path.display())
-            }
-            Self::AlreadyLoaded { path } => {
-                write!(f, "this process keeps the library that it has loaded: {}", path.display())
-            }
-        }
-    }
-}
-
-impl Error for LoadError {}
 
 /// Loads Cisco's binary of openh264, once in a process. New encoders use it from now on, in place of the built-in
 /// library if there is one; open encoders stay as they are.

@@ -1,13 +1,11 @@
 //! The error of a value that its unit does not allow.
 
-use std::error::Error as StdError;
-use std::fmt;
-
 /// A value outside its range, with the limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OutOfRange {
     /// A side of the picture is out of range.
+    #[error("size {width}x{height} has a side outside {min_side} to {max_side} pixels")]
     Size {
         /// Pixels in a row, as given.
         width: u32,
@@ -19,6 +17,7 @@ pub enum OutOfRange {
         max_side: u32,
     },
     /// The bitrate is out of range.
+    #[error("bitrate {bps} is outside {min} to {max} bit/s")]
     Bitrate {
         /// Bits per second, as given.
         bps: u64,
@@ -28,6 +27,7 @@ pub enum OutOfRange {
         max: u32,
     },
     /// The frame rate is out of range.
+    #[error("frame rate {numerator}/{denominator} is outside 1/10 to {max_hz} frames per second")]
     FrameRate {
         /// The fraction's upper number, as given.
         numerator: u32,
@@ -37,6 +37,7 @@ pub enum OutOfRange {
         max_hz: u32,
     },
     /// The quantiser range is empty or beyond H.264's.
+    #[error("quantiser range {min} to {max} is empty or goes beyond {limit}")]
     Qp {
         /// The finest quantiser, as given.
         min: u8,
@@ -46,6 +47,7 @@ pub enum OutOfRange {
         limit: u8,
     },
     /// The pixel has no width or no height.
+    #[error("sample aspect {width}:{height} has a side of 0")]
     SampleAspect {
         /// The width, as given.
         width: u16,
@@ -53,28 +55,3 @@ pub enum OutOfRange {
         height: u16,
     },
 }
-
-impl fmt::Display for OutOfRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Size { width, height, min_side, max_side } => {
-                write!(f, "size {width}x{height} has a side outside {min_side} to {max_side} pixels")
-            }
-            Self::Bitrate { bps, min, max } => write!(f, "bitrate {bps} is outside {min} to {max} bit/s"),
-            Self::FrameRate { numerator, denominator, max_hz } => {
-                write!(
-                    f,
-                    "frame rate {numerator}/{denominator} is outside 1/10 to {max_hz} frames per second"
-                )
-            }
-            Self::Qp { min, max, limit } => {
-                write!(f, "quantiser range {min} to {max} is empty or goes beyond {limit}")
-            }
-            Self::SampleAspect { width, height } => {
-                write!(f, "sample aspect {width}:{height} has a side of 0")
-            }
-        }
-    }
-}
-
-impl StdError for OutOfRange {}

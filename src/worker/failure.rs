@@ -1,6 +1,5 @@
 //! The errors of a worker.
 
-use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
@@ -20,13 +19,15 @@ pub enum FailedStep {
 }
 
 /// An error of the encoder, delivered in the place of the failed step.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{}", Failed(*step))]
 #[non_exhaustive]
 pub struct WorkerError {
     /// The failed step.
     pub step: FailedStep,
     /// The error. An error of a frame that does not [leave the encoder usable](Error::leaves_encoder_usable) is the
     /// last item of a worker.
+    #[source]
     pub error: Error,
 }
 
@@ -36,9 +37,12 @@ impl WorkerError {
     }
 }
 
-impl fmt::Display for WorkerError {
+/// Displays as the failure of a step.
+struct Failed(FailedStep);
+
+impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.step {
+        match self.0 {
             FailedStep::Frame(Some(Timestamp(timestamp))) => {
                 write!(f, "the frame of time {timestamp} was not encoded")
             }
@@ -49,23 +53,10 @@ impl fmt::Display for WorkerError {
     }
 }
 
-impl StdError for WorkerError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        Some(&self.error)
-    }
-}
-
 /// The thread of a worker did not end within the limit; it ends later by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the encoder's worker has not ended within {limit:?}")]
 pub struct StillRunning {
     /// The limit of the wait.
     pub limit: Duration,
 }
-
-impl fmt::Display for StillRunning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the encoder's worker has not ended within {:?}", self.limit)
-    }
-}
-
-impl StdError for StillRunning {}

@@ -1,6 +1,5 @@
 //! The sending end of a worker, for frames and changes.
 
-use std::error::Error as StdError;
 use std::fmt;
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
@@ -15,7 +14,8 @@ use crate::picture::Picture;
 use crate::units::{Bitrate, FrameRate, FrameSize, QpRange};
 
 /// The error of a worker that has ended; it returns the value that was sent.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the encoder's worker has ended")]
 pub struct Closed<T = ()>(pub T);
 
 impl<T> fmt::Debug for Closed<T> {
@@ -23,14 +23,6 @@ impl<T> fmt::Debug for Closed<T> {
         f.write_str("Closed")
     }
 }
-
-impl<T> fmt::Display for Closed<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the encoder's worker has ended")
-    }
-}
-
-impl<T> StdError for Closed<T> {}
 
 /// The sending end of a worker, for frames and changes. No call waits for the encoder, so async code may use it. The
 /// exception is [`with_encoder`](FrameSender::with_encoder).

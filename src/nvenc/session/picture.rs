@@ -139,7 +139,7 @@ impl Session {
         if is_idr && !contents.is_idr {
             return Err(refused("a picture that is no IDR where one was asked for"));
         }
-        (out.is_idr, out.is_droppable) = (contents.is_idr, contents.slices.are_droppable());
+        (out.is_idr, out.is_droppable) = (contents.is_idr, contents.is_droppable());
         Ok(())
     }
 
