@@ -71,45 +71,77 @@ fn from_device(
     units
 }
 
+/// One form of driver calls: its settings, pictures of a camera, and the access units of the same pictures in host memory.
+struct Case<'a> {
+    config: EncoderConfig,
+    pictures: &'a [Vec<u8>],
+    expected: Vec<Vec<u8>>,
+    device: Device,
+}
+
+impl Case<'_> {
+    fn open(&self) -> NvencEncoder {
+        NvencEncoder::new(&self.config).unwrap()
+    }
+
+    fn from_device(&self, encoder: &mut dyn Encoder, pitch: usize) -> Vec<Vec<u8>> {
+        from_device(encoder, &self.device, PixelFormat::Nv12, pitch, self.pictures)
+    }
+
+    /// The pictures, each with its access unit.
+    fn each(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.pictures.iter().map(Vec::as_slice).zip(self.expected.iter().map(Vec::as_slice))
+    }
+}
+
+/// Runs a test in both forms of driver calls. After each form the driver double has seen no mistake.
+fn in_both_forms(stage: &Stage, size: FrameSize, count: u32, what: &str, test: impl Fn(&Case<'_>)) {
+    let pictures = camera(size, 0..count);
+    for config in forms(config(size, 30, 1_000)) {
+        let expected = from_host(&config, PixelFormat::Nv12, &pictures);
+        test(&Case { config, pictures: &pictures, expected, device: Device::new() });
+        stage.report().assert_clean(what);
+    }
+}
+
+fn both_backends(config: &EncoderConfig) -> [Box<dyn Encoder>; 2] {
+    [Box::new(NvencEncoder::new(config).unwrap()), Box::new(OpenH264Encoder::new(config).unwrap())]
+}
+
+/// One picture in device memory, written.
+fn written(device: &Device, size: FrameSize) -> DevicePicture {
+    DevicePicture::written(device, size, PixelFormat::Nv12, 512, &camera(size, 0..1)[0])
+}
+
 #[test]
 fn nv12_is_encoded_from_where_it_lies_registered_once() {
     let stage = stage("");
-    let size = size(320, 240);
-    let pictures = camera(size, 0..12);
-    for config in forms(config(size, 30, 1_000)) {
-        let expected = from_host(&config, PixelFormat::Nv12, &pictures);
-        let device = Device::new();
-        let mut encoder = NvencEncoder::new(&config).unwrap();
+    in_both_forms(&stage, size(320, 240), 12, "frames read in place", |case| {
+        let mut encoder = case.open();
         let before = stage.report();
-        let units = from_device(&mut encoder, &device, PixelFormat::Nv12, 512, &pictures);
-        assert_eq!(units, expected);
+        assert_eq!(case.from_device(&mut encoder, 512), case.expected);
         let after = stage.report();
         let calls = |name: &str| after.calls(name) - before.calls(name);
         assert_eq!((calls("nvEncRegisterResource"), calls("nvEncMapInputResource")), (3, 3));
         assert_eq!(calls("cuMemcpy2DAsync"), 2 * 12, "only what the test writes is copied");
         assert_eq!(calls("cuMemHostAlloc") + calls("cuStreamSynchronize"), 0, "no thread waits for the GPU");
-        drop((encoder, device));
-        stage.report().assert_clean("frames read in place");
-    }
+    });
 }
 
 #[test]
 fn what_nvenc_does_not_take_as_it_lies_is_copied_on_the_gpu() {
     let stage = stage("");
     let size = size(320, 240);
-    let pictures = camera(size, 0..4);
-    for config in forms(config(size, 30, 1_000)) {
-        let expected = from_host(&config, PixelFormat::Nv12, &pictures);
-        let device = Device::new();
+    in_both_forms(&stage, size, 4, "frames copied on the GPU", |case| {
+        let device = &case.device;
         let stream = device.stream.cu_stream().addr();
-        let open = || NvencEncoder::new(&config).unwrap();
         // A pitch that is no multiple of 4.
-        assert_eq!(from_device(&mut open(), &device, PixelFormat::Nv12, 329, &pictures), expected);
+        assert_eq!(case.from_device(&mut case.open(), 329), case.expected);
         // Chroma in memory of its own.
         let (y, uv) = (device.memory(512 * 240), device.memory(384 * 120));
         let image = CudaImage::nv12(y.address, 512).chroma_at(uv.address, 384).written_on(stream);
-        let mut encoder = open();
-        for (pixels, expected) in pictures.iter().zip(&expected) {
+        let mut encoder = case.open();
+        for (pixels, expected) in case.each() {
             let (luma, chroma) = pixels.split_at(320 * 240);
             device.write_rows(y.address, 512, luma, 320);
             device.write_rows(uv.address, 384, chroma, 320);
@@ -117,28 +149,26 @@ fn what_nvenc_does_not_take_as_it_lies_is_copied_on_the_gpu() {
         }
         drop((encoder, y, uv));
         // Memory of a stream-ordered pool.
-        let mut encoder = open();
+        let mut encoder = case.open();
         let copies = || stage.report().calls("cuMemcpy2DAsync");
         let before = copies();
-        for (pixels, expected) in pictures.iter().zip(&expected) {
+        for (pixels, expected) in case.each() {
             let slice = device.stream.clone_htod(pixels).unwrap();
             let (address, _reading) = slice.device_ptr(&device.stream);
             let image = CudaImage::nv12(address, 320).written_on(stream);
             assert_eq!(encoder.encode(&frame(size, image, 0), Picture::Auto).unwrap().bytes, expected);
         }
-        assert_eq!(copies() - before, pictures.len() as u64, "one copy of each picture");
+        assert_eq!(copies() - before, case.pictures.len() as u64, "one copy of each picture");
         drop(encoder);
         // Memory that is freed without a word.
-        let mut encoder = open();
-        for (pixels, expected) in pictures.iter().zip(&expected) {
-            let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 512);
-            place.write(&device, pixels);
+        let mut encoder = case.open();
+        for (pixels, expected) in case.each() {
+            let place = DevicePicture::new(device, size, PixelFormat::Nv12, 512);
+            place.write(device, pixels);
             let image = place.image.freed_soon();
             assert_eq!(encoder.encode(&frame(size, image, 0), Picture::Auto).unwrap().bytes, expected);
         }
-        drop((encoder, device));
-        stage.report().assert_clean("frames copied on the GPU");
-    }
+    });
 }
 
 #[cfg(feature = "cudarc")]
@@ -146,20 +176,18 @@ fn what_nvenc_does_not_take_as_it_lies_is_copied_on_the_gpu() {
 fn a_slice_of_cudarc_goes_straight_in_and_may_be_freed_at_once() {
     let stage = stage("");
     let size = size(320, 240);
-    let pictures = camera(size, 0..4);
-    for config in forms(config(size, 30, 1_000)) {
-        let expected = from_host(&config, PixelFormat::Nv12, &pictures);
-        let device = Device::new();
-        let mut encoder = NvencEncoder::new(&config).unwrap();
-        for (pixels, expected) in pictures.iter().zip(&expected) {
+    in_both_forms(&stage, size, 4, "slices", |case| {
+        let device = &case.device;
+        let mut encoder = case.open();
+        for (pixels, expected) in case.each() {
             let slice = device.stream.clone_htod(pixels).unwrap();
             // SAFETY: no call hangs here.
             let frame =
                 unsafe { Frame::in_slice(size, PixelFormat::Nv12, &slice, 320, Timestamp(7)) }.unwrap();
             let unit = encoder.encode(&frame, Picture::Auto).unwrap();
-            assert_eq!((unit.bytes, unit.timestamp), (&expected[..], Timestamp(7)));
+            assert_eq!((unit.bytes, unit.timestamp), (expected, Timestamp(7)));
         }
-        let slice = device.stream.clone_htod(&pictures[0][1..]).unwrap();
+        let slice = device.stream.clone_htod(&case.pictures[0][1..]).unwrap();
         let refusal = |format| {
             // SAFETY: the frame is never encoded.
             unsafe { Frame::in_slice(size, format, &slice, 320, Timestamp(0)) }.unwrap_err()
@@ -167,24 +195,17 @@ fn a_slice_of_cudarc_goes_straight_in_and_may_be_freed_at_once() {
         let short = FrameError::Allocation { bytes: 320 * 360 - 1, needed: 320 * 360 };
         assert_eq!(refusal(PixelFormat::Nv12), short);
         assert_eq!(refusal(PixelFormat::I420), FrameError::NotOnDevice { format: PixelFormat::I420 });
-        drop((slice, encoder, device));
-        stage.report().assert_clean("slices");
-    }
+    });
 }
 
 #[test]
 fn odd_sizes_are_padded_on_the_gpu_as_they_are_on_the_host() {
     let stage = stage("");
     for size in [size(321, 240), size(320, 241), size(323, 243)] {
-        let pictures = camera(size, 0..4);
-        for config in forms(config(size, 30, 1_000)) {
-            let expected = from_host(&config, PixelFormat::Nv12, &pictures);
-            let device = Device::new();
-            let mut encoder = NvencEncoder::new(&config).unwrap();
-            assert_eq!(from_device(&mut encoder, &device, PixelFormat::Nv12, 512, &pictures), expected);
-        }
+        in_both_forms(&stage, size, 4, "odd sizes", |case| {
+            assert_eq!(case.from_device(&mut case.open(), 512), case.expected);
+        });
     }
-    stage.report().assert_clean("odd sizes");
 }
 
 #[test]
@@ -244,24 +265,19 @@ fn the_software_backend_downloads() {
 fn memory_that_was_freed_and_made_anew_at_the_same_address_is_registered_anew() {
     let stage = stage("");
     let size = size(320, 240);
-    let pictures = camera(size, 0..6);
-    for config in forms(config(size, 30, 1_000)) {
-        let expected = from_host(&config, PixelFormat::Nv12, &pictures);
-        let device = Device::new();
-        let mut encoder = NvencEncoder::new(&config).unwrap();
+    in_both_forms(&stage, size, 6, "an address used again", |case| {
+        let mut encoder = case.open();
         let mut addresses = Vec::new();
-        for (pixels, expected) in pictures.iter().zip(&expected) {
-            let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 512);
-            place.write(&device, pixels);
+        for (pixels, expected) in case.each() {
+            let place = DevicePicture::new(&case.device, size, PixelFormat::Nv12, 512);
+            place.write(&case.device, pixels);
             assert_eq!(encoder.encode(&place.frame(0), Picture::Auto).unwrap().bytes, expected);
             addresses.push(place.image.address());
             encoder.forget_cuda(Some(place.image.address())).unwrap();
         }
         addresses.dedup();
         assert_eq!(addresses.len(), 1, "the double gives the same address again");
-        drop((encoder, device));
-        stage.report().assert_clean("an address used again");
-    }
+    });
 }
 
 #[test]
@@ -345,9 +361,7 @@ fn an_address_that_is_none_is_told_and_harms_nothing() {
         place.write(&device, pixels);
         let short = device.memory(512 * 300);
         let host = pixels.as_ptr() as u64;
-        let encoders: [Box<dyn Encoder>; 2] =
-            [Box::new(NvencEncoder::new(&config).unwrap()), Box::new(OpenH264Encoder::new(&config).unwrap())];
-        for mut encoder in encoders {
+        for mut encoder in both_backends(&config) {
             let mut refusal = |address| match encoder
                 .encode(&frame(size, CudaImage::nv12(address, 512), 0), Picture::Auto)
             {
@@ -370,11 +384,8 @@ fn an_address_that_is_none_is_told_and_harms_nothing() {
 fn a_download_that_fails_costs_the_frame_and_not_the_encoder() {
     let stage = stage("");
     let size = size(320, 240);
-    let pixels = &camera(size, 0..1)[0];
     let device = Device::new();
-    let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 512);
-    place.write(&device, pixels);
-    device.stream.synchronize().unwrap();
+    let place = written(&device, size);
     let beside = stage.report().leaks();
     let calls = [
         "cuPointerGetAttributes",
@@ -410,10 +421,7 @@ fn a_gpu_that_never_gets_there_is_waited_for_with_a_limit_and_until_it_does_its_
     let stage = stage("");
     let size = size(320, 240);
     let device = Device::new();
-    let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 512);
-    let pixels = &camera(size, 0..1)[0];
-    place.write(&device, pixels);
-    device.stream.synchronize().unwrap();
+    let place = written(&device, size);
     let limit = Duration::from_millis(300);
     let mut encoder =
         OpenH264Encoder::new(&config(size, 30, 1_000).nvenc(within(LIMITS.first(limit)))).unwrap();
@@ -436,7 +444,8 @@ fn a_gpu_that_never_gets_there_is_waited_for_with_a_limit_and_until_it_does_its_
         Err(Error::StillInUse(why)) => assert_eq!(why.backend, Backend::OpenH264),
         other => panic!("{other:?}"),
     }
-    let host = Frame::contiguous(size, PixelFormat::Nv12, pixels, Timestamp(3)).unwrap();
+    let pixels = camera(size, 0..1).remove(0);
+    let host = Frame::contiguous(size, PixelFormat::Nv12, &pixels, Timestamp(3)).unwrap();
     assert!(encoder.encode(&host, Picture::Auto).unwrap().is_idr);
     stage.set("FAULT=");
     let deadline = Instant::now() + PATIENCE;
@@ -458,9 +467,7 @@ fn a_context_that_several_threads_enter_first_is_given_back_as_often_as_it_was_r
     let taken = || calls("cuDevicePrimaryCtxRetain") - calls("cuDevicePrimaryCtxRelease");
     let before = taken();
     let device = Device::new();
-    let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 512);
-    place.write(&device, &camera(size, 0..1)[0]);
-    device.stream.synchronize().unwrap();
+    let place = written(&device, size);
     let (retained, of_test) = (calls("cuDevicePrimaryCtxRetain"), taken());
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -490,8 +497,7 @@ fn in_the_direct_form_no_thread_stands_between_the_caller_and_the_driver() {
     let _stage = stage("");
     let size = size(320, 240);
     let device = Device::new();
-    let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 512);
-    place.write(&device, &camera(size, 0..1)[0]);
+    let place = written(&device, size);
     let [bounded, direct] = forms(config(size, 30, 1_000));
     let encode = |config: &EncoderConfig| {
         let mut nvenc = NvencEncoder::new(config).unwrap();
@@ -570,11 +576,8 @@ impl Drop for OwnContext {
 fn the_callers_own_context_is_left_alone() {
     let stage = stage("");
     let size = size(320, 240);
-    let pixels = &camera(size, 0..1)[0];
     let device = Device::new();
-    let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 512);
-    place.write(&device, pixels);
-    device.stream.synchronize().unwrap();
+    let place = written(&device, size);
     // From here on it is the current one of this thread.
     let own = OwnContext::new(&stage);
     // SAFETY: nobody looks at what is in it.
@@ -584,9 +587,7 @@ fn the_callers_own_context_is_left_alone() {
     for config in forms(config(size, 30, 1_000)) {
         let before = current();
         assert_eq!(before.map(|context| context as usize), Some(own.handle));
-        let encoders: [Box<dyn Encoder>; 2] =
-            [Box::new(NvencEncoder::new(&config).unwrap()), Box::new(OpenH264Encoder::new(&config).unwrap())];
-        for mut encoder in encoders {
+        for mut encoder in both_backends(&config) {
             match encoder.encode(&strange_frame, Picture::Auto) {
                 Err(Error::Frame(error)) => assert_eq!(error, FrameError::OtherContext { gpu: 0 }),
                 other => panic!("{:?}", other.map(|unit| unit.bytes.len())),

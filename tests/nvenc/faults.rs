@@ -63,13 +63,9 @@ impl OnDevice {
     fn new() -> Self {
         let size = small();
         let device = Device::new();
-        let pictures = [PixelFormat::Nv12, PixelFormat::Rgb(RgbOrder::Bgra)]
-            .map(|format| DevicePicture::new(&device, size, format, 1280));
-        let pixels = vec![99; 1280 * 360];
-        for picture in &pictures {
-            picture.write(&device, &pixels[..picture.image.format().frame_bytes(size)]);
-        }
-        device.stream.synchronize().unwrap();
+        let pictures = [PixelFormat::Nv12, PixelFormat::Rgb(RgbOrder::Bgra)].map(|format| {
+            DevicePicture::written(&device, size, format, 1280, &vec![99; format.frame_bytes(size)])
+        });
         Self { pictures, _device: device }
     }
 
@@ -331,9 +327,8 @@ fn the_same_holds_with_a_frame_in_flight() {
     stage.reset();
     let device = Device::new();
     let size = size(320, 240);
-    let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 512);
-    place.write(&device, &vec![99; PixelFormat::Nv12.frame_bytes(size)]);
-    device.stream.synchronize().unwrap();
+    let pixels = vec![99; PixelFormat::Nv12.frame_bytes(size)];
+    let place = DevicePicture::written(&device, size, PixelFormat::Nv12, 512, &pixels);
     let may_pass =
         |name: &str| may_pass(name) || ["nvEncRegisterResource", "nvEncMapInputResource"].contains(&name);
     for config in forms() {

@@ -198,12 +198,9 @@ fn a_frame_on_another_gpu_than_the_encoder_is_refused_in_words_and_software_read
         let size = size(320, 240);
         let pixels = device::nv12(size, &picture::Camera::new(size).i420(0));
         let devices = [0, 1, 2].map(Device::on);
-        let pictures = devices.each_ref().map(|device| {
-            let picture = DevicePicture::new(device, size, PixelFormat::Nv12, 512);
-            picture.write(device, &pixels);
-            device.stream.synchronize().unwrap();
-            picture
-        });
+        let pictures = devices
+            .each_ref()
+            .map(|device| DevicePicture::written(device, size, PixelFormat::Nv12, 512, &pixels));
         for (gpu, others) in [(0, [1, 2]), (2, [0, 1])] {
             let config = on_gpu(GpuChoice::Index(gpu));
             let failover = direct264::open(&config, &BackendOrder::auto()).unwrap().encoder;
@@ -265,10 +262,8 @@ fn where_a_gpu_hangs_the_next_attempt_is_made_on_another_one() {
         }
         // Only an encoder on the other GPU reads from there.
         let device = Device::on(1);
-        let elsewhere = DevicePicture::new(&device, encoder.size(), PixelFormat::Nv12, 512);
-        elsewhere
-            .write(&device, &device::nv12(encoder.size(), &picture::Camera::new(encoder.size()).i420(0)));
-        device.stream.synchronize().unwrap();
+        let pixels = device::nv12(encoder.size(), &picture::Camera::new(encoder.size()).i420(0));
+        let elsewhere = DevicePicture::written(&device, encoder.size(), PixelFormat::Nv12, 512, &pixels);
         assert_eq!(
             encoder.encode(&elsewhere.frame(9), Picture::Auto).unwrap().backend,
             Backend::Nvenc,
@@ -301,9 +296,8 @@ fn a_frame_of_another_gpu_does_not_keep_a_stream_in_software() {
         let soon = BackOff::new(Duration::from_millis(5), Duration::from_millis(20)).unwrap();
         let small = size(160, 96);
         let device = Device::on(1);
-        let elsewhere = DevicePicture::new(&device, small, PixelFormat::Nv12, 256);
-        elsewhere.write(&device, &device::nv12(small, &picture::Camera::new(small).i420(0)));
-        device.stream.synchronize().unwrap();
+        let pixels = device::nv12(small, &picture::Camera::new(small).i420(0));
+        let elsewhere = DevicePicture::written(&device, small, PixelFormat::Nv12, 256, &pixels);
         // Left for a size that it does not take, and for a failure.
         for is_for_size in [true, false] {
             let config = config(small, 30, 300).failover(FailoverConfig::new().retry(Some(soon)));
@@ -401,20 +395,13 @@ fn a_driver_that_hangs_from_the_first_call_on_holds_nobody_up() {
     });
 }
 
-fn told(config: &EncoderConfig) -> Unavailable {
-    match NvencEncoder::new(config).unwrap_err() {
-        Error::Unavailable(why) => why,
-        other => panic!("{other:?}"),
-    }
-}
-
 /// The reason is the same for several statuses, and what helps is not.
 #[test]
 fn what_to_do_is_told_for_the_very_status_of_cuinit() {
     let test = "what_to_do_is_told_for_the_very_status_of_cuinit";
     for fault in ["cuInit:1=100", "cuInit:1=802", "cuInit:1=803"] {
         with(Part::All, ("FAULT", fault), test, || {
-            let why = told(&on_gpu(GpuChoice::Any));
+            let why = why_not(&on_gpu(GpuChoice::Any));
             assert_eq!(why.reason, Reason::NoGpu, "{why}");
             let advice = match () {
                 () if why.detail.contains("(100)") => "that the container was given one",
@@ -440,7 +427,7 @@ fn what_to_do_is_told_for_the_very_status_of_an_opening() {
             (21, Reason::SessionLimit, "close other encoders"),
         ] {
             stage.set(&format!("FAULT=nvEncOpenEncodeSessionEx:1={status}"));
-            let why = told(&on_gpu(GpuChoice::Any));
+            let why = why_not(&on_gpu(GpuChoice::Any));
             assert_eq!(why.reason, reason, "{why}");
             assert!(why.advice().contains(advice), "{status}: {}", why.advice());
             stage.reset();

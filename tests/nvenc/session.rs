@@ -468,10 +468,8 @@ fn a_call_that_hangs_costs_the_limit_and_the_session_and_nothing_else() {
     for (call, is_on_device) in calls {
         let device = is_on_device.then(Device::new);
         let place = device.as_ref().map(|device| {
-            let place = DevicePicture::new(device, config.size(), PixelFormat::Nv12, 512);
-            place.write(device, &vec![99; PixelFormat::Nv12.frame_bytes(config.size())]);
-            device.stream.synchronize().unwrap();
-            place
+            let pixels = vec![99; PixelFormat::Nv12.frame_bytes(config.size())];
+            DevicePicture::written(device, config.size(), PixelFormat::Nv12, 512, &pixels)
         });
         let mut encoder = open(&config);
         encode_run(&mut encoder, 0, 3);

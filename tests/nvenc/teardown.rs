@@ -55,9 +55,8 @@ fn an_end_that_hangs_goes_on_without_the_caller() {
 
 fn on_device(device: &Device) -> DevicePicture {
     let size = size(320, 240);
-    let place = DevicePicture::new(device, size, PixelFormat::Nv12, 512);
-    place.write(device, &vec![99; PixelFormat::Nv12.frame_bytes(size)]);
-    device.stream.synchronize().unwrap();
+    let pixels = vec![99; PixelFormat::Nv12.frame_bytes(size)];
+    let place = DevicePicture::written(device, size, PixelFormat::Nv12, 512, &pixels);
     place
 }
 
