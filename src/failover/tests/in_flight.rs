@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use super::{A, C, PATIENCE, config, encode, grey, opened, size, without_retry};
 use crate::encoder::Encoder;
 use crate::error::Error;
-use crate::frame::Frame;
 use crate::picture::Picture;
 use crate::pipeline::Pipeline;
 use crate::reason::Reason;
