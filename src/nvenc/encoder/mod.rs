@@ -1,8 +1,8 @@
 //! The engine of the NVENC backend, on top of a session.
 
 mod change;
-mod flying;
 mod frame;
+mod in_flight;
 mod lending;
 mod memory;
 mod recovery;
@@ -36,7 +36,7 @@ use crate::remains::Remains;
 use crate::replaceable::Replaceable;
 use crate::units::FrameId;
 use crate::window::Window;
-use flying::Flying;
+use in_flight::FrameInFlight;
 use memory::SlotMemory;
 
 /// An H.264 encoder on an NVIDIA GPU.
@@ -69,7 +69,7 @@ pub struct NvencEncoder {
     slots: [SlotMemory; SLOTS],
     pool: Arc<Pool>,
     /// The frame that was submitted and whose access unit has not come out.
-    flying: Option<Flying>,
+    in_flight: Option<FrameInFlight>,
     ready: Ready,
     converter: Converter,
     /// The memory that fetched pictures are copied to.
@@ -117,7 +117,7 @@ impl NvencEncoder {
             config: config.clone(),
             slots: Default::default(),
             pool: Pool::new(config.size().padded_to_even()),
-            flying: None,
+            in_flight: None,
             ready: Ready::default(),
             converter: Converter::new(config.colour),
             fetched: None,
@@ -318,7 +318,7 @@ impl Engine for NvencEncoder {
     }
 
     fn finish(&mut self) -> Result<(), Error> {
-        if self.flying.is_none() {
+        if self.in_flight.is_none() {
             return Ok(());
         }
         self.alive()?;

@@ -85,7 +85,7 @@ impl Case<'_> {
         NvencEncoder::new(&self.config).unwrap()
     }
 
-    fn from_device(&self, encoder: &mut dyn Encoder, pitch: usize) -> Vec<Vec<u8>> {
+    fn encode_all(&self, encoder: &mut dyn Encoder, pitch: usize) -> Vec<Vec<u8>> {
         from_device(encoder, &self.device, PixelFormat::Nv12, pitch, self.pictures)
     }
 
@@ -120,7 +120,7 @@ fn nv12_is_encoded_from_where_it_lies_registered_once() {
     in_both_forms(&stage, size(320, 240), 12, "frames read in place", |case| {
         let mut encoder = case.open();
         let before = stage.report();
-        assert_eq!(case.from_device(&mut encoder, 512), case.expected);
+        assert_eq!(case.encode_all(&mut encoder, 512), case.expected);
         let after = stage.report();
         let calls = |name: &str| after.calls(name) - before.calls(name);
         assert_eq!((calls("nvEncRegisterResource"), calls("nvEncMapInputResource")), (3, 3));
@@ -137,7 +137,7 @@ fn what_nvenc_does_not_take_as_it_lies_is_copied_on_the_gpu() {
         let device = &case.device;
         let stream = device.stream.cu_stream().addr();
         // A pitch that is no multiple of 4.
-        assert_eq!(case.from_device(&mut case.open(), 329), case.expected);
+        assert_eq!(case.encode_all(&mut case.open(), 329), case.expected);
         // Chroma in memory of its own.
         let (y, uv) = (device.memory(512 * 240), device.memory(384 * 120));
         let image = CudaImage::nv12(y.address, 512).chroma_at(uv.address, 384).written_on(stream);
@@ -204,7 +204,7 @@ fn odd_sizes_are_padded_on_the_gpu_as_they_are_on_the_host() {
     let stage = stage("");
     for size in [size(321, 240), size(320, 241), size(323, 243)] {
         in_both_forms(&stage, size, 4, "odd sizes", |case| {
-            assert_eq!(case.from_device(&mut case.open(), 512), case.expected);
+            assert_eq!(case.encode_all(&mut case.open(), 512), case.expected);
         });
     }
 }
