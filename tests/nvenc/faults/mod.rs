@@ -18,7 +18,7 @@ use direct264::{
     Bitrate, Encoder, EncoderConfig, Error, Frame, FrameId, Picture, Pipeline, PixelFormat, Reason, Timestamp,
 };
 
-/// What a session does from its opening to its end, with frames in host memory.
+/// The life of a session from its opening to its end, with frames in host memory.
 fn life(config: &EncoderConfig) -> Result<(), Error> {
     let mut encoder = NvencEncoder::new(config)?;
     let camera = picture::Camera::new(encoder.size());
@@ -156,8 +156,8 @@ fn is_of_an_opening(name: &str) -> bool {
     .any(|part| name.starts_with(part))
 }
 
-/// Numbers that a call is made to answer: such as mean something of their own, one that means nothing more than an error,
-/// and one that no header knows.
+/// Numbers that a call is made to answer: such as mean something of their own, one that means nothing more than an
+/// error, and one that no header knows.
 fn statuses(name: &str) -> &'static [u32] {
     match name {
         "nvEncOpenEncodeSessionEx" => &[1, 2, 10, 20, 21, 4_000_000_000],
@@ -201,8 +201,8 @@ fn assert_told(error: &Error, name: &str, status: u32, what: &str) {
     assert!(std::error::Error::source(error).is_some(), "{what}");
 }
 
-/// What is tried of a call that is made so often: each status at its first and its last place, and one at each place
-/// between, as far as those are few.
+/// The faults to try on a call that is made `count` times: each status at its first and its last place, and one at
+/// each place between, as far as those are few.
 fn tries(name: &str, count: u64) -> Vec<(u64, u32)> {
     const FEW: u64 = 24;
     let of_all = |place| statuses(name).iter().map(move |&status| (place, status));
@@ -264,7 +264,7 @@ fn the_same_holds_for_frames_in_device_memory() {
     let stage = Double::get().load();
     stage.reset();
     let on_device = OnDevice::new();
-    // What cannot be registered is copied.
+    // Memory that cannot be registered is copied.
     let may_pass =
         |name: &str| may_pass(name) || ["nvEncRegisterResource", "nvEncMapInputResource"].contains(&name);
     for config in forms() {
@@ -274,7 +274,8 @@ fn the_same_holds_for_frames_in_device_memory() {
     stage.report().assert_clean("lives with faults");
 }
 
-/// What a pipelined session does: frames of the host and of the GPU by turns, changes under a frame in flight, a flush.
+/// The life of a pipelined session: frames of the host and of the GPU by turns, changes under a frame in flight, a
+/// flush.
 fn pipelined_life(config: &EncoderConfig, image: CudaImage) -> Result<(), Error> {
     let mut pipeline = Pipeline::new(NvencEncoder::new(config)?);
     let size = pipeline.encoder().size();

@@ -114,7 +114,7 @@ fn a_frame_of_another_gpu_does_not_keep_a_stream_in_software() {
     });
 }
 
-/// What a stream whose frames are made by CUDA gets where no GPU encodes: software, and the very bytes that the same
+/// Where no GPU encodes, a stream of frames in device memory is encoded in software, to the very bytes that the same
 /// pictures in host memory give there.
 fn in_software_from_device_memory(reason: Reason) {
     // A driver is looked for once. The stage loads all of it, also what this process has not got.

@@ -1,5 +1,5 @@
-//! Which GPUs a machine has, and which parts of a driver: what is found, and the reason where nothing is. Each in a
-//! process of its own, since a driver is loaded and CUDA initialised once.
+//! Several GPUs, of which some have no encoder: the choice of one, and the reason for a refusal. Each test runs in a
+//! process of its own, since a process loads the driver and initialises CUDA once.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 mod absent;

@@ -11,7 +11,7 @@ use d264_double::Stage;
 use direct264::nvenc::{NvencEncoder, probe_within};
 use direct264::{Encoder, Error, Frame, Picture, PixelFormat, Reason, Timestamp};
 
-/// Waits until a thread that was given up reads nothing of the test's any more.
+/// Waits until every session has ended, so that no thread reads memory of the test any more.
 fn until_sessions_have_ended(stage: &Stage, who: &str) {
     let deadline = Instant::now() + PATIENCE;
     let left = || {
@@ -107,7 +107,7 @@ fn an_opening_that_hangs_is_given_up_and_told_by_the_call_or_the_one_it_was_on_t
     }
 }
 
-/// What is made when the first picture comes.
+/// The session makes its surfaces and staging memory with the first picture.
 #[test]
 fn a_first_picture_that_hangs_is_told_by_the_call_or_the_one_it_was_on_the_way_to() {
     let stage = stage("");

@@ -1,4 +1,4 @@
-//! What NVENC does beyond the contract of every backend, on the driver double.
+//! The NVENC session beyond the contract of every backend, on the driver double.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 mod changes;
