@@ -6,15 +6,11 @@
 //! cargo run --release --example worker
 //! ```
 //!
-//! A `block_on` of fifteen lines takes the place of a runtime; with one, `send` is a task.
+//! The crate `pollster` takes the place of a runtime. With a runtime, `send` is a task.
 #![expect(clippy::print_stdout, reason = "an example speaks to the person who runs it")]
 
 use std::error::Error;
-use std::future::Future;
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use direct264::frame::RgbOrder;
@@ -23,6 +19,7 @@ use direct264::worker::{FramePool, FrameSender, UnitReceiver, WorkerConfig, spaw
 use direct264::{
     BackendOrder, Bitrate, EncoderConfig, FrameRate, FrameSize, Picture, PixelFormat, Timestamp,
 };
+use pollster::block_on;
 
 const HZ: u32 = 60;
 const CALL: Duration = Duration::from_secs(5);
@@ -121,25 +118,6 @@ fn draw(pixels: &mut [u8], size: FrameSize, number: u32) {
         for (column, pixel) in line.chunks_exact_mut(4).enumerate() {
             let level = ((column + row / 2 + 3 * number as usize) / 4 % 256) as u8;
             pixel.copy_from_slice(&[level, 255 - level, level / 2, 255]);
-        }
-    }
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(done) => return done,
-            Poll::Pending => thread::park(),
         }
     }
 }

@@ -86,6 +86,14 @@ pub(crate) fn is_droppable(stream: &[u8], ranges: &[Range<usize>]) -> bool {
 
 /// Splits a byte stream into NAL units. Start codes may have 3 or 4 bytes, and trailing zeros belong to no unit.
 /// Bytes before the first start code are passed over.
+///
+/// ```
+/// use direct264::annexb::{NalKind, nals};
+///
+/// let stream = [0, 0, 0, 1, 0x67, 0x42, 0, 0, 1, 0x68, 0xce];
+/// let kinds: Vec<NalKind> = nals(&stream).map(|nal| nal.kind()).collect();
+/// assert_eq!(kinds, [NalKind::Sps, NalKind::Pps]);
+/// ```
 pub fn nals(stream: &[u8]) -> impl Iterator<Item = Nal<'_>> {
     let mut next = start_code(stream, 0);
     std::iter::from_fn(move || {

@@ -32,6 +32,13 @@ pub enum ColourRange {
 
 /// Matrix and range of a stream, fixed at opening and the same on every backend. The VUI signals the colour that the
 /// conversion used.
+///
+/// ```
+/// use direct264::colour::{Colour, ColourMatrix, ColourRange};
+///
+/// let jpeg = Colour { matrix: ColourMatrix::Bt601, range: ColourRange::Full };
+/// assert_ne!(jpeg, Colour::BT709_LIMITED);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Colour {
     /// The matrix.

@@ -2,6 +2,19 @@
 
 /// How a stream goes on after the receiver has lost frames: what [`Encoder::invalidate`](crate::Encoder::invalidate)
 /// answers.
+///
+/// ```no_run
+/// # fn lost(encoder: &mut direct264::FailoverEncoder) -> Result<(), direct264::Error> {
+/// use direct264::{Encoder, FrameId, Recovery};
+///
+/// // The receiver reports that it lacks the frames 7 and 8.
+/// match encoder.invalidate(FrameId(7)..=FrameId(8))? {
+///     Recovery::Idr => println!("the next frame is an IDR"),
+///     how => println!("{}", how.as_str()),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Recovery {

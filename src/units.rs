@@ -9,6 +9,16 @@ pub use out_of_range::OutOfRange;
 use std::fmt;
 
 /// Width and height of a picture, in luma pixels: 1 to [`FrameSize::MAX_SIDE`] each.
+///
+/// ```
+/// use direct264::FrameSize;
+///
+/// let size = FrameSize::new(1281, 720)?;
+/// // A stream in 4:2:0 has even sides only.
+/// assert_eq!(size.padded_to_even(), FrameSize::new(1282, 720)?);
+/// assert!(FrameSize::new(0, 720).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FrameSize {
     width: u32,
@@ -78,6 +88,14 @@ impl fmt::Display for FrameSize {
 }
 
 /// Bits per second, [`Bitrate::MIN`] to [`Bitrate::MAX`].
+///
+/// ```
+/// use direct264::Bitrate;
+///
+/// assert_eq!(Bitrate::from_mbps(3)?, Bitrate::from_kbps(3_000)?);
+/// assert_eq!(Bitrate::from_kbps(800)?.bps(), 800_000);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bitrate(u32);
 
@@ -132,6 +150,15 @@ impl fmt::Display for Bitrate {
 ///
 /// Rate control shares the bits out by it, and the stream does not carry it. Every frame is encoded, and timestamps
 /// are opaque.
+///
+/// ```
+/// use direct264::FrameRate;
+///
+/// let ntsc = FrameRate::new(30_000, 1_001)?;
+/// assert!((ntsc.as_f64() - 29.97).abs() < 0.001);
+/// assert_eq!(FrameRate::hz(60)?.as_f64(), 60.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FrameRate {
     numerator: u32,
@@ -209,6 +236,15 @@ impl fmt::Display for FrameId {
 }
 
 /// A QP range of the rate control: 0 (finest) to 51 (coarsest), 10 to 51 unless set.
+///
+/// ```
+/// use direct264::QpRange;
+///
+/// let range = QpRange::new(18, 40)?;
+/// assert_eq!((range.min(), range.max()), (18, 40));
+/// assert!(QpRange::new(40, 18).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct QpRange {
     min: u8,

@@ -3,12 +3,9 @@
 
 mod common;
 
-use std::future::Future;
 use std::num::NonZeroUsize;
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::Poll;
+use std::thread;
 use std::time::Instant;
 
 use common::live::{PATIENCE, eager, ms, small, words};
@@ -25,6 +22,7 @@ use direct264::{
     Backend, BackendOrder, Encoder, EncoderConfig, Error, EventKind, Frame, FrameSize, Picture, PixelFormat,
     Timestamp, open,
 };
+use pollster::block_on;
 
 /// Pictures of a camera as frames of a pool.
 struct Source {
@@ -172,30 +170,6 @@ fn errors_come_out_in_the_place_of_what_failed_and_the_worker_goes_on() {
         (refused.step, refused.to_string().as_str()),
         (FailedStep::Frame(None), "the frame was not encoded")
     );
-}
-
-/// Wakes the thread that blocks on a future.
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-fn waker() -> Waker {
-    Waker::from(Arc::new(Unpark(thread::current())))
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    let waker = waker();
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(done) => return done,
-            Poll::Pending => thread::park(),
-        }
-    }
 }
 
 #[test]

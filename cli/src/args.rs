@@ -20,11 +20,11 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Reports the backends of this machine, and why each better one is not available
-    Probe(probe::Args),
+    Probe(probe::ProbeArgs),
     /// Encodes y4m or raw video to H.264
-    Encode(encode::Args),
+    Encode(encode::EncodeArgs),
     /// Measures the encode time of a frame on each backend, in one interleaved run
-    Bench(bench::Args),
+    Bench(bench::BenchArgs),
 }
 
 const EXAMPLES: &str = "\

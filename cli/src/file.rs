@@ -4,10 +4,10 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Stdout, Write};
 use std::path::{self, Path, PathBuf};
 
-/// An output that is opened and not yet changed. A target that is dropped before [`Target::begin`] keeps the file's
+/// An output that is opened and not yet changed. A target that is dropped before [`PendingFile::begin`] keeps the file's
 /// content, and removes a file that it created.
 #[derive(Debug)]
-pub(crate) struct Target {
+pub(crate) struct PendingFile {
     to: To,
     /// The path of a file that this target created.
     made: Option<PathBuf>,
@@ -19,7 +19,7 @@ enum To {
     File(File),
 }
 
-impl Target {
+impl PendingFile {
     /// Returns the target standard output.
     pub(crate) fn stdout() -> Self {
         Self { to: To::Stdout(io::stdout()), made: None }
@@ -51,7 +51,7 @@ impl Target {
     }
 }
 
-impl Write for Target {
+impl Write for PendingFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.to {
             To::Stdout(stdout) => stdout.write(bytes),
@@ -67,7 +67,7 @@ impl Write for Target {
     }
 }
 
-impl Drop for Target {
+impl Drop for PendingFile {
     fn drop(&mut self) {
         if let Some(path) = &self.made {
             // A file that cannot be removed stays behind empty.

@@ -6,13 +6,13 @@ use crate::read_error::ReadError;
 
 /// A reader of raw frames.
 #[derive(Debug)]
-pub struct Reader<R> {
+pub struct RawReader<R> {
     input: R,
     frame_bytes: usize,
     frames: u64,
 }
 
-impl<R: Read> Reader<R> {
+impl<R: Read> RawReader<R> {
     /// Creates a reader of frames of `frame_bytes` from `input`.
     pub const fn new(input: R, frame_bytes: usize) -> Self {
         Self { input, frame_bytes, frames: 0 }
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn whole_frames_come_out_and_a_rest_is_named() {
-        let mut reader = Reader::new(&b"abcdefgh"[..], 3);
+        let mut reader = RawReader::new(&b"abcdefgh"[..], 3);
         let mut pixels = Vec::new();
         assert!(reader.read(&mut pixels).unwrap());
         assert_eq!(pixels, b"abc");
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn the_end_is_between_two_frames() {
-        let mut reader = Reader::new(&b"abc"[..], 3);
+        let mut reader = RawReader::new(&b"abc"[..], 3);
         let mut pixels = Vec::new();
         assert!(reader.read(&mut pixels).unwrap());
         assert!(!reader.read(&mut pixels).unwrap());

@@ -7,13 +7,13 @@ use direct264::{AccessUnit, Backend, Event, EventKind, Reason};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::file::Target;
+use crate::file::PendingFile;
 
 /// The open file of `--stats`. Each line is flushed when it is complete, so that a reader can follow the file.
 #[derive(Debug)]
 pub(crate) struct Stats {
     name: String,
-    out: LineWriter<Target>,
+    out: LineWriter<PendingFile>,
 }
 
 impl Stats {
@@ -23,7 +23,7 @@ impl Stats {
     /// When the file cannot be written.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         let name = if path.as_os_str() == "-" { "stdout".into() } else { path.display().to_string() };
-        let target = Target::open(path).map_err(|error| unwritable(&name, &error))?;
+        let target = PendingFile::open(path).map_err(|error| unwritable(&name, &error))?;
         Ok(Self { name, out: LineWriter::new(target) })
     }
 

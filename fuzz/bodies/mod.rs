@@ -32,7 +32,7 @@ const MOST_FRAMES: usize = 64;
 
 /// Reads a y4m stream. Each frame is as long as the header says.
 pub(crate) fn y4m(bytes: &[u8]) {
-    let Ok(mut reader) = y4m::Reader::new(bytes) else { return };
+    let Ok(mut reader) = y4m::Y4mReader::new(bytes) else { return };
     let frame_bytes = direct264::PixelFormat::I420.frame_bytes(reader.header().size);
     let most = reader.most_frames_in(bytes.len() as u64);
     let mut pixels = Vec::new();
@@ -53,7 +53,7 @@ pub(crate) fn y4m(bytes: &[u8]) {
 pub(crate) fn raw(bytes: &[u8]) {
     let Some((&length, bytes)) = bytes.split_first() else { return };
     let length = usize::from(length).max(1);
-    let mut reader = raw::Reader::new(bytes, length);
+    let mut reader = raw::RawReader::new(bytes, length);
     let mut pixels = Vec::new();
     let mut frames = bytes.chunks(length);
     loop {

@@ -6,6 +6,17 @@ use crate::error::ConfigError;
 
 /// The waits between retries of a backend that failed. Each failure doubles the wait, until the backend has worked for
 /// as long as the longest wait.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use direct264::config::{BackOff, FailoverConfig};
+///
+/// // The first retry after a second, then after 2, 4, 8 and so on up to 30 s.
+/// let back_off = BackOff::new(Duration::from_secs(1), Duration::from_secs(30))?;
+/// let failover = FailoverConfig::new().retry(Some(back_off));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BackOff {
     pub(crate) first: Duration,

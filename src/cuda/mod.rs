@@ -26,7 +26,7 @@ pub(crate) use process::Process;
 pub(crate) use reader::Reader;
 pub(crate) use stream::Stream;
 
-use direct264_sys::cuda::{CUDA_ERROR_NOT_INITIALIZED, CUDA_ERROR_OUT_OF_MEMORY, Status};
+use direct264_sys::cuda::{CUDA_ERROR_NOT_INITIALIZED, CUDA_ERROR_OUT_OF_MEMORY, CUresult};
 #[cfg(openh264)]
 use direct264_sys::cuda::{Driver, InitError, load};
 
@@ -55,11 +55,11 @@ pub(crate) fn forked(detail: impl Into<String>) -> Unreadable {
 
 /// `Ok` for success, else the error of this call.
 pub(crate) fn check(call: &'static str, code: u32) -> Result<(), DriverError> {
-    Status(code).ok().map_err(|status| refused(call, status))
+    CUresult(code).ok().map_err(|status| refused(call, status))
 }
 
 /// The error of a call that CUDA refused.
-pub(crate) fn refused(call: &'static str, status: Status) -> DriverError {
+pub(crate) fn refused(call: &'static str, status: CUresult) -> DriverError {
     let reason = match status {
         CUDA_ERROR_OUT_OF_MEMORY => Reason::OutOfMemory,
         // CUDA is initialised before all else, so this process was forked after that.

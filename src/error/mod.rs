@@ -23,6 +23,15 @@ use crate::units::OutOfRange;
 
 /// The error of a call. The variant says what to do next; [`reason`](Error::reason) and [`advice`](Error::advice) say
 /// so for logs and for people.
+///
+/// ```
+/// use direct264::{Backend, BackendOrder, Bitrate, EncoderConfig, FrameRate, FrameSize, open};
+///
+/// let config = EncoderConfig::new(FrameSize::new(8, 8)?, FrameRate::hz(30)?, Bitrate::from_mbps(1)?);
+/// let error = open(&config, &BackendOrder::only(Backend::OpenH264)).unwrap_err();
+/// println!("{error}: {}; {}", error.reason(), error.advice());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

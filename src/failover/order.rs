@@ -9,6 +9,17 @@ use crate::error::ConfigError;
 ///
 /// [`BackendOrder::default`] is `auto`: NVENC, then openh264. An order of one backend is strict: that backend or a
 /// typed error, at opening and in mid-stream.
+///
+/// ```
+/// use direct264::{Backend, BackendOrder};
+///
+/// let order = BackendOrder::of([Backend::OpenH264, Backend::Nvenc])?;
+/// assert_eq!(order.backends(), [Backend::OpenH264, Backend::Nvenc]);
+/// // A word means an order of one backend, or the default order.
+/// assert_eq!("nvenc".parse::<BackendOrder>()?, BackendOrder::only(Backend::Nvenc));
+/// assert_eq!("auto".parse::<BackendOrder>()?, BackendOrder::default());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendOrder(Vec<Backend>);
 

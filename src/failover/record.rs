@@ -15,6 +15,16 @@ use crate::units::FrameId;
 const FRAMES_A_SAMPLE: u64 = 256;
 
 /// The counters of a stream so far.
+///
+/// ```no_run
+/// # fn report(encoder: &direct264::FailoverEncoder) {
+/// use direct264::Backend;
+///
+/// let counters = encoder.counters();
+/// println!("{} failures", counters.fallbacks);
+/// println!("{} frames from openh264", counters.frames(Backend::OpenH264));
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Counters {

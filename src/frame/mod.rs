@@ -120,6 +120,17 @@ impl Pixels<'_> {
 /// A picture to encode: size, pixels and the caller's timestamp.
 ///
 /// A frame borrows its pixels for the length of the call to [`Encoder::encode`](crate::Encoder::encode) and no longer.
+///
+/// ```
+/// use direct264::{Frame, FrameSize, PixelFormat, Timestamp};
+///
+/// let size = FrameSize::new(640, 360)?;
+/// let grey = vec![128; PixelFormat::I420.frame_bytes(size)];
+/// // The planes lie one behind the other, without padding.
+/// let frame = Frame::contiguous(size, PixelFormat::I420, &grey, Timestamp(0))?;
+/// assert_eq!(frame.size(), size);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
     size: FrameSize,

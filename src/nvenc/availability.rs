@@ -4,7 +4,7 @@ use direct264_sys::DriverLoadError;
 use direct264_sys::cuda::{CUDA_ERROR_NOT_INITIALIZED, InitError};
 use direct264_sys::nvenc::{
     NV_ENC_ERR_INCOMPATIBLE_CLIENT_KEY, NV_ENC_ERR_NO_ENCODE_DEVICE, NV_ENC_ERR_OUT_OF_MEMORY,
-    NV_ENC_ERR_UNSUPPORTED_DEVICE, NegotiateError, OpenError, Status,
+    NV_ENC_ERR_UNSUPPORTED_DEVICE, NVENCSTATUS, NegotiateError, OpenError,
 };
 
 use crate::backend::Backend;
@@ -80,7 +80,7 @@ pub(super) fn not_opened(error: OpenError) -> Error {
     }
 }
 
-fn refused(call: &'static str, status: Status) -> Error {
+fn refused(call: &'static str, status: NVENCSTATUS) -> Error {
     DriverError::refused(Backend::Nvenc, call, status.0, status.to_string()).advising(status.advice()).into()
 }
 
@@ -167,7 +167,7 @@ mod tests {
         for status in [NV_ENC_ERR_OUT_OF_MEMORY, NV_ENC_ERR_INCOMPATIBLE_CLIENT_KEY] {
             assert_eq!(opened(OpenError::Refused(status)), Reason::SessionLimit);
         }
-        for status in [NV_ENC_ERR_INVALID_VERSION, Status(4711)] {
+        for status in [NV_ENC_ERR_INVALID_VERSION, NVENCSTATUS(4711)] {
             match not_opened(OpenError::Refused(status)) {
                 Error::Driver(why) => assert_eq!(why.status(), Some(i64::from(status.0))),
                 other => panic!("{other:?}"),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use direct264_sys::cuda::{self, Device};
 use direct264_sys::nvenc::{
-    self as sys, ApiVersion, Functions, GUID, NV_ENC_CAPS_PARAM, NV_ENC_CODEC_H264_GUID, NV_ENC_CONFIG,
-    NV_ENC_ENCODER_PTR, NV_ENC_ERR_OUT_OF_MEMORY, NV_ENC_PRESET_CONFIG, SessionHandle, Status,
+    self as sys, ApiVersion, EncodeFunctions, GUID, NV_ENC_CAPS_PARAM, NV_ENC_CODEC_H264_GUID, NV_ENC_CONFIG,
+    NV_ENC_ENCODER_PTR, NV_ENC_ERR_OUT_OF_MEMORY, NV_ENC_PRESET_CONFIG, NVENCSTATUS, SessionHandle,
 };
 
 use super::availability;
@@ -21,7 +21,7 @@ use crate::reason::Reason;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Drivers {
     cuda: &'static cuda::Driver,
-    encode: &'static sys::Driver,
+    encode: &'static sys::EncodeLibrary,
     api: ApiVersion,
 }
 
@@ -30,7 +30,7 @@ pub(super) fn load_cuda() -> Result<&'static cuda::Driver, Unavailable> {
     cuda::load().map_err(availability::cuda_not_loaded)
 }
 
-pub(super) fn load_encode_library() -> Result<&'static sys::Driver, Unavailable> {
+pub(super) fn load_encode_library() -> Result<&'static sys::EncodeLibrary, Unavailable> {
     sys::load().map_err(availability::encode_library_not_loaded)
 }
 
@@ -97,7 +97,7 @@ impl OpenSession {
         self.session.api
     }
 
-    pub(super) fn functions(&self) -> &Functions {
+    pub(super) fn functions(&self) -> &EncodeFunctions {
         &self.session.functions
     }
 
@@ -108,7 +108,7 @@ impl OpenSession {
 
     /// Returns `Ok` for success, else the error of this call with the driver's own words.
     pub(super) fn check(&self, call: &'static str, code: u32) -> Result<(), DriverError> {
-        Status(code).ok().map_err(|status| {
+        NVENCSTATUS(code).ok().map_err(|status| {
             let reason = match status {
                 NV_ENC_ERR_OUT_OF_MEMORY => Reason::OutOfMemory,
                 _ => Reason::DriverError,

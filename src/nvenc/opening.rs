@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use direct264_sys::cuda::Device;
 use direct264_sys::nvenc::{
-    ApiVersion, NV_ENC_ERR_INVALID_PARAM, NV_ENC_ERR_UNIMPLEMENTED, NV_ENC_ERR_UNSUPPORTED_PARAM, Status,
+    ApiVersion, NV_ENC_ERR_INVALID_PARAM, NV_ENC_ERR_UNIMPLEMENTED, NV_ENC_ERR_UNSUPPORTED_PARAM, NVENCSTATUS,
 };
 
 use super::availability;
 use super::driver::{Drivers, OpenSession, PresetConfig};
 use super::params::{self, Attempt, Params, Request};
 use super::probe::Capabilities;
-use super::progress::{Progress, Step};
+use super::progress::{SessionProgress, SessionStep};
 use super::seat::Seat;
 use super::session::Session;
 use crate::backend::Backend;
@@ -66,8 +66,8 @@ impl Setup {
 ///
 /// # Errors
 /// Of several GPUs, the first error other than a missing encoder.
-pub(super) fn open(config: &EncoderConfig, progress: &Progress) -> Result<(Session, Setup), Error> {
-    progress.at(Step::Load);
+pub(super) fn open(config: &EncoderConfig, progress: &SessionProgress) -> Result<(Session, Setup), Error> {
+    progress.at(SessionStep::Load);
     let drivers = Drivers::load()?;
     let mut failure: Option<Error> = None;
     let mut devices = cuda::choose(drivers.devices()?, &config.nvenc.gpu)?;
@@ -118,7 +118,7 @@ fn open_on(
     drivers: &Drivers,
     device: &Device,
     config: &EncoderConfig,
-    progress: &Progress,
+    progress: &SessionProgress,
 ) -> Result<(Session, Setup), Error> {
     let patience = match config.nvenc.form {
         // Less than the caller's limit, so that the driver's answer arrives first.
@@ -128,7 +128,7 @@ fn open_on(
     let mut tried = Vec::new();
     for attempt in Attempt::ALL {
         // A session that refused its settings cannot be set up again: a new one is opened.
-        progress.at(Step::Open);
+        progress.at(SessionStep::Open);
         let open = drivers.open(device)?;
         let context = Arc::clone(open.context());
         match set_up(open, device, attempt, config, patience, progress) {
@@ -154,9 +154,9 @@ fn set_up(
     attempt: Attempt,
     config: &EncoderConfig,
     patience: Duration,
-    progress: &Progress,
+    progress: &SessionProgress,
 ) -> Result<(Session, Setup), Error> {
-    progress.at(Step::Ask);
+    progress.at(SessionStep::Ask);
     let can = Capabilities::of(&open)?;
     check_size(config.size().padded_to_even(), &can)?;
     let entered = open.context().enter().map_err(availability::not_ready)?;
@@ -179,7 +179,7 @@ fn set_up(
 
 pub(super) fn refuses_settings(error: &DriverError) -> bool {
     let of_settings = ["nvEncInitializeEncoder", "nvEncReconfigureEncoder"].contains(&error.call);
-    let status = error.status().and_then(|status| u32::try_from(status).ok()).map(Status);
+    let status = error.status().and_then(|status| u32::try_from(status).ok()).map(NVENCSTATUS);
     of_settings
         && status.is_some_and(|status| {
             matches!(

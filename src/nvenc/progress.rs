@@ -4,7 +4,7 @@ use crate::bounded;
 
 bounded::steps! {
     /// A stretch of a session's work, named by the driver call at its end.
-    pub(super) enum Step {
+    pub(super) enum SessionStep {
         Load = "cuInit",
         Open = "nvEncOpenEncodeSessionEx",
         Ask = "nvEncGetEncodePresetConfigEx",
@@ -25,4 +25,4 @@ bounded::steps! {
     }
 }
 
-pub(super) type Progress = bounded::Progress<Step>;
+pub(super) type SessionProgress = bounded::Progress<SessionStep>;

@@ -5,7 +5,7 @@ use std::sync::Weak;
 
 use super::job::{Job, Reply};
 use super::opening::{self, Setup};
-use super::progress::{Progress, Step};
+use super::progress::{SessionProgress, SessionStep};
 use super::seat;
 use super::session::Session;
 use crate::backend::Backend;
@@ -27,7 +27,7 @@ impl Runner {
     pub(super) fn open(config: &EncoderConfig) -> Result<(Self, Setup), Error> {
         match config.nvenc.form {
             CallForm::Direct => {
-                let (session, setup) = opening::open(config, &Progress::default())?;
+                let (session, setup) = opening::open(config, &SessionProgress::default())?;
                 Ok((Self::Direct(Box::new(session)), setup))
             }
             CallForm::Bounded(limits) => {
@@ -118,7 +118,7 @@ impl From<TimedOut> for DriverError {
 }
 
 impl Worker for Session {
-    type Step = Step;
+    type Step = SessionStep;
     type Seed = EncoderConfig;
     type Opened = Setup;
     type Failure = Error;
@@ -127,7 +127,7 @@ impl Worker for Session {
     type Lost = DriverError;
     type Memory = Vec<PinnedMemory>;
 
-    fn open(config: EncoderConfig, progress: &Progress) -> Result<(Self, Setup), Error> {
+    fn open(config: EncoderConfig, progress: &SessionProgress) -> Result<(Self, Setup), Error> {
         opening::open(&config, progress)
     }
 

@@ -74,6 +74,13 @@ pub enum LoadError {
 ///
 /// # Errors
 /// [`LoadError`]; the library in use stays in use, and another file can be tried.
+///
+/// # Example
+/// ```no_run
+/// let library = direct264::openh264::load("/usr/lib/libopenh264-2.6.0-linux64.8.so")?;
+/// println!("{library:?}");
+/// # Ok::<(), direct264::openh264::LoadError>(())
+/// ```
 pub fn load(path: impl AsRef<Path>) -> Result<Library, LoadError> {
     install(path.as_ref(), |absolute| DynamicAPI::from_blob_path(absolute))
 }

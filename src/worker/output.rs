@@ -96,7 +96,7 @@ impl<F, E> UnitReceiver<F, E> {
         }
     }
 
-    /// What is next, or the state when there is nothing yet.
+    /// Returns the next result, or the state where there is none yet.
     fn take<'a>(
         &self,
         mut state: MutexGuard<'a, State<F, E>>,

@@ -2,13 +2,13 @@
 
 use std::num::NonZeroUsize;
 use std::pin::pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Poll, Waker};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use h264_reader::nal::sps::SeqParameterSet;
 use h264_reader::rbsp::{BitReader, decode_nal};
+use pollster::block_on;
 
 use super::watched::{Asked, Turn, Watch, Watched};
 use super::{
@@ -271,30 +271,6 @@ fn an_encoder_that_panics_ends_the_worker_and_nobody_waits() {
     let (frames, mut units) = spawn::<HostFrame, _>(encoder, one_each()).unwrap();
     assert_eq!(frames.with_encoder(|_| panic!("as the test wants it")), Err::<(), _>(Closed(())));
     assert!(units.blocking_recv().is_none());
-}
-
-/// Wakes the thread that blocks on a future.
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-fn waker() -> Waker {
-    Waker::from(Arc::new(Unpark(thread::current())))
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    let waker = waker();
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(done) => return done,
-            Poll::Pending => thread::park(),
-        }
-    }
 }
 
 #[test]

@@ -7,7 +7,7 @@
 //!   process, and never close them. A machine without them gets a [`DriverLoadError`] with the library or the symbol,
 //!   and the loader's message.
 //! - **Integers across the border.** A driver may write any number, so nothing that it writes is ever a Rust
-//!   enum, and every function returns its status as `u32`. [`nvenc::Status`] and [`cuda::Status`] name status
+//!   enum, and every function returns its status as `u32`. [`nvenc::NVENCSTATUS`] and [`cuda::CUresult`] name status
 //!   codes; an unknown code is a value like any other.
 //! - **Required and optional are different types.** A library that lacks a required function does not load; an
 //!   optional function is an [`Option`].

@@ -146,15 +146,15 @@ fn child_with_a_driver() {
 /// The driver's own names for the codes of our table; an older driver may not know the newest codes.
 fn names_agree(driver: &cuda::Driver) {
     let mut unknown = Vec::new();
-    for row in cuda::Status::TABLE {
-        match driver.error_name(cuda::Status(row.code)) {
+    for row in cuda::CUresult::TABLE {
+        match driver.error_name(cuda::CUresult(row.code)) {
             Some(name) => assert_eq!(name, row.name),
             None => unknown.push(row.name),
         }
     }
     assert!(unknown.len() <= 2, "{unknown:?}");
-    assert_eq!(driver.error_name(cuda::Status(4711)), None);
-    assert_eq!(driver.error_string(cuda::Status(4711)), None);
+    assert_eq!(driver.error_name(cuda::CUresult(4711)), None);
+    assert_eq!(driver.error_string(cuda::CUresult(4711)), None);
     assert!(driver.error_string(cuda::CUDA_ERROR_NO_DEVICE).is_some());
 }
 
@@ -164,7 +164,7 @@ fn entries(folder: &str) -> usize {
 
 /// Another component of the process makes an instance with another version: opening by hand is then refused
 /// for its version, and our way of opening gets as far as the device.
-fn a_second_client_is_put_up_with(encode: &nvenc::Driver, ours: ApiVersion) {
+fn a_second_client_is_put_up_with(encode: &nvenc::EncodeLibrary, ours: ApiVersion) {
     let no_context = Box::leak(Box::new([0_u64; 512])).as_mut_ptr();
 
     // SAFETY: the library is open already, so nothing of it runs.
@@ -187,14 +187,14 @@ fn a_second_client_is_put_up_with(encode: &nvenc::Driver, ours: ApiVersion) {
     // SAFETY: the struct is whole. The device is no context, which drivers of these generations refuse
     // without touching it where there is no GPU (measured); the caller has seen that there is none.
     let by_hand = unsafe { open(&raw mut params, &raw mut encoder) };
-    assert_eq!(nvenc::Status(by_hand), nvenc::NV_ENC_ERR_INVALID_VERSION);
+    assert_eq!(nvenc::NVENCSTATUS(by_hand), nvenc::NV_ENC_ERR_INVALID_VERSION);
     assert!(encoder.is_null());
 
     for api in ApiVersion::ALL {
         // SAFETY: as above.
         let opened = unsafe { encode.open_session(api, no_context.cast()) };
         let refused = opened.expect_err("there is no GPU");
-        println!("by hand: {}; by open_session with {api}: {refused:?}", nvenc::Status(by_hand));
+        println!("by hand: {}; by open_session with {api}: {refused:?}", nvenc::NVENCSTATUS(by_hand));
         let expected = match api <= ours {
             true => nvenc::NV_ENC_ERR_UNSUPPORTED_DEVICE,
             false => nvenc::NV_ENC_ERR_INVALID_VERSION,

@@ -115,6 +115,20 @@ impl DevicePicture {
         Self { memory, image, size }
     }
 
+    /// Allocates memory for a picture, and waits until the picture is written.
+    pub fn written(
+        device: &Device,
+        size: FrameSize,
+        format: PixelFormat,
+        pitch: usize,
+        pixels: &[u8],
+    ) -> Self {
+        let place = Self::new(device, size, format, pitch);
+        place.write(device, pixels);
+        device.stream.synchronize().unwrap();
+        place
+    }
+
     /// Starts to write the picture.
     pub fn write(&self, device: &Device, pixels: &[u8]) {
         let (address, pitch) = (self.image.address(), self.image.pitch_bytes());

@@ -55,9 +55,8 @@ fn a_forked_process_reads_no_device_memory_and_says_so_at_once() {
     let stage = Double::get().load();
     let size = size(320, 240);
     let device = Device::new();
-    let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 512);
-    place.write(&device, &vec![99; PixelFormat::Nv12.frame_bytes(size)]);
-    device.stream.synchronize().unwrap();
+    let pixels = vec![99; PixelFormat::Nv12.frame_bytes(size)];
+    let place = DevicePicture::written(&device, size, PixelFormat::Nv12, 512, &pixels);
     let bounded = config(size, 30, 900);
     let direct = bounded.clone().nvenc(NvencConfig::new().form(CallForm::Direct));
     for config in [bounded, direct] {

@@ -22,7 +22,7 @@ const FRAMES: usize = 6;
 /// The frame at which a keyframe is asked for.
 const KEYFRAME: usize = 3;
 
-/// What FFmpeg is told so that it comes closest.
+/// The options with which FFmpeg comes closest to our session.
 const OPTIONS: &str = "-preset p1 -tune ull -rc cbr -zerolatency 1 -delay 0 -surfaces 1 -bf 0 -b:v 4M \
                        -profile:v baseline -force_key_frames expr:eq(n,3)";
 
@@ -120,7 +120,7 @@ fn settings() -> Vec<(&'static str, Value, Value, &'static str)> {
     ]
 }
 
-/// What a client owes the driver, whatever calls it does it with.
+/// The obligations of a client, whichever calls fulfil them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
     NewestVersion,
@@ -224,7 +224,7 @@ fn frames(steps: &[Step]) -> &[Step] {
     &steps[first..last]
 }
 
-/// What a session was asked for, nested names with points between.
+/// The settings of a session, nested names with points between.
 fn asked(report: &Report) -> BTreeMap<String, Value> {
     let sessions = report.sessions();
     let session = sessions.last().unwrap();

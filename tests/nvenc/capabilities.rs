@@ -1,4 +1,4 @@
-//! What a GPU says that it can do: each answer reaches its place, and what it cannot do is left out, and told.
+//! The capabilities of a GPU: each answer reaches its place, and a setting beyond them is left out and reported.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 use std::fmt::Debug;

@@ -1,5 +1,5 @@
-//! Several GPUs: which one encodes, and what is said of those that cannot. Each test runs in a process of its own, since
-//! a driver lists its GPUs once.
+//! Several GPUs: the choice of the one that encodes, and the words for GPUs without an encoder. Each test runs in a
+//! process of its own, since a driver lists its GPUs once.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 use crate::common::{config, encode_run, size, unhurried};

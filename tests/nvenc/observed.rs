@@ -1,4 +1,4 @@
-//! What an encoder tells of its frames and its driver, seen from outside on the driver double.
+//! The stage times, contexts and streams of an encoder, seen from outside on the driver double.
 #![allow(clippy::panic, clippy::unwrap_used)]
 #![expect(unsafe_code, reason = "a second client of the driver in this process makes its calls itself")]
 

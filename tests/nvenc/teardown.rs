@@ -55,13 +55,11 @@ fn an_end_that_hangs_goes_on_without_the_caller() {
 
 fn on_device(device: &Device) -> DevicePicture {
     let size = size(320, 240);
-    let place = DevicePicture::new(device, size, PixelFormat::Nv12, 512);
-    place.write(device, &vec![99; PixelFormat::Nv12.frame_bytes(size)]);
-    device.stream.synchronize().unwrap();
-    place
+    let pixels = vec![99; PixelFormat::Nv12.frame_bytes(size)];
+    DevicePicture::written(device, size, PixelFormat::Nv12, 512, &pixels)
 }
 
-/// Who wants to free the memory is told that it may still be read, until the session has ended.
+/// `forget_cuda` reports that the memory may still be read, until the session has ended.
 #[test]
 fn memory_that_a_session_reads_which_hangs_is_not_let_go_of() {
     let stage = Double::get().load();

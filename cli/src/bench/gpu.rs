@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// One GPU.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Gpu {
+pub(crate) struct GpuInfo {
     /// The name, such as `NVIDIA L4`.
     pub(crate) name: String,
     /// The UUID in NVIDIA's form, `GPU-` in front.
@@ -27,12 +27,12 @@ pub(crate) struct Clocks {
 
 /// The collected clocks, each with its GPU's UUID.
 #[derive(Debug, Default)]
-pub(crate) struct Watch(Vec<(String, Clocks)>);
+pub(crate) struct ClockWatch(Vec<(String, Clocks)>);
 
 /// The time limit for `nvidia-smi`.
 const LIMIT: Duration = Duration::from_secs(2);
 
-impl Watch {
+impl ClockWatch {
     /// Reads the clocks of all GPUs from `nvidia-smi`, since the encode and CUDA drivers do not tell them. Does nothing
     /// without that tool.
     pub(crate) fn look(&mut self) {
@@ -40,7 +40,7 @@ impl Watch {
     }
 
     /// Returns the driver's GPUs with the observed clocks; an empty list without a driver.
-    pub(crate) fn gpus(&self) -> Vec<Gpu> {
+    pub(crate) fn gpus(&self) -> Vec<GpuInfo> {
         let of = |uuid: Option<&String>| {
             let of_it = self.0.iter().filter(|(of, _)| Some(of) == uuid);
             of_it.map(|(_, clocks)| *clocks).collect()
@@ -48,7 +48,7 @@ impl Watch {
         let gpus = direct264::nvenc::probe().gpus.into_iter();
         gpus.map(|gpu| {
             let uuid = gpu.uuid.map(|uuid| format!("GPU-{uuid}"));
-            Gpu { name: gpu.name, clocks: of(uuid.as_ref()), uuid }
+            GpuInfo { name: gpu.name, clocks: of(uuid.as_ref()), uuid }
         })
         .collect()
     }
@@ -90,7 +90,7 @@ fn read(said: &str) -> impl Iterator<Item = (String, Clocks)> {
     })
 }
 
-impl Gpu {
+impl GpuInfo {
     /// Describes the GPU: `NVIDIA L4, clocks 1980 to 2040 MHz (SM), 6251 MHz (memory), 1755 MHz (video)`.
     pub(crate) fn line(&self) -> String {
         let parts = [
@@ -125,14 +125,14 @@ mod tests {
     #[test]
     fn clocks_are_told_as_the_span_that_was_seen_and_those_that_are_unknown_not_at_all() {
         let said = "GPU-aa, 1980, 6251, 1755\nGPU-bb, 300, [N/A], [N/A]\n\nFailed to initialize NVML\n";
-        let mut watch = Watch::default();
+        let mut watch = ClockWatch::default();
         watch.0.extend(read(said));
         watch.0.extend(read("GPU-aa, 2040, 6251, 1755\n"));
         assert_eq!(watch.0.len(), 3);
         let of = |uuid: &str| -> Vec<Clocks> {
             watch.0.iter().filter(|(of, _)| of == uuid).map(|(_, clocks)| *clocks).collect()
         };
-        let gpu = |uuid: &str| Gpu { name: "NVIDIA L4".to_owned(), uuid: None, clocks: of(uuid) };
+        let gpu = |uuid: &str| GpuInfo { name: "NVIDIA L4".to_owned(), uuid: None, clocks: of(uuid) };
         assert_eq!(
             gpu("GPU-aa").line(),
             "NVIDIA L4, clocks 1980 to 2040 MHz (SM), 6251 MHz (memory), 1755 MHz (video)"

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::gpu::Gpu;
+use super::gpu::GpuInfo;
 use super::measure::{BLOCK_FRAMES, SETTLE_FRAMES, WARM_UP_FRAMES};
 use super::results::{BackendResult, Results, Run};
 use super::stats::{FrameRecord, STAGES, Spread, Steady};
@@ -63,7 +63,7 @@ pub(crate) fn head(run: &Run, kind: &str, is_whole: bool) -> Value {
     })
 }
 
-fn gpu(gpu: &Gpu) -> Value {
+fn gpu(gpu: &GpuInfo) -> Value {
     json!({
         "name": gpu.name,
         "uuid": gpu.uuid,

@@ -18,13 +18,13 @@ pub(crate) const SETTLE_FRAMES: usize = 2;
 
 /// The plan of a run.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Plan {
+pub(crate) struct MeasurePlan {
     pub(crate) frames: usize,
     /// The pace of the frames; back to back when `None`.
     pub(crate) pace: Option<FrameRate>,
 }
 
-impl Plan {
+impl MeasurePlan {
     /// Whether frame `frame` belongs to the steady state of one of `contenders`.
     fn is_steady(self, frame: usize, contenders: usize) -> bool {
         // A short run counts every frame, since it has no time to warm up.
@@ -51,7 +51,7 @@ impl Plan {
 pub(crate) fn run(
     contenders: &mut [Contender],
     clip: &Clip,
-    plan: Plan,
+    plan: MeasurePlan,
     after_turn: &mut dyn FnMut(&Contender, usize),
 ) -> Result<bool, Failure> {
     let count = contenders.len();
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn every_contender_encodes_every_frame_once_in_order_and_the_first_turn_goes_round() {
-        let plan = Plan { frames: 70, pace: None };
+        let plan = MeasurePlan { frames: 70, pace: None };
         let turns: Vec<_> = plan.turns(2).collect();
         let order: Vec<_> = turns.iter().map(|(who, _)| *who).collect();
         assert_eq!(order, [0, 1, 1, 0, 0, 1]);
@@ -98,10 +98,10 @@ mod tests {
 
     #[test]
     fn steady_is_what_comes_after_warm_up_and_after_a_change_of_turn() {
-        let plan = Plan { frames: 70, pace: None };
+        let plan = MeasurePlan { frames: 70, pace: None };
         assert!(!plan.is_steady(9, 1) && plan.is_steady(10, 1) && plan.is_steady(30, 1));
         assert!(!plan.is_steady(31, 2) && plan.is_steady(32, 2));
-        let short = Plan { frames: 2, pace: None };
+        let short = MeasurePlan { frames: 2, pace: None };
         assert!(!short.is_steady(0, 1) && short.is_steady(1, 1));
     }
 }

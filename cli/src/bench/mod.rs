@@ -28,12 +28,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::failure::{Failure, chain};
 use clip::{BuiltInSource, Clip, FrameSource};
 use contender::Contender;
-use gpu::Watch;
+use gpu::ClockWatch;
 use machine::Machine;
-use measure::Plan;
-pub(crate) use options::Args;
-use output::Output;
-use results::{BackendResult, Results, Run, Settings};
+use measure::MeasurePlan;
+pub(crate) use options::BenchArgs;
+use output::ResultFile;
+use results::{BackendResult, Results, Run, RunSettings};
 use y4m::Y4mSource;
 
 const DEFAULT_FRAMES: u32 = 300;
@@ -43,15 +43,15 @@ const DEFAULT_FRAMES: u32 = 300;
 /// # Errors
 /// Code 2 for an error before the first frame, 1 for one after it, 130 after Ctrl-C. The results until Ctrl-C are
 /// reported.
-pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     interrupt::listen();
     if args.quality {
         quality::check()?;
     }
     let [input, json, report] = [&args.input, &args.json, &args.report].map(Option::as_deref);
     output::check_apart(&[("--input", input), ("--json", json), ("--report", report)])?;
-    let mut json_output = json.map(Output::open).transpose()?;
-    let mut report_output = report.map(Output::open).transpose()?;
+    let mut json_output = json.map(ResultFile::open).transpose()?;
+    let mut report_output = report.map(ResultFile::open).transpose()?;
     let pictures = Pictures::of(args)?;
     let told =
         if args.streams.is_empty() { one_by_one(args, pictures)? } else { many_at_once(args, pictures)? };
@@ -82,7 +82,7 @@ struct Pictures {
 }
 
 impl Pictures {
-    fn of(args: &Args) -> Result<Self, Failure> {
+    fn of(args: &BenchArgs) -> Result<Self, Failure> {
         let input = args.input.as_deref().map(Y4mSource::open).transpose()?;
         let refused = |error| Failure::before(chain(&error));
         let size = match (&input, args.size) {
@@ -100,7 +100,7 @@ impl Pictures {
     }
 
     /// Loads the pictures and returns them with the number of frames to encode.
-    fn load(&mut self, args: &Args) -> Result<(Clip, usize), Failure> {
+    fn load(&mut self, args: &BenchArgs) -> Result<(Clip, usize), Failure> {
         let wanted = args.frames.unwrap_or(DEFAULT_FRAMES);
         let spinner = ProgressBar::new_spinner().with_message("getting the pictures ready");
         spinner.tick();
@@ -115,8 +115,8 @@ impl Pictures {
         Ok((clip, frames))
     }
 
-    fn settings(&self, args: &Args, clip: &Clip, frames: usize) -> Settings {
-        Settings {
+    fn settings(&self, args: &BenchArgs, clip: &Clip, frames: usize) -> RunSettings {
+        RunSettings {
             size: self.config.size(),
             frame_rate: self.config.frame_rate(),
             bitrate: args.bitrate,
@@ -130,13 +130,13 @@ impl Pictures {
 }
 
 /// Measures one stream of every backend.
-fn one_by_one(args: &Args, mut pictures: Pictures) -> Result<Told, Failure> {
+fn one_by_one(args: &BenchArgs, mut pictures: Pictures) -> Result<Told, Failure> {
     // The encoders open before the pictures are made, so that a missing backend is reported at once.
     let (mut contenders, passed_over) = open_all(args, &pictures.config)?;
     let machine = Machine::here();
     let (clip, frames) = pictures.load(args)?;
-    let mut watch = Watch::default();
-    let plan = Plan { frames, pace: args.pace };
+    let mut watch = ClockWatch::default();
+    let plan = MeasurePlan { frames, pace: args.pace };
     let is_whole = measure(&mut contenders, &clip, plan, &mut watch)?;
 
     let mut backends = Vec::new();
@@ -157,7 +157,7 @@ fn one_by_one(args: &Args, mut pictures: Pictures) -> Result<Told, Failure> {
 }
 
 /// Measures several streams of each backend at once.
-fn many_at_once(args: &Args, mut pictures: Pictures) -> Result<Told, Failure> {
+fn many_at_once(args: &BenchArgs, mut pictures: Pictures) -> Result<Told, Failure> {
     let machine = Machine::here();
     // A separate thread has a separate arena of the allocator. The memory that making the pictures frees would else go
     // to the first encoders and hide what they take.
@@ -165,7 +165,7 @@ fn many_at_once(args: &Args, mut pictures: Pictures) -> Result<Told, Failure> {
     let (clip, frames) =
         loaded.map_err(|_| Failure::before("the thread that makes the pictures panicked"))??;
     let entrants = args.entrants();
-    let plan = streams::Plan { counts: args.stream_counts(), frames, pace: args.pace };
+    let plan = streams::StreamsPlan { counts: args.stream_counts(), frames, pace: args.pace };
     let bar = bar("turns", plan.counts.len() * entrants.len() * streams::ROUNDS);
     let found = streams::run(&entrants, &pictures.config, &clip, &plan, &|| bar.inc(1));
     bar.finish_and_clear();
@@ -175,7 +175,7 @@ fn many_at_once(args: &Args, mut pictures: Pictures) -> Result<Told, Failure> {
         let reasons: Vec<_> = missing.iter().map(|refused| table::why_not(&refused.why)).collect();
         return Err(Failure::before(reasons.join("; ")));
     }
-    let gpus = Watch::default().gpus();
+    let gpus = ClockWatch::default().gpus();
     let run = Run { settings: pictures.settings(args, &clip, frames), machine, gpus };
     Ok(Told {
         table: streams::table(&run, &found),
@@ -186,7 +186,7 @@ fn many_at_once(args: &Args, mut pictures: Pictures) -> Result<Told, Failure> {
 }
 
 /// Opens the requested entrants, or every backend, and reports the missing ones.
-fn open_all(args: &Args, config: &EncoderConfig) -> Result<(Vec<Contender>, Vec<Unavailable>), Failure> {
+fn open_all(args: &BenchArgs, config: &EncoderConfig) -> Result<(Vec<Contender>, Vec<Unavailable>), Failure> {
     let frames = args.frames.unwrap_or(DEFAULT_FRAMES) as usize;
     let (mut contenders, mut passed_over) = (Vec::new(), Vec::new());
     for entrant in args.entrants() {
@@ -206,8 +206,8 @@ fn open_all(args: &Args, config: &EncoderConfig) -> Result<(Vec<Contender>, Vec<
 fn measure(
     contenders: &mut [Contender],
     clip: &Clip,
-    plan: Plan,
-    watch: &mut Watch,
+    plan: MeasurePlan,
+    watch: &mut ClockWatch,
 ) -> Result<bool, Failure> {
     let bar = bar("frames", plan.frames * contenders.len());
     let is_whole = measure::run(contenders, clip, plan, &mut |contender, turn| {

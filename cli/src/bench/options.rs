@@ -12,7 +12,7 @@ use crate::values;
 /// Measures the encode time of a frame on each backend, in one interleaved run.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{}", source::DESCRIPTION))]
-pub(crate) struct Args {
+pub(crate) struct BenchArgs {
     /// Measure this backend, nvenc or openh264, by itself or with settings; may be repeated [default: every one that
     /// this machine has]
     ///
@@ -76,7 +76,7 @@ Examples:
 
 Ctrl-C ends the run and reports the results until then; a second one ends the process at once.";
 
-impl Args {
+impl BenchArgs {
     /// Returns the requested entrants without duplicates, or every backend.
     pub(super) fn entrants(&self) -> Vec<Entrant> {
         if self.backend.is_empty() {

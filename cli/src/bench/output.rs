@@ -4,22 +4,22 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
-use crate::file::{self, Target};
+use crate::file::{self, PendingFile};
 
 /// A result file of `--json` or `--report`.
 #[derive(Debug)]
-pub(super) struct Output {
+pub(super) struct ResultFile {
     path: PathBuf,
-    target: Target,
+    target: PendingFile,
 }
 
-impl Output {
+impl ResultFile {
     /// Opens the file before the run, so that a wrong path is reported first.
     ///
     /// # Errors
     /// Code 2, naming the path.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
-        let target = Target::open(path)
+        let target = PendingFile::open(path)
             .map_err(|e| Failure::before(format!("{} cannot be written: {e}", path.display())))?;
         Ok(Self { path: path.to_owned(), target })
     }

@@ -7,16 +7,16 @@ use direct264::{Bitrate, FrameRate, FrameSize};
 
 use super::contender::Contender;
 use super::entrant::Entrant;
-use super::gpu::Gpu;
+use super::gpu::GpuInfo;
 use super::machine::Machine;
-use super::stats::{FrameRecord, Rate, Steady, TOTAL};
+use super::stats::{BitrateStats, FrameRecord, Steady, TOTAL};
 
 /// The settings and the machine of a run.
 #[derive(Debug)]
 pub(crate) struct Run {
-    pub(crate) settings: Settings,
+    pub(crate) settings: RunSettings,
     pub(crate) machine: Machine,
-    pub(crate) gpus: Vec<Gpu>,
+    pub(crate) gpus: Vec<GpuInfo>,
 }
 
 /// The results of one run of every backend.
@@ -31,7 +31,7 @@ pub(crate) struct Results {
 
 /// The settings of a run.
 #[derive(Debug)]
-pub(crate) struct Settings {
+pub(crate) struct RunSettings {
     pub(crate) size: FrameSize,
     pub(crate) frame_rate: FrameRate,
     pub(crate) bitrate: Bitrate,
@@ -45,7 +45,7 @@ pub(crate) struct Settings {
     pub(crate) input: Option<String>,
 }
 
-impl Settings {
+impl RunSettings {
     /// Describes the settings in one line.
     pub(crate) fn line(&self) -> String {
         let Self { size, frame_rate, bitrate, frames, streams, pictures, pace, input } = self;
@@ -70,7 +70,7 @@ pub(crate) struct BackendResult {
     pub(crate) first: Option<Duration>,
     /// `None` when Ctrl-C came before the first steady frame.
     pub(crate) steady: Option<Steady>,
-    pub(crate) rate: Rate,
+    pub(crate) rate: BitrateStats,
     pub(crate) psnr_db: Option<f64>,
     pub(crate) rate_unmet: usize,
     pub(crate) late: usize,
@@ -89,7 +89,7 @@ impl BackendResult {
             open: contender.open,
             first: contender.records.first().map(|record| record.times[TOTAL]),
             steady: Steady::of(&contender.records),
-            rate: Rate::of(&contender.records, frame_rate, bitrate),
+            rate: BitrateStats::of(&contender.records, frame_rate, bitrate),
             psnr_db,
             rate_unmet: contender.rate_unmet,
             late: contender.late,

@@ -90,7 +90,7 @@ impl Steady {
 
 /// The bitrates of the stream, beside the target.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Rate {
+pub(crate) struct BitrateStats {
     pub(crate) target_bps: f64,
     /// The mean over all frames, warm-up and first IDR included.
     pub(crate) reached_bps: f64,
@@ -99,7 +99,7 @@ pub(crate) struct Rate {
     pub(crate) seconds: Option<(f64, f64)>,
 }
 
-impl Rate {
+impl BitrateStats {
     pub(crate) fn of(records: &[FrameRecord], frame_rate: FrameRate, target: Bitrate) -> Self {
         let bytes: Vec<usize> = records.iter().map(|record| record.bytes).collect();
         let windows = seconds(&bytes, frame_rate);
@@ -170,11 +170,11 @@ mod tests {
         let sizes = [[500; 10], [100; 10], [120; 10]].concat();
         let records: Vec<_> = sizes.iter().map(|&bytes| record(bytes, MS, true)).collect();
         let fps = FrameRate::hz(10).unwrap();
-        let rate = Rate::of(&records, fps, Bitrate::from_bps(8_000).unwrap());
+        let rate = BitrateStats::of(&records, fps, Bitrate::from_bps(8_000).unwrap());
         assert_eq!(
             rate,
-            Rate { target_bps: 8_000.0, reached_bps: 19_200.0, seconds: Some((8_000.0, 9_600.0)) }
+            BitrateStats { target_bps: 8_000.0, reached_bps: 19_200.0, seconds: Some((8_000.0, 9_600.0)) }
         );
-        assert_eq!(Rate::of(&records[..15], fps, Bitrate::MIN).seconds, None);
+        assert_eq!(BitrateStats::of(&records[..15], fps, Bitrate::MIN).seconds, None);
     }
 }

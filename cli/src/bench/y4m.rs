@@ -8,12 +8,12 @@ use direct264::{FrameRate, FrameSize};
 
 use super::clip::FrameSource;
 use crate::failure::Failure;
-use crate::y4m::Reader;
+use crate::y4m::Y4mReader;
 
 /// A source that reads pictures from a y4m file or stdin.
 pub(crate) struct Y4mSource {
     name: String,
-    reader: Reader<BufReader<Box<dyn Read + Send>>>,
+    reader: Y4mReader<BufReader<Box<dyn Read + Send>>>,
 }
 
 impl Y4mSource {
@@ -30,7 +30,7 @@ impl Y4mSource {
             let opened = File::open(path);
             Box::new(opened.map_err(|error| Failure::before(format!("{name} cannot be read: {error}")))?)
         };
-        let reader = Reader::new(BufReader::with_capacity(1 << 20, input))
+        let reader = Y4mReader::new(BufReader::with_capacity(1 << 20, input))
             .map_err(|error| Failure::before(format!("{name} {error}")))?;
         Ok(Self { name, reader })
     }

@@ -3,9 +3,9 @@
 use direct264::{Bitrate, Encoder, FailoverEncoder, Frame, FrameRate, Picture, Timestamp};
 
 use super::at::{Action, At, Schedule};
-use super::output::Output;
-use super::progress::Progress;
-use super::reader::{Next, Reader};
+use super::output::StreamOutput;
+use super::progress::FrameProgress;
+use super::reader::{FrameReader, Next};
 use super::scale::Scaler;
 use super::switches::Switches;
 use super::tally::Tally;
@@ -14,15 +14,15 @@ use crate::stats::Stats;
 
 /// The encoder, its input and its outputs.
 #[derive(Debug)]
-pub(super) struct Job {
+pub(super) struct EncodeJob {
     /// The input's name in messages.
     pub(super) input: String,
     pub(super) encoder: FailoverEncoder,
     pub(super) scaler: Scaler,
     pub(super) schedule: Schedule,
-    pub(super) output: Output,
+    pub(super) output: StreamOutput,
     pub(super) stats: Option<Stats>,
-    pub(super) progress: Progress,
+    pub(super) progress: FrameProgress,
     pub(super) tally: Tally,
     pub(super) switches: Switches,
     /// The current target bitrate and frame rate.
@@ -41,12 +41,12 @@ pub(super) enum Ending {
     Interrupted,
 }
 
-impl Job {
+impl EncodeJob {
     /// Encodes `next` and all frames after it.
     ///
     /// # Errors
     /// When the encoder or an output fails.
-    pub(super) fn run(&mut self, mut next: Next, reader: &Reader) -> Result<Ending, Failure> {
+    pub(super) fn run(&mut self, mut next: Next, reader: &FrameReader) -> Result<Ending, Failure> {
         loop {
             match next {
                 Next::Frame(pixels) => {

@@ -20,21 +20,21 @@ mod tally;
 use direct264::failover::Opened;
 use direct264::{Backend, Encoder, Reason};
 
-pub(crate) use options::Args;
+pub(crate) use options::EncodeArgs;
 
 use crate::backend::Choice;
 use crate::failure::Failure;
 use crate::stats::Stats;
 use at::Schedule;
 use interrupt::Interrupt;
-use job::{Ending, Job};
-use output::Output;
+use job::{EncodeJob, Ending};
+use output::StreamOutput;
 use paths::Places;
-use progress::Progress;
-use reader::{Next, Reader};
+use progress::FrameProgress;
+use reader::{FrameReader, Next};
 use scale::Scaler;
-use settings::Settings;
-use source::Source;
+use settings::EncodeSettings;
+use source::VideoInput;
 use summary::Summary;
 use switches::Switches;
 use tally::Tally;
@@ -43,28 +43,28 @@ use tally::Tally;
 ///
 /// # Errors
 /// Code 2 for an error before the first frame, 1 for one after it, 130 after Ctrl-C.
-pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+pub(crate) fn run(args: &EncodeArgs) -> Result<(), Failure> {
     let interrupt = Interrupt::install()?;
     let choice = Choice::of(args.backend.clone())?;
     check_gpu(args, &choice)?;
     let schedule = Schedule::new(&args.at)?;
     let places = Places::of(args)?;
-    let source = Source::open(&places.input, args)?;
+    let source = VideoInput::open(&places.input, args)?;
     if let Some(frames) = source.most_frames {
         schedule.check_within(frames, &source.name)?;
     }
-    let settings = Settings::of(args, &source, &schedule)?;
+    let settings = EncodeSettings::of(args, &source, &schedule)?;
     let opened = settings.open(&choice, &source)?;
 
-    let Source { name, size, format, most_frames, frames, .. } = source;
-    let reader = Reader::start(frames, &interrupt)?;
+    let VideoInput { name, size, format, most_frames, frames, .. } = source;
+    let reader = FrameReader::start(frames, &interrupt)?;
     let first = match reader.next() {
         Next::End => return Err(Failure::before(format!("{name} holds no frame"))),
         Next::Failed(why) => return Err(Failure::before(format!("{name}: {why}"))),
         first => first,
     };
     // Both outputs open before either loses its content.
-    let mut output = Output::open(&places.output)?;
+    let mut output = StreamOutput::open(&places.output)?;
     let mut stats = places.stats.as_deref().map(Stats::open).transpose()?;
     interrupt.hold();
     output.begin()?;
@@ -72,14 +72,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 
     let Opened { encoder, passed_over, .. } = opened;
     let not_wanted = choice.not_wanted(encoder.backend());
-    let mut job = Job {
+    let mut job = EncodeJob {
         input: name.clone(),
         encoder,
         scaler: Scaler::new(format, size),
         schedule,
         output,
         stats,
-        progress: Progress::new(most_frames, args.quiet),
+        progress: FrameProgress::new(most_frames, args.quiet),
         tally: Tally::new(),
         switches: Switches::default(),
         bitrate: settings.config.bitrate(),
@@ -88,7 +88,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     tell_choice(&mut job, &not_wanted, &choice)?;
     let ending = job.run(first, &reader)?;
 
-    let Job { encoder, schedule, progress, tally, switches, .. } = job;
+    let EncodeJob { encoder, schedule, progress, tally, switches, .. } = job;
     let used_nvenc = encoder.counters().frames(Backend::Nvenc) > 0;
     drop(progress);
     check_ending(&ending, &name, &places, &tally, &schedule)?;
@@ -116,7 +116,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// Writes to `--stats` which backends the choice excludes, and the encoder's events of the others.
-fn tell_choice(job: &mut Job, not_wanted: &[Backend], choice: &Choice) -> Result<(), Failure> {
+fn tell_choice(job: &mut EncodeJob, not_wanted: &[Backend], choice: &Choice) -> Result<(), Failure> {
     if let Some(stats) = &mut job.stats {
         for &backend in not_wanted {
             stats.passed_over(backend, Reason::ByRequest, &choice.said)?;
@@ -147,7 +147,7 @@ fn check_ending(
 }
 
 /// Refuses `--gpu` where the choice of backends excludes NVENC.
-fn check_gpu(args: &Args, choice: &Choice) -> Result<(), Failure> {
+fn check_gpu(args: &EncodeArgs, choice: &Choice) -> Result<(), Failure> {
     match &args.gpu {
         Some(gpu) if !choice.order.backends().contains(&Backend::Nvenc) => Err(Failure::before(format!(
             "--gpu {gpu} names a GPU for nvenc, which {} does not allow: leave one of the two out",
@@ -157,7 +157,7 @@ fn check_gpu(args: &Args, choice: &Choice) -> Result<(), Failure> {
     }
 }
 
-fn gpu_note(args: &Args, used_nvenc: bool) -> Option<String> {
+fn gpu_note(args: &EncodeArgs, used_nvenc: bool) -> Option<String> {
     let gpu = args.gpu.as_ref().filter(|_| !used_nvenc)?;
     Some(format!("--gpu {gpu} had no effect: nvenc did not encode"))
 }

@@ -14,7 +14,7 @@ use crate::values::{self, GpuName, IdrPeriod};
 /// Options of `direct264 encode`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Args {
+pub(crate) struct EncodeArgs {
     /// A .y4m file (8-bit 4:2:0, progressive), a raw file (then --size is needed), or - for stdin
     pub(super) input: PathBuf,
 

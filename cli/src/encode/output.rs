@@ -2,27 +2,27 @@
 
 use std::io::{self, Write};
 
-use super::paths::Place;
+use super::paths::FileOrStdio;
 use crate::failure::Failure;
-use crate::file::Target;
+use crate::file::PendingFile;
 
 /// The open output.
 #[derive(Debug)]
-pub(super) struct Output {
+pub(super) struct StreamOutput {
     name: String,
-    target: Target,
+    target: PendingFile,
 }
 
-impl Output {
+impl StreamOutput {
     /// Opens `place` and keeps its content.
     ///
     /// # Errors
     /// When the output cannot be written.
-    pub(super) fn open(place: &Place) -> Result<Self, Failure> {
+    pub(super) fn open(place: &FileOrStdio) -> Result<Self, Failure> {
         let name = place.to_string();
         let target = match place {
-            Place::Standard(_) => Target::stdout(),
-            Place::File(path) => Target::open(path).map_err(|error| unwritable(&name, &error))?,
+            FileOrStdio::Standard(_) => PendingFile::stdout(),
+            FileOrStdio::File(path) => PendingFile::open(path).map_err(|error| unwritable(&name, &error))?,
         };
         Ok(Self { name, target })
     }

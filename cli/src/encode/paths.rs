@@ -4,20 +4,20 @@ use std::fmt;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
-use super::options::Args;
+use super::options::EncodeArgs;
 use crate::failure::Failure;
 use crate::file;
 
 /// A file, or a standard stream for `-`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum FileOrStdio {
     /// Stdin or stdout.
     Standard(&'static str),
     /// The path of a file.
     File(PathBuf),
 }
 
-impl Place {
+impl FileOrStdio {
     fn of(path: &Path, standard: &'static str) -> Self {
         if path.as_os_str() == "-" { Self::Standard(standard) } else { Self::File(path.to_owned()) }
     }
@@ -32,7 +32,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for FileOrStdio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Standard(name) => f.write_str(name),
@@ -44,8 +44,8 @@ impl fmt::Display for Place {
 /// The places of input, output and statistics.
 #[derive(Debug)]
 pub(super) struct Places {
-    pub(super) input: Place,
-    pub(super) output: Place,
+    pub(super) input: FileOrStdio,
+    pub(super) output: FileOrStdio,
     /// The output of `--stats`, if asked for.
     pub(super) stats: Option<PathBuf>,
 }
@@ -55,14 +55,14 @@ impl Places {
     ///
     /// # Errors
     /// When two places are one file, or the H.264 stream would go to a terminal.
-    pub(super) fn of(args: &Args) -> Result<Self, Failure> {
-        let input = Place::of(&args.input, "stdin");
+    pub(super) fn of(args: &EncodeArgs) -> Result<Self, Failure> {
+        let input = FileOrStdio::of(&args.input, "stdin");
         let output = match (&args.output, &input) {
-            (Some(path), _) => Place::of(path, "stdout"),
-            (None, Place::Standard(_)) => Place::Standard("stdout"),
-            (None, Place::File(path)) => Place::File(path.with_extension("h264")),
+            (Some(path), _) => FileOrStdio::of(path, "stdout"),
+            (None, FileOrStdio::Standard(_)) => FileOrStdio::Standard("stdout"),
+            (None, FileOrStdio::File(path)) => FileOrStdio::File(path.with_extension("h264")),
         };
-        if output == Place::Standard("stdout") && io::stdout().is_terminal() {
+        if output == FileOrStdio::Standard("stdout") && io::stdout().is_terminal() {
             return Err(Failure::before(
                 "stdout is a terminal, which H.264 is not for: give -o FILE, or pipe it",
             ));
@@ -72,15 +72,15 @@ impl Places {
         Ok(places)
     }
 
-    fn check_apart(&self, args: &Args) -> Result<(), Failure> {
+    fn check_apart(&self, args: &EncodeArgs) -> Result<(), Failure> {
         let Self { input, output, stats } = self;
-        let same = |a: &Place, b: &Place| file::is_same(a.path(), b.path());
+        let same = |a: &FileOrStdio, b: &FileOrStdio| file::is_same(a.path(), b.path());
         if same(input, output) {
             let hint = if args.output.is_none() { ": give -o OUT" } else { "" };
             return Err(Failure::before(format!("INPUT and OUT are the same file, {output}{hint}")));
         }
-        let Some(stats) = stats.as_deref().map(|path| Place::of(path, "stdout")) else { return Ok(()) };
-        if stats == Place::Standard("stdout") && *output == stats {
+        let Some(stats) = stats.as_deref().map(|path| FileOrStdio::of(path, "stdout")) else { return Ok(()) };
+        if stats == FileOrStdio::Standard("stdout") && *output == stats {
             return Err(Failure::before("OUT and --stats are both stdout: give one of them a file"));
         }
         for (name, other) in [("INPUT", input), ("OUT", output)] {

@@ -8,9 +8,9 @@ const WITHOUT_END: &str = "{spinner} {pos} frames  {per_sec}  {elapsed}  {msg}";
 
 /// A progress bar that clears itself when it is dropped, before the summary is printed.
 #[derive(Debug)]
-pub(super) struct Progress(ProgressBar);
+pub(super) struct FrameProgress(ProgressBar);
 
-impl Progress {
+impl FrameProgress {
     /// Shows the bar on stderr if stderr is a terminal and the bar is wanted.
     pub(super) fn new(frames: Option<u64>, is_quiet: bool) -> Self {
         if is_quiet {
@@ -33,7 +33,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for FrameProgress {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }

@@ -29,13 +29,13 @@ pub(super) enum Next {
 
 /// The consumer's end of the reader thread.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct FrameReader {
     coming: Receiver<Next>,
     empty: Sender<Vec<u8>>,
     interrupt: Interrupt,
 }
 
-impl Reader {
+impl FrameReader {
     /// Starts the reader thread.
     ///
     /// # Errors

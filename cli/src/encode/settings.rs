@@ -7,8 +7,8 @@ use direct264::units::OutOfRange;
 use direct264::{Bitrate, EncoderConfig, Error, FrameRate, FrameSize, QpRange, open};
 
 use super::at::Schedule;
-use super::options::Args;
-use super::source::Source;
+use super::options::EncodeArgs;
+use super::source::VideoInput;
 use crate::backend::Choice;
 use crate::failure::{Failure, chain};
 use crate::values::GpuName;
@@ -18,7 +18,7 @@ const DEFAULT_HZ: u32 = 30;
 
 /// The settings of the encoder, and the sizes that `--at` adds.
 #[derive(Debug)]
-pub(super) struct Settings {
+pub(super) struct EncodeSettings {
     /// The settings at the start.
     pub(super) config: EncoderConfig,
     /// The settings at each size of `--at`, with the option's text.
@@ -27,12 +27,12 @@ pub(super) struct Settings {
     pub(super) notes: Vec<String>,
 }
 
-impl Settings {
+impl EncodeSettings {
     /// Combines options, input and defaults.
     ///
     /// # Errors
     /// When the input's frame rate is out of range and the options give none.
-    pub(super) fn of(args: &Args, source: &Source, schedule: &Schedule) -> Result<Self, Failure> {
+    pub(super) fn of(args: &EncodeArgs, source: &VideoInput, schedule: &Schedule) -> Result<Self, Failure> {
         let mut notes = Vec::new();
         let frame_rate = match (args.fps, source.frame_rate) {
             (Some(rate), _) => rate,
@@ -82,7 +82,7 @@ impl Settings {
     ///
     /// # Errors
     /// When no backend of the choice accepts the settings.
-    pub(super) fn open(&self, choice: &Choice, source: &Source) -> Result<Opened, Failure> {
+    pub(super) fn open(&self, choice: &Choice, source: &VideoInput) -> Result<Opened, Failure> {
         for (text, config) in &self.at_sizes {
             open(config, &choice.order)
                 .map_err(|error| Failure::before(format!("--at {text}: {}", said(&error, choice))))?;

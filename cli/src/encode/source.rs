@@ -7,8 +7,8 @@ use direct264::colour::ColourRange;
 use direct264::units::SampleAspect;
 use direct264::{FrameSize, PixelFormat};
 
-use super::options::Args;
-use super::paths::Place;
+use super::options::EncodeArgs;
+use super::paths::FileOrStdio;
 use crate::failure::Failure;
 use crate::read_error::ReadError;
 use crate::values::pixel_format_name;
@@ -20,7 +20,7 @@ const BUFFER_BYTES: usize = 64 << 10;
 type Bytes = BufReader<Box<dyn Read + Send>>;
 
 /// The open input and its properties.
-pub(super) struct Source {
+pub(super) struct VideoInput {
     /// The input's name in messages.
     pub(super) name: String,
     /// The size of the frames.
@@ -42,8 +42,8 @@ pub(super) struct Source {
 
 /// A reader of y4m or of raw frames.
 pub(super) enum Frames {
-    Y4m(y4m::Reader<Bytes>),
-    Raw(raw::Reader<Bytes>),
+    Y4m(y4m::Y4mReader<Bytes>),
+    Raw(raw::RawReader<Bytes>),
 }
 
 impl Frames {
@@ -59,17 +59,17 @@ impl Frames {
     }
 }
 
-impl Source {
+impl VideoInput {
     /// Opens `place` as raw video if the options give a size, else as y4m.
     ///
     /// # Errors
     /// When the input cannot be read or has another format.
-    pub(super) fn open(place: &Place, args: &Args) -> Result<Self, Failure> {
+    pub(super) fn open(place: &FileOrStdio, args: &EncodeArgs) -> Result<Self, Failure> {
         let name = place.to_string();
         let unreadable = |error: io::Error| Failure::before(format!("{name} cannot be read: {error}"));
         let (reader, file_bytes): (Box<dyn Read + Send>, Option<u64>) = match place {
-            Place::Standard(_) => (Box::new(io::stdin()), None),
-            Place::File(path) => {
+            FileOrStdio::Standard(_) => (Box::new(io::stdin()), None),
+            FileOrStdio::File(path) => {
                 let file = File::open(path).map_err(unreadable)?;
                 let metadata = file.metadata().map_err(unreadable)?;
                 (Box::new(file), metadata.is_file().then_some(metadata.len()))
@@ -89,7 +89,7 @@ impl Source {
     }
 
     fn y4m(name: String, bytes: Bytes, file_bytes: Option<u64>) -> Result<Self, Failure> {
-        let reader = y4m::Reader::new(bytes).map_err(|error| Failure::before(refused(&name, &error)))?;
+        let reader = y4m::Y4mReader::new(bytes).map_err(|error| Failure::before(refused(&name, &error)))?;
         let y4m::Header { size, frame_rate, aspect, range } = reader.header().clone();
         Ok(Self {
             name,
@@ -132,7 +132,7 @@ impl Source {
             aspect: None,
             range: None,
             most_frames: file_bytes.map(|bytes| bytes / frame_bytes as u64),
-            frames: Frames::Raw(raw::Reader::new(bytes, frame_bytes)),
+            frames: Frames::Raw(raw::RawReader::new(bytes, frame_bytes)),
         })
     }
 }

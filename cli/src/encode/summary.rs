@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use direct264::error::Unavailable;
 use direct264::{Backend, FrameRate};
 
-use super::paths::Place;
+use super::paths::FileOrStdio;
 use super::tally::Tally;
 use crate::values::rate_for_people;
 
@@ -16,7 +16,7 @@ pub(super) struct Summary<'a> {
     /// The input's name in messages.
     pub(super) input: &'a str,
     /// The output of the stream.
-    pub(super) output: &'a Place,
+    pub(super) output: &'a FileOrStdio,
     /// Whether Ctrl-C ended the stream.
     pub(super) is_interrupted: bool,
     /// The sums over all frames.
@@ -95,8 +95,8 @@ impl Summary<'_> {
     fn how_to_play(&self) -> String {
         let rate = self.frame_rate;
         match self.output {
-            Place::Standard(_) => format!("... | ffplay -f h264 -framerate {rate} -"),
-            Place::File(path) => {
+            FileOrStdio::Standard(_) => format!("... | ffplay -f h264 -framerate {rate} -"),
+            FileOrStdio::File(path) => {
                 let path = quoted(&path.display().to_string());
                 format!("ffplay -framerate {rate} {path}")
             }

@@ -10,8 +10,8 @@ use hdrhistogram::Histogram;
 const DIGITS: u8 = 3;
 
 /// The stages of a frame in their order, by their names in `--stats`.
-type Stage = (&'static str, fn(&StageTimes) -> Duration);
-const STAGES: [Stage; 5] = [
+type StageTime = (&'static str, fn(&StageTimes) -> Duration);
+const STAGES: [StageTime; 5] = [
     ("convert", |times| times.convert),
     ("upload", |times| times.upload),
     ("submit", |times| times.submit),

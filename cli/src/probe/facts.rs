@@ -31,12 +31,12 @@ pub(super) struct Nvenc {
     /// The newest encode API of the driver, such as `12.1`.
     pub(super) api_version: Option<String>,
     /// Every GPU that the driver lists.
-    pub(super) gpus: Vec<Gpu>,
+    pub(super) gpus: Vec<GpuFacts>,
 }
 
 /// One GPU of the driver's list.
 #[derive(Debug)]
-pub(super) struct Gpu {
+pub(super) struct GpuFacts {
     pub(super) index: u32,
     pub(super) uuid: Option<String>,
     pub(super) name: String,
@@ -66,7 +66,7 @@ pub(super) enum Facts {
 
 /// The state of one backend on this machine.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct BackendFacts {
     pub(super) backend: Backend,
     /// Why the backend does not open; `None` when it opens.
     pub(super) why_not: Option<WhyNot>,
@@ -77,7 +77,7 @@ pub(super) struct Found {
 #[derive(Debug)]
 pub(super) struct Report {
     /// Every backend, best first.
-    pub(super) backends: Vec<Found>,
+    pub(super) backends: Vec<BackendFacts>,
     pub(super) auto: Option<Backend>,
     pub(super) environment: Option<String>,
 }

@@ -3,7 +3,7 @@
 use direct264::Backend;
 use serde_json::{Value, json};
 
-use super::facts::{Facts, Found, Gpu, Report, WhyNot};
+use super::facts::{BackendFacts, Facts, GpuFacts, Report, WhyNot};
 
 /// Returns one JSON object and a line feed.
 pub(super) fn render(report: &Report) -> String {
@@ -19,7 +19,7 @@ pub(super) fn render(report: &Report) -> String {
     format!("{object:#}\n")
 }
 
-fn backend(found: &Found) -> Value {
+fn backend(found: &BackendFacts) -> Value {
     let mut object = match &found.facts {
         Facts::Nvenc(nvenc) => json!({
             "driver_version": nvenc.driver_version,
@@ -39,8 +39,8 @@ fn backend(found: &Found) -> Value {
     with_why_not(object, found.why_not.as_ref())
 }
 
-fn gpu(gpu: &Gpu) -> Value {
-    let Gpu { index, uuid, name, why_not } = gpu;
+fn gpu(gpu: &GpuFacts) -> Value {
+    let GpuFacts { index, uuid, name, why_not } = gpu;
     with_why_not(
         json!({ "index": index, "uuid": uuid, "name": name, "nvenc": why_not.is_none() }),
         why_not.as_ref(),
@@ -63,10 +63,11 @@ mod tests {
 
     #[test]
     fn each_gpu_has_its_own_reason() {
-        let gpu = |index, why_not| Gpu { index, uuid: Some("GPU-0".into()), name: "A100".into(), why_not };
+        let gpu =
+            |index, why_not| GpuFacts { index, uuid: Some("GPU-0".into()), name: "A100".into(), why_not };
         let why = WhyNot { reason: Reason::NoEncoderOnGpu, detail: String::new(), advice: "" };
         let report = Report {
-            backends: vec![Found {
+            backends: vec![BackendFacts {
                 backend: Backend::Nvenc,
                 why_not: None,
                 facts: Facts::Nvenc(Nvenc {

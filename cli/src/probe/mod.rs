@@ -10,14 +10,14 @@ use std::io::{self, Write};
 use direct264::error::ConfigError;
 use direct264::{Backend, BackendOrder, Bitrate, EncoderConfig, Error, FrameRate, FrameSize, open};
 
-use self::facts::{Facts, Found, Gpu, Nvenc, OpenH264, Report, WhyNot};
+use self::facts::{BackendFacts, Facts, GpuFacts, Nvenc, OpenH264, Report, WhyNot};
 use crate::backend::Choice;
 use crate::failure::{Failure, chain};
 
 /// Options of `direct264 probe`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Args {
+pub(crate) struct ProbeArgs {
     /// One JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -43,7 +43,7 @@ Exit codes: 0 when a backend works, 1 when none works.";
 ///
 /// # Errors
 /// When no backend works, or the environment names an unknown backend.
-pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+pub(crate) fn run(args: &ProbeArgs) -> Result<(), Failure> {
     let environment = Choice::of_environment()?.map(|choice| choice.order);
     let environment = environment.map(|order| match order.backends() {
         [only] => only.as_str().to_owned(),
@@ -65,7 +65,7 @@ impl Report {
         let config = small_config()
             .map_err(|error| Failure::after(format!("the probe's own settings: {}", chain(&error))))?;
         let auto = BackendOrder::auto();
-        let backends: Vec<Found> = auto
+        let backends: Vec<BackendFacts> = auto
             .backends()
             .iter()
             .map(|&backend| {
@@ -74,7 +74,7 @@ impl Report {
                     Backend::OpenH264 => Facts::OpenH264(openh264()),
                     _ => Facts::None,
                 };
-                Found { backend, why_not: why_not(backend, &config), facts }
+                BackendFacts { backend, why_not: why_not(backend, &config), facts }
             })
             .collect();
         // A backend counts as working when an encoder opens: only that reveals a session limit.
@@ -91,7 +91,7 @@ fn small_config() -> Result<EncoderConfig, ConfigError> {
 /// Probes NVENC. This function alone fills in what is known of driver and GPUs.
 fn nvenc() -> Nvenc {
     let probe = direct264::nvenc::probe();
-    let gpus = probe.gpus.into_iter().map(|gpu| Gpu {
+    let gpus = probe.gpus.into_iter().map(|gpu| GpuFacts {
         index: gpu.index,
         uuid: gpu.uuid.map(|uuid| format!("GPU-{uuid}")),
         name: gpu.name,

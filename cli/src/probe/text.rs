@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::facts::{Facts, Found, Gpu, Nvenc, OpenH264, Report, WhyNot};
+use super::facts::{BackendFacts, Facts, GpuFacts, Nvenc, OpenH264, Report, WhyNot};
 
 /// The note on an openh264 that was built without an assembler.
 const WITHOUT_SIMD: &str = "without SIMD, so a picture takes about three times as long: install nasm, then \
@@ -37,8 +37,8 @@ fn write(text: &mut String, report: &Report) -> fmt::Result {
     Ok(())
 }
 
-fn write_backend(text: &mut String, found: &Found) -> fmt::Result {
-    let Found { backend, why_not, facts } = found;
+fn write_backend(text: &mut String, found: &BackendFacts) -> fmt::Result {
+    let BackendFacts { backend, why_not, facts } = found;
     let name = backend.as_str();
     match (why_not, facts) {
         (Some(why), _) => write_why_not(text, &format!("{name:<10} none found: "), why)?,
@@ -65,8 +65,8 @@ fn write_nvenc(text: &mut String, nvenc: &Nvenc) -> fmt::Result {
     nvenc.gpus.iter().try_for_each(|gpu| write_gpu(text, gpu))
 }
 
-fn write_gpu(text: &mut String, gpu: &Gpu) -> fmt::Result {
-    let Gpu { index, uuid, name, why_not } = gpu;
+fn write_gpu(text: &mut String, gpu: &GpuFacts) -> fmt::Result {
+    let GpuFacts { index, uuid, name, why_not } = gpu;
     let uuid = uuid.as_deref().unwrap_or("UUID unknown");
     match why_not {
         None => writeln!(text, "           GPU {index}: {name} ({uuid}): encodes H.264"),

@@ -27,7 +27,7 @@ const FIRST_RESERVE_BYTES: usize = 16 << 20;
 
 /// A reader of y4m frames.
 #[derive(Debug)]
-pub struct Reader<R> {
+pub struct Y4mReader<R> {
     input: R,
     header: Header,
     /// Bytes read from `input` so far.
@@ -40,7 +40,7 @@ pub struct Reader<R> {
     line: Vec<u8>,
 }
 
-impl<R: BufRead> Reader<R> {
+impl<R: BufRead> Y4mReader<R> {
     /// Reads the stream header.
     ///
     /// # Errors
@@ -139,7 +139,7 @@ mod tests {
     const CLIP: &[u8] = b"YUV4MPEG2 W4 H2 F5:1\nFRAME\nabcdefghijklFRAME Ip\nABCDEFGHIJKL";
 
     fn error_of(bytes: &[u8]) -> (u64, String) {
-        let mut reader = Reader::new(bytes).unwrap();
+        let mut reader = Y4mReader::new(bytes).unwrap();
         let mut pixels = Vec::new();
         let mut frames = 0;
         loop {
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn whole_frames_come_out_and_then_the_end() {
-        let mut reader = Reader::new(CLIP).unwrap();
+        let mut reader = Y4mReader::new(CLIP).unwrap();
         let mut pixels = Vec::new();
         assert!(reader.read(&mut pixels).unwrap());
         assert_eq!(pixels, b"abcdefghijkl");
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn a_header_that_lies_about_its_size_takes_no_memory() {
         let clip = b"YUV4MPEG2 W16384 H16384 F5:1\nFRAME\nabc";
-        let mut reader = Reader::new(&clip[..]).unwrap();
+        let mut reader = Y4mReader::new(&clip[..]).unwrap();
         let mut pixels = Vec::new();
         assert!(matches!(reader.read(&mut pixels), Err(ReadError::Truncated { got: 3, .. })));
         assert!(pixels.capacity() <= 2 * FIRST_RESERVE_BYTES);
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn the_most_frames_count_whole_ones_alone() {
-        let reader = Reader::new(CLIP).unwrap();
+        let reader = Y4mReader::new(CLIP).unwrap();
         assert_eq!(reader.most_frames_in(21 + 18 * 3), 3);
         assert_eq!(reader.most_frames_in(21 + 18 * 3 - 1), 2);
         assert_eq!(reader.most_frames_in(0), 0);
@@ -216,8 +216,8 @@ mod tests {
     #[test]
     fn a_stream_header_without_end_is_refused() {
         let mut bytes = b"YUV4MPEG2 W4 H2".to_vec();
-        assert!(matches!(Reader::new(&bytes[..]), Err(HeaderError::Unended { bytes: 15, .. })));
+        assert!(matches!(Y4mReader::new(&bytes[..]), Err(HeaderError::Unended { bytes: 15, .. })));
         bytes.resize(100_000, b' ');
-        assert!(matches!(Reader::new(&bytes[..]), Err(HeaderError::Unended { bytes: 4096, .. })));
+        assert!(matches!(Y4mReader::new(&bytes[..]), Err(HeaderError::Unended { bytes: 4096, .. })));
     }
 }

@@ -1,10 +1,8 @@
 //! What is written to is full or gone: exit 1, with one line for a disk and none for a pipe.
 
-use std::io::{Read, Write};
-use std::process::Stdio;
-use std::thread;
+use std::io::Read;
 
-use crate::support::{Outcome, Scratch, direct264, moving_y4m, read_aside, run, wait};
+use crate::support::{Outcome, Scratch, direct264, fed, moving_y4m, run};
 
 #[test]
 fn a_full_disk_is_told_with_its_path() {
@@ -17,31 +15,19 @@ fn a_full_disk_is_told_with_its_path() {
 }
 
 /// Runs the command, reads the first bytes of stdout and closes it, as `head -c` does.
-fn closed_after(bytes: usize, args: &[&str], input: Vec<u8>) -> Outcome {
-    let mut child = direct264(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the command starts");
-    let mut stdin = child.stdin.take().expect("piped");
-    let writer = thread::spawn(move || stdin.write_all(&input).is_ok());
-    let mut stdout = child.stdout.take().expect("piped");
-    let mut first = vec![0; bytes];
-    stdout.read_exact(&mut first).expect("that much is written");
-    drop(stdout);
-    let stderr = read_aside(child.stderr.take().expect("piped"));
-    let status = wait(&mut child);
-    let _ = writer.join();
-    let stderr = String::from_utf8_lossy(&stderr.join().expect("read")).into_owned();
-    Outcome { code: status.code(), stdout: first, stderr }
+fn closed_after(bytes: usize, args: &[&str], input: &[u8]) -> Outcome {
+    fed(&mut direct264(args), input, move |mut stdout| {
+        let mut first = vec![0; bytes];
+        stdout.read_exact(&mut first).expect("that much is written");
+        first
+    })
 }
 
 #[test]
 fn a_closed_pipe_ends_the_command_silently() {
     // Far more than a pipe holds.
     let clip = moving_y4m(320, 240, 60);
-    let outcome = closed_after(10, &["encode", "-", "--bitrate", "40M", "--qp", "0..2"], clip);
+    let outcome = closed_after(10, &["encode", "-", "--bitrate", "40M", "--qp", "0..2"], &clip);
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(1), ""));
     assert_eq!(outcome.stdout[..5], [0, 0, 0, 1, 0x67]);
 }
@@ -49,6 +35,6 @@ fn a_closed_pipe_ends_the_command_silently() {
 #[test]
 fn a_closed_pipe_for_stats_is_silent_too() {
     let clip = moving_y4m(32, 32, 2000);
-    let outcome = closed_after(10, &["encode", "-", "-o", "/dev/null", "--stats", "-"], clip);
+    let outcome = closed_after(10, &["encode", "-", "-o", "/dev/null", "--stats", "-"], &clip);
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(1), ""));
 }

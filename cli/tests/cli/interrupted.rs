@@ -3,10 +3,10 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command};
 
 use crate::support::{
-    Ffmpeg, Scratch, direct264, pictures, read_aside, wait, wait_until, y4m_frame, y4m_header,
+    Ffmpeg, Running, Scratch, direct264, pictures, read_aside, wait, wait_until, y4m_frame, y4m_header,
 };
 
 fn signal(child: &Child, name: &str) {
@@ -15,27 +15,21 @@ fn signal(child: &Child, name: &str) {
 }
 
 /// An encoder that has written ten frames and waits for the eleventh.
-fn waiting_after_ten(output: &str) -> (Child, ChildStdin) {
-    let mut child = direct264(&["encode", "-", "-o", output])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the command starts");
-    let mut stdin = child.stdin.take().expect("piped");
+fn waiting_after_ten(output: &str) -> Running {
+    let mut running = Running::start(&mut direct264(&["encode", "-", "-o", output]));
+    let stdin = &mut running.stdin;
     stdin.write_all(&y4m_header(64, 48, "")).expect("taken");
     (0..10).for_each(|number| stdin.write_all(&y4m_frame(64, 48, number)).expect("taken"));
     // Half a frame, so that it is in the middle of reading.
     stdin.write_all(&y4m_frame(64, 48, 10)[..500]).expect("taken");
     wait_until("the tenth frame", || fs::read(output).is_ok_and(|stream| pictures(&stream).len() == 10));
-    (child, stdin)
+    running
 }
 
 fn ends_well(test: &str, name: &str) {
     let scratch = Scratch::new(test);
     let output = scratch.path("out.h264");
-    let (mut child, stdin) = waiting_after_ten(&output);
-    let stderr = read_aside(child.stderr.take().expect("piped"));
+    let Running { mut child, stdin, stderr, .. } = waiting_after_ten(&output);
     signal(&child, name);
     assert_eq!(wait(&mut child).code(), Some(130));
     drop(stdin);
@@ -61,14 +55,7 @@ fn a_terminated_stream_is_playable() {
 
 #[test]
 fn an_interrupted_pipe_ends_with_a_whole_stream() {
-    let mut child = direct264(&["encode", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the command starts");
-    let mut stdin = child.stdin.take().expect("piped");
-    let mut stdout = child.stdout.take().expect("piped");
+    let Running { mut child, mut stdin, mut stdout, .. } = Running::start(&mut direct264(&["encode", "-"]));
     stdin.write_all(&y4m_header(64, 48, "")).expect("taken");
     stdin.write_all(&y4m_frame(64, 48, 0)).expect("taken");
     let mut first = [0; 5];
@@ -85,14 +72,8 @@ fn an_interrupted_pipe_ends_with_a_whole_stream() {
 fn before_the_first_frame_an_interrupt_writes_nothing() {
     let scratch = Scratch::new("interrupted_early");
     let output = scratch.path("out.h264");
-    let mut child = direct264(&["encode", "-", "-o", &output])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the command starts");
-    let stderr = read_aside(child.stderr.take().expect("piped"));
-    let mut stdin = child.stdin.take().expect("piped");
+    let mut command = direct264(&["encode", "-", "-o", &output]);
+    let Running { mut child, mut stdin, stderr, .. } = Running::start(&mut command);
     stdin.write_all(b"YUV4MPEG2 W64").expect("taken");
     // The signals are taken over before the header is read; how far it is cannot be seen from here.
     let caught = format!("/proc/{}/status", child.id());

@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use crate::support::{
-    Scratch, direct264, moving_y4m, pictures, read_aside, run, run_with, wait, y4m_frame, y4m_header,
+    Running, Scratch, direct264, moving_y4m, pictures, read_aside, run, run_with, wait, y4m_frame, y4m_header,
 };
 
 #[test]
@@ -27,15 +27,8 @@ fn a_pipe_gives_the_same_stream_as_a_file() {
 
 #[test]
 fn a_frame_is_out_before_the_next_one_is_in() {
-    let mut child = direct264(&["encode", "-", "-o", "-", "--quiet"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the command starts");
-    let mut stdin = child.stdin.take().expect("piped");
-    let mut stdout = child.stdout.take().expect("piped");
-    let stderr = read_aside(child.stderr.take().expect("piped"));
+    let mut command = direct264(&["encode", "-", "-o", "-", "--quiet"]);
+    let Running { mut child, mut stdin, mut stdout, stderr } = Running::start(&mut command);
     let (to_test, chunks) = mpsc::channel();
     thread::spawn(move || {
         let mut chunk = vec![0; 1 << 16];
@@ -63,14 +56,8 @@ fn a_frame_is_out_before_the_next_one_is_in() {
 fn y4m_of_any_chunking_is_read_alike() {
     let clip = moving_y4m(32, 32, 4);
     let whole = run_with(&mut direct264(&["encode", "-", "-q"]), &clip);
-    let mut child = direct264(&["encode", "-", "-q"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the command starts");
-    let stdout = read_aside(child.stdout.take().expect("piped"));
-    let mut stdin = child.stdin.take().expect("piped");
+    let Running { mut child, mut stdin, stdout, .. } = Running::start(&mut direct264(&["encode", "-", "-q"]));
+    let stdout = read_aside(stdout);
     for chunk in clip.chunks(7) {
         stdin.write_all(chunk).expect("taken");
     }

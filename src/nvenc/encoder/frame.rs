@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::NvencEncoder;
-use super::flying::{Flying, Origin};
+use super::in_flight::{FrameInFlight, Origin};
 use super::memory::{SlotMemory, nothing};
 use crate::access_unit::{AccessUnitInfo, StageTimes};
 use crate::backend::Backend;
@@ -34,7 +34,7 @@ impl NvencEncoder {
     /// # Errors
     /// [`FrameError::InFlight`] for a frame that is to be encoded to its access unit while another is in flight.
     pub(super) fn prepare(&mut self, picture: Picture, depth: Depth) -> Result<bool, Error> {
-        if depth == Depth::One && self.flying.is_some() {
+        if depth == Depth::One && self.in_flight.is_some() {
             return Err(FrameError::InFlight.into());
         }
         let is_idr = self.idr_is_due(picture);
@@ -48,8 +48,8 @@ impl NvencEncoder {
     pub(super) fn bring(&mut self, frame: &Frame<'_>, start: Instant) -> Result<Brought, Error> {
         let Pixels::Cuda(image) = frame.pixels() else { return self.copy(frame, start) };
         if let Some(format) = SurfaceFormat::for_device(image.format(), self.config.colour) {
-            let slot = match &self.flying {
-                Some(Flying { slot: 0, origin: Origin::Device(_), .. }) => 1,
+            let slot = match &self.in_flight {
+                Some(FrameInFlight { slot: 0, origin: Origin::Device(_), .. }) => 1,
                 _ => 0,
             };
             return Ok(Brought {
@@ -142,7 +142,7 @@ impl NvencEncoder {
             _ => 0,
         };
         let keep = depth.kept();
-        let is_read = usize::from(self.flying.is_some()) + 1 > keep;
+        let is_read = usize::from(self.in_flight.is_some()) + 1 > keep;
         let is_in_device_memory = matches!(source, Source::Device { .. });
         let is_behind_others = is_in_device_memory || self.is_in_device_memory();
         let next = Some(Next { slot, source, is_idr, refresh_frames });
@@ -162,8 +162,8 @@ impl NvencEncoder {
             Some(frame) => Origin::Device(frame),
             None => Origin::Host(self.config.size()),
         };
-        match self.flying.replace(Flying { slot, origin, timestamp, times, start }) {
-            Some(Flying { timestamp, times, start, .. }) => self.count(timestamp, times, start, out),
+        match self.in_flight.replace(FrameInFlight { slot, origin, timestamp, times, start }) {
+            Some(FrameInFlight { timestamp, times, start, .. }) => self.count(timestamp, times, start, out),
             None => self.output = Some(out),
         }
         Ok(())
@@ -173,7 +173,7 @@ impl NvencEncoder {
     pub(super) fn read_flying(&mut self) -> Result<(), Error> {
         let is_behind_others = self.is_in_device_memory();
         let out = self.advance(None, 0, is_behind_others, true)?;
-        if let Some(Flying { timestamp, times, start, .. }) = self.flying.take() {
+        if let Some(FrameInFlight { timestamp, times, start, .. }) = self.in_flight.take() {
             self.count(timestamp, times, start, out);
         }
         Ok(())
@@ -204,13 +204,13 @@ impl NvencEncoder {
     }
 
     fn is_in_device_memory(&self) -> bool {
-        matches!(&self.flying, Some(Flying { origin: Origin::Device(_), .. }))
+        matches!(&self.in_flight, Some(FrameInFlight { origin: Origin::Device(_), .. }))
     }
 
     /// The frame in flight, available after an error too.
     pub(super) fn frame_in_flight(&self) -> Option<Frame<'_>> {
         // The memory may not exist in a forked child.
-        let flying = self.flying.as_ref().filter(|_| Process::current() == self.process)?;
+        let flying = self.in_flight.as_ref().filter(|_| Process::current() == self.process)?;
         match flying.origin {
             Origin::Device(frame) => Some(frame),
             Origin::Host(size) => self.slots.get(flying.slot)?.staging()?.frame(size, flying.timestamp).ok(),
@@ -229,7 +229,7 @@ impl NvencEncoder {
         self.is_first = false;
         if is_idr {
             // At most one more frame was submitted since.
-            self.frames_since_idr = self.frames_since_idr.min(1 + u32::from(self.flying.is_some()));
+            self.frames_since_idr = self.frames_since_idr.min(1 + u32::from(self.in_flight.is_some()));
         }
         times.upload += upload;
         (times.submit, times.wait, times.copy) = (submit, wait, copy);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 
 use super::NvencEncoder;
-use super::flying::Flying;
+use super::in_flight::FrameInFlight;
 use crate::config::CallForm;
 use crate::cuda::PinnedMemory;
 use crate::error::{Error, FrameError, Internal};
@@ -54,7 +54,7 @@ impl NvencEncoder {
                 self.slots[slot] = SlotMemory::Here(staging);
             }
         }
-        let in_flight = self.flying.as_ref().and_then(Flying::host_slot);
+        let in_flight = self.in_flight.as_ref().and_then(FrameInFlight::host_slot);
         let is_free =
             |&slot: &usize| Some(slot) != in_flight && !matches!(self.slots[slot], SlotMemory::Lent);
         (0..SLOTS).find(is_free).ok_or(FrameError::AllLent { lent: SLOTS })
@@ -80,7 +80,7 @@ impl NvencEncoder {
     /// Takes the page-locked memory that is neither in flight nor lent, to be freed after the session. Memory that the
     /// session still shares is freed with its share.
     pub(super) fn take_memory(&mut self) -> Vec<PinnedMemory> {
-        let in_use = self.flying.as_ref().and_then(Flying::host_slot);
+        let in_use = self.in_flight.as_ref().and_then(FrameInFlight::host_slot);
         let others = self.slots.iter_mut().enumerate().filter(|(slot, _)| Some(*slot) != in_use);
         let staged = others.filter_map(|(_, memory)| Some(memory.take()?.memory));
         staged.chain(self.fetched.take()).collect()
@@ -88,7 +88,7 @@ impl NvencEncoder {
 
     /// Forgets the frame in flight, and returns its memory. Memory shared with the session is freed there instead.
     pub(super) fn let_go_of_flying(&mut self) -> Option<PinnedMemory> {
-        let slot = self.flying.take()?.host_slot()?;
+        let slot = self.in_flight.take()?.host_slot()?;
         Some(self.slots.get_mut(slot)?.take()?.memory)
     }
 

@@ -1,8 +1,8 @@
 //! The engine of the NVENC backend, on top of a session.
 
 mod change;
-mod flying;
 mod frame;
+mod in_flight;
 mod lending;
 mod memory;
 mod recovery;
@@ -36,7 +36,7 @@ use crate::remains::Remains;
 use crate::replaceable::Replaceable;
 use crate::units::FrameId;
 use crate::window::Window;
-use flying::Flying;
+use in_flight::FrameInFlight;
 use memory::SlotMemory;
 
 /// An H.264 encoder on an NVIDIA GPU.
@@ -69,7 +69,7 @@ pub struct NvencEncoder {
     slots: [SlotMemory; SLOTS],
     pool: Arc<Pool>,
     /// The frame that was submitted and whose access unit has not come out.
-    flying: Option<Flying>,
+    in_flight: Option<FrameInFlight>,
     /// The answer of the last job that read a picture, to be used again. In a box, which moves to the session's thread
     /// and back as a pointer.
     output: Option<Box<Output>>,
@@ -120,7 +120,7 @@ impl NvencEncoder {
             config: config.clone(),
             slots: Default::default(),
             pool: Pool::new(config.size().padded_to_even()),
-            flying: None,
+            in_flight: None,
             output: None,
             ready: Ready::default(),
             converter: Converter::new(config.colour),
@@ -322,7 +322,7 @@ impl Engine for NvencEncoder {
     }
 
     fn finish(&mut self) -> Result<(), Error> {
-        if self.flying.is_none() {
+        if self.in_flight.is_none() {
             return Ok(());
         }
         self.alive()?;

@@ -8,7 +8,7 @@ use crate::cuda::{CudaEvent, DevicePlace, PinnedMemory, Stream, bytes_of, downlo
 use crate::error::{DriverError, Error};
 use crate::frame::{CudaImage, DevicePlane};
 use crate::nvenc::pixels::SurfaceFormat;
-use crate::nvenc::progress::Step;
+use crate::nvenc::progress::SessionStep;
 use crate::nvenc::slot::{Input, Key, Slot};
 use crate::units::FrameSize;
 
@@ -52,7 +52,7 @@ impl Session {
         size: FrameSize,
         kept: &mut Option<PinnedMemory>,
     ) -> Result<(), Error> {
-        self.progress.at(Step::Download);
+        self.progress.at(SessionStep::Download);
         let context = Arc::clone(self.open.context());
         let _entered = context.enter()?;
         let place = DevicePlace::of_image(image, size, &context)?;

@@ -12,7 +12,7 @@ use crate::cuda::{Context, CudaEvent, Stream};
 use crate::error::{DriverError, Error};
 use crate::frame::CudaImage;
 use crate::nvenc::pixels::{Layout, Staging};
-use crate::nvenc::progress::Step;
+use crate::nvenc::progress::SessionStep;
 use crate::nvenc::slot::Input;
 
 /// The pictures in flight, oldest first: at most one between two calls, two within.
@@ -104,18 +104,18 @@ impl Session {
     fn submit(&mut self, next: &Next, start: Instant) -> Result<Instant, Error> {
         let (slot, input, staging) = match &next.source {
             Source::Staged(staging) => {
-                self.progress.at(Step::Upload);
+                self.progress.at(SessionStep::Upload);
                 (next.slot, self.upload(next.slot, staging)?, Some(Arc::clone(staging)))
             }
             &Source::Device { image, size, format } => {
-                self.progress.at(Step::Submit);
+                self.progress.at(SessionStep::Submit);
                 // The slots behind those of host pictures, so that alternating between the two changes no surface.
                 let slot = SLOTS + next.slot;
                 (slot, self.device_input(slot, &image, size, format)?, None)
             }
         };
         // Waiting for the upload belongs to this step.
-        self.progress.at(Step::Submit);
+        self.progress.at(SessionStep::Submit);
         if !self.ordered {
             self.stream.synchronise()?;
         }
@@ -183,14 +183,14 @@ impl Session {
 
     /// Waits for the oldest picture in flight and copies its access unit out; `start` is the start of the wait.
     fn read_oldest(&mut self, start: Instant, out: &mut Output) -> Result<(), Error> {
-        self.progress.at(Step::Wait);
+        self.progress.at(SessionStep::Wait);
         let slot = self.flight.pictures.front().ok_or_else(no_such_slot)?.slot;
         let locked = self.lock(slot)?;
         let waited = Instant::now();
         // The picture leaves the queue first, so that it is not locked again after an error.
         let flying = self.flight.pictures.pop_front().ok_or_else(no_such_slot)?;
 
-        self.progress.at(Step::Unlock);
+        self.progress.at(SessionStep::Unlock);
         let taken = self.take(slot, &locked, flying.number, flying.is_idr, out);
         // Unlocks the buffer even if its content was faulty.
         self.unlock(slot)?;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use direct264_sys::nvenc::{
     NV_ENC_CONFIG, NV_ENC_ERR_ENCODER_BUSY, NV_ENC_ERR_LOCK_BUSY, NV_ENC_PIC_FLAG_EOS, NV_ENC_PIC_PARAMS,
-    NV_ENC_RECONFIGURE_PARAMS, NV_ENC_SEQUENCE_PARAM_PAYLOAD, Status,
+    NV_ENC_RECONFIGURE_PARAMS, NV_ENC_SEQUENCE_PARAM_PAYLOAD, NVENCSTATUS,
 };
 
 use flight::Flight;
@@ -25,7 +25,7 @@ use super::driver::OpenSession;
 use super::ended::TellsItsEnd;
 use super::params::Params;
 use super::pixels::{Layout, Staging, SurfaceFormat};
-use super::progress::{Progress, Step};
+use super::progress::{SessionProgress, SessionStep};
 use super::seat::Seat;
 use super::slot::{Foreign, Slot, Surface};
 use crate::backend::Backend;
@@ -64,7 +64,7 @@ pub(super) struct Session {
     flight: Flight,
     /// The time limit for repeated calls of a busy driver.
     patience: Duration,
-    progress: Progress,
+    progress: SessionProgress,
     seat: Option<Seat>,
     _end: TellsItsEnd,
 }
@@ -75,18 +75,18 @@ impl Session {
         open: Arc<OpenSession>,
         params: &Params,
         patience: Duration,
-        progress: Progress,
+        progress: SessionProgress,
     ) -> Result<Self, Error> {
-        progress.at(Step::Initialise);
+        progress.at(SessionStep::Initialise);
         let context = Arc::clone(open.context());
         let entered = context.enter()?;
         let mut stream = Stream::new(&context)?;
         // Moving `open` here drops it before `stream`, as in a finished session.
         let open = open;
         initialise(&open, params)?;
-        progress.at(Step::Order);
+        progress.at(SessionStep::Order);
         let ordered = order_on(&open, &mut stream)?;
-        progress.at(Step::MakeOutput);
+        progress.at(SessionStep::MakeOutput);
         let slots = (0..SLOTS).map(|_| Slot::new(&open)).collect::<Result<_, _>>()?;
         let coded = |width, height| {
             FrameSize::new(width, height).map_err(|error| {
@@ -126,7 +126,7 @@ impl Session {
         self.open.context().explain(error)
     }
 
-    /// The remains of the session: see [`Progress::remains`].
+    /// The remains of the session: see [`SessionProgress::remains`].
     pub(super) fn remains(&self) -> Remains {
         self.progress.remains()
     }
@@ -149,11 +149,11 @@ impl Session {
         format: SurfaceFormat,
         old: Option<Staging>,
     ) -> Result<Staging, Error> {
-        self.progress.at(Step::MakeSurface);
+        self.progress.at(SessionStep::MakeSurface);
         let context = Arc::clone(self.open.context());
         let _entered = context.enter()?;
         self.prepare_surface(slot, format)?;
-        self.progress.at(Step::MakeStaging);
+        self.progress.at(SessionStep::MakeStaging);
         let Self { slots, open, size, largest, .. } = self;
         let surface = slots.get(slot).and_then(|slot| slot.surface.as_ref()).ok_or_else(no_such_slot)?;
         let layout = Layout { format, size: *size, pitch: surface.memory().pitch() as usize };
@@ -181,7 +181,7 @@ impl Session {
 
     /// Changes the settings from the next picture on. With another size that picture becomes an IDR.
     pub(super) fn reconfigure(&mut self, params: &Params, force_idr: bool) -> Result<(), Error> {
-        self.progress.at(Step::Reconfigure);
+        self.progress.at(SessionStep::Reconfigure);
         let _entered = self.open.context().enter()?;
         let mut config = Box::new(params.config);
         let mut change = Box::new(NV_ENC_RECONFIGURE_PARAMS::versioned(self.open.api()));
@@ -194,7 +194,9 @@ impl Session {
         let status = self.patiently(|open| {
             // SAFETY: the session is open; `change` and the configuration it points to are whole, of its version, and
             // live through the call.
-            Status(unsafe { (open.functions().nvEncReconfigureEncoder)(open.handle(), &raw mut *change) })
+            NVENCSTATUS(unsafe {
+                (open.functions().nvEncReconfigureEncoder)(open.handle(), &raw mut *change)
+            })
         });
         self.open.check("nvEncReconfigureEncoder", status.0)?;
         if let Ok(size) = FrameSize::new(params.init.encodeWidth, params.init.encodeHeight) {
@@ -207,7 +209,7 @@ impl Session {
         const CALL: &str = "nvEncGetSequenceParams";
         /// The size that the header calls enough is 512 bytes.
         const ROOM: u32 = 1024;
-        self.progress.at(Step::ParameterSets);
+        self.progress.at(SessionStep::ParameterSets);
         let function = self
             .open
             .functions()
@@ -229,7 +231,7 @@ impl Session {
     }
 
     /// Repeats a call while the driver answers that it is busy, until patience ends.
-    fn patiently(&self, mut call: impl FnMut(&OpenSession) -> Status) -> Status {
+    fn patiently(&self, mut call: impl FnMut(&OpenSession) -> NVENCSTATUS) -> NVENCSTATUS {
         let mut start = None;
         loop {
             let status = call(&self.open);
@@ -249,7 +251,7 @@ impl Session {
         // The status changes nothing, since the end follows.
         let _ = self.patiently(|open| {
             // SAFETY: the session is open; `params` is whole, of its version, and lives through the call.
-            Status(unsafe { (open.functions().nvEncEncodePicture)(open.handle(), &raw mut params) })
+            NVENCSTATUS(unsafe { (open.functions().nvEncEncodePicture)(open.handle(), &raw mut params) })
         });
     }
 }
@@ -258,7 +260,7 @@ impl Drop for Session {
     /// Ends the session in the documented order: end of stream, reading of the pictures in flight, then the drop of
     /// the fields. Those unmap, unregister, free, and destroy the output buffers, the session and the stream.
     fn drop(&mut self) {
-        self.progress.at(Step::Close);
+        self.progress.at(SessionStep::Close);
         let context = Arc::clone(self.open.context());
         let entered = context.enter();
         if self.unfinished {

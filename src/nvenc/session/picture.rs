@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use direct264_sys::nvenc::{
     ApiVersion, NV_ENC_ERR_NEED_MORE_INPUT, NV_ENC_LOCK_BITSTREAM, NV_ENC_PIC_FLAG_FORCEIDR,
-    NV_ENC_PIC_FLAG_OUTPUT_SPSPPS, NV_ENC_PIC_PARAMS, NV_ENC_PIC_STRUCT_FRAME, Status,
+    NV_ENC_PIC_FLAG_OUTPUT_SPSPPS, NV_ENC_PIC_PARAMS, NV_ENC_PIC_STRUCT_FRAME, NVENCSTATUS,
 };
 
 use super::next::Next;
@@ -77,7 +77,7 @@ impl Session {
             // SAFETY: the session is open; `params` is whole, of its version, lives in `self` and is not used
             // elsewhere meanwhile. The input is mapped and the output buffer made by this session, and both live as
             // long as it does.
-            Status(unsafe { (open.functions().nvEncEncodePicture)(open.handle(), params) })
+            NVENCSTATUS(unsafe { (open.functions().nvEncEncodePicture)(open.handle(), params) })
         });
         if status == NV_ENC_ERR_NEED_MORE_INPUT {
             // NV_ENC_ERR_NEED_MORE_INPUT counts as a success of the driver: the access unit comes with a later
@@ -99,7 +99,7 @@ impl Session {
         let status = self.patiently(|open| {
             // SAFETY: the session is open; `params` is whole, of its version and as long as any version writes, and
             // lives through the call; the output buffer is this session's.
-            Status(unsafe { (open.functions().nvEncLockBitstream)(open.handle(), &raw mut params) })
+            NVENCSTATUS(unsafe { (open.functions().nvEncLockBitstream)(open.handle(), &raw mut params) })
         });
         self.open.check("nvEncLockBitstream", status.0)?;
         Ok(Locked {

@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 use super::functions::Functions;
-use super::{CUdevice, Status};
+use super::{CUdevice, CUresult};
 use crate::load::{self, DriverLibrary, DriverLoadError, LoaderMessage};
 
 /// The CUDA driver.
@@ -15,7 +15,7 @@ use crate::load::{self, DriverLibrary, DriverLoadError, LoaderMessage};
 pub struct Driver {
     functions: Functions,
     /// The process that called `cuInit`, and the status that it returned.
-    initialised: OnceLock<(u32, Status)>,
+    initialised: OnceLock<(u32, CUresult)>,
 }
 
 /// Returns the CUDA driver of this process. The first call opens the library; the driver, or the failure to open
@@ -81,7 +81,7 @@ impl Driver {
         let &(initialised_in, status) = self.initialised.get_or_init(|| {
             // SAFETY: `cuInit` takes no pointer, and may be called by any thread at any time.
             let code = unsafe { (self.functions.cuInit)(0) };
-            (process, Status(code))
+            (process, CUresult(code))
         });
         status.ok().map_err(InitError::Refused)?;
         if initialised_in == process { Ok(()) } else { Err(InitError::Forked { initialised_in }) }
@@ -144,22 +144,22 @@ impl Driver {
         Ok(Some(Uuid(bytes)))
     }
 
-    /// The driver's own name for a status. A driver may know more codes than [`Status::info`].
+    /// The driver's own name for a status. A driver may know more codes than [`CUresult::info`].
     #[must_use]
-    pub fn error_name(&self, status: Status) -> Option<String> {
+    pub fn error_name(&self, status: CUresult) -> Option<String> {
         self.error_text(self.functions.cuGetErrorName, status)
     }
 
     /// The driver's own text for a status.
     #[must_use]
-    pub fn error_string(&self, status: Status) -> Option<String> {
+    pub fn error_string(&self, status: CUresult) -> Option<String> {
         self.error_text(self.functions.cuGetErrorString, status)
     }
 
     fn error_text(
         &self,
         function: unsafe extern "system" fn(u32, *mut *const c_char) -> u32,
-        status: Status,
+        status: CUresult,
     ) -> Option<String> {
         let mut text: *const c_char = std::ptr::null();
         // SAFETY: `text` lives through the call, which writes a pointer to it.
@@ -209,12 +209,12 @@ pub struct CallError {
     /// The function's name.
     pub call: &'static str,
     /// The status that the call returned.
-    pub status: Status,
+    pub status: CUresult,
 }
 
 impl CallError {
     fn check(call: &'static str, code: u32) -> Result<(), Self> {
-        Status(code).ok().map_err(|status| Self { call, status })
+        CUresult(code).ok().map_err(|status| Self { call, status })
     }
 }
 
@@ -236,7 +236,7 @@ impl Error for CallError {
 pub enum InitError {
     /// `cuInit` was refused. Every status means that there is no CUDA here. In a process that was forked after
     /// another component had initialised CUDA, the status is [`super::CUDA_ERROR_NOT_INITIALIZED`].
-    Refused(Status),
+    Refused(CUresult),
     /// The process was forked after CUDA was initialised, and cannot use CUDA.
     Forked {
         /// The id of the process that initialised CUDA.

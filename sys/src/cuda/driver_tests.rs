@@ -97,7 +97,7 @@ fn cuda_is_initialised_once_whatever_it_answers() {
         INIT.set((answer, 0));
         let driver = driver_without(&[]);
         for _ in 0..3 {
-            assert_eq!(driver.initialise(), Status(answer).ok().map_err(InitError::Refused));
+            assert_eq!(driver.initialise(), CUresult(answer).ok().map_err(InitError::Refused));
         }
         assert_eq!(INIT.get(), (answer, 1));
     }
@@ -162,7 +162,7 @@ fn a_refused_call_is_named_with_its_code_known_or_not() {
         for code in [3, 999, 4711] {
             FAILING.set((call, code));
             let refused = driver_without(&[]).devices().expect_err("a call is refused");
-            assert_eq!(refused, CallError { call, status: Status(code) });
+            assert_eq!(refused, CallError { call, status: CUresult(code) });
             assert_eq!(refused.to_string(), format!("{call} was refused"));
         }
     }
@@ -178,8 +178,8 @@ fn a_count_below_zero_is_no_device() {
 fn the_driver_s_text_is_taken_only_when_there_is_one() {
     let driver = driver_without(&[]);
     assert_eq!(driver.error_name(CUDA_ERROR_NO_DEVICE).as_deref(), Some("CUDA_ERROR_NO_DEVICE"));
-    assert_eq!(driver.error_name(Status(101)), None);
-    assert_eq!(driver.error_name(Status(4711)), None);
+    assert_eq!(driver.error_name(CUresult(101)), None);
+    assert_eq!(driver.error_name(CUresult(4711)), None);
     assert_eq!(driver.error_string(CUDA_ERROR_UNKNOWN), None, "the fake succeeds and writes nothing");
 }
 
@@ -189,6 +189,6 @@ fn the_version_of_the_driver_needs_no_initialisation() {
     let driver = driver_without(&[]);
     assert_eq!(driver.cuda_version(), Ok(0));
     let refused = crate::fake::with_answer(77, || driver.cuda_version());
-    assert_eq!(refused, Err(CallError { call: "cuDriverGetVersion", status: Status(77) }));
+    assert_eq!(refused, Err(CallError { call: "cuDriverGetVersion", status: CUresult(77) }));
     assert_eq!(INIT.get().1, 0);
 }

@@ -22,7 +22,7 @@ macro_rules! functions {
         /// The functions of one CUDA driver, sorted into required and optional.
         ///
         /// Each function is `unsafe` to call: NVIDIA's documentation of the CUDA driver API states its
-        /// contract. All return a [`super::Status`] as a number.
+        /// contract. All return a [`super::CUresult`] as a number.
         #[derive(Debug, Clone, Copy)]
         #[non_exhaustive]
         pub struct Functions {

@@ -1,7 +1,7 @@
 //! `libcuda`: its types, numbers and functions, and the devices of this machine.
 //!
 //! A caller starts with [`load`] and [`Driver::initialise`], then calls [`Driver::devices`] or the functions
-//! themselves ([`Driver::functions`]). Every function returns `u32`; [`Status`] names it.
+//! themselves ([`Driver::functions`]). Every function returns `u32`; [`CUresult`] names it.
 
 mod driver;
 mod functions;

@@ -2,7 +2,7 @@
 
 crate::status::status_codes! {
     /// A status code of the CUDA driver.
-    pub struct Status;
+    pub struct CUresult;
 
     0 CUDA_SUCCESS
         "the call succeeded", "nothing";
@@ -125,7 +125,7 @@ crate::status::status_codes! {
         "the driver failed for a reason it does not give", "look at the kernel log";
 }
 
-impl Status {
+impl CUresult {
     /// Whether NVIDIA documents that this status ends the context. Every later call on the context then fails
     /// too, its memory cannot be read any more, and a new context is needed. Such an error can come from work
     /// that any user of the context gave to the GPU long before the call that returns it.
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn what_ends_the_context_is_told_from_what_does_not() {
         assert!(CUDA_ERROR_ILLEGAL_ADDRESS.ends_the_context());
-        for fine in [CUDA_SUCCESS, CUDA_ERROR_OUT_OF_MEMORY, CUDA_ERROR_NOT_READY, Status(u32::MAX)] {
+        for fine in [CUDA_SUCCESS, CUDA_ERROR_OUT_OF_MEMORY, CUDA_ERROR_NOT_READY, CUresult(u32::MAX)] {
             assert!(!fine.ends_the_context(), "{fine}");
         }
     }

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use super::version::{ApiVersion, DriverApi, TooOld};
 use super::{
-    Functions, MissingFunction, NV_ENC_DEVICE_TYPE_CUDA, NV_ENC_ENCODER_PTR, NV_ENC_ERR_INVALID_VERSION,
-    NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS, NV_ENCODE_API_FUNCTION_LIST, NvEncEncoder, Status,
+    EncodeFunctions, MissingFunction, NV_ENC_DEVICE_TYPE_CUDA, NV_ENC_ENCODER_PTR,
+    NV_ENC_ERR_INVALID_VERSION, NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS, NV_ENCODE_API_FUNCTION_LIST,
+    NVENCSTATUS, NvEncEncoder,
 };
 use crate::cuda::CUcontext;
 use crate::load::{self, DriverLibrary, DriverLoadError, LoaderMessage, Missing};
@@ -52,7 +53,7 @@ impl EntryPoints {
 
 /// The encode library.
 #[derive(Debug)]
-pub struct Driver {
+pub struct EncodeLibrary {
     entry_points: EntryPoints,
 }
 
@@ -63,18 +64,18 @@ pub struct Driver {
 ///
 /// [`DriverLoadError::Library`] when the library cannot be opened, as in containers without the `video` capability;
 /// [`DriverLoadError::Symbol`] when the library lacks one of its two entry points.
-pub fn load() -> Result<&'static Driver, &'static DriverLoadError> {
-    static DRIVER: OnceLock<Result<Driver, DriverLoadError>> = OnceLock::new();
+pub fn load() -> Result<&'static EncodeLibrary, &'static DriverLoadError> {
+    static DRIVER: OnceLock<Result<EncodeLibrary, DriverLoadError>> = OnceLock::new();
     DRIVER.get_or_init(open).as_ref()
 }
 
-fn open() -> Result<Driver, DriverLoadError> {
+fn open() -> Result<EncodeLibrary, DriverLoadError> {
     let library = load::open(DriverLibrary::NvEncode)?;
     let entry_points =
         EntryPoints::find(|symbol| load::find(&library, symbol)).map_err(|(symbol, said)| {
             DriverLoadError::Symbol { library: DriverLibrary::NvEncode, symbol, said }
         })?;
-    Ok(Driver { entry_points })
+    Ok(EncodeLibrary { entry_points })
 }
 
 /// Held while the API version of the process matters: from making an instance to having a session.
@@ -98,7 +99,7 @@ fn lock_api_version(patience: Duration) -> Option<MutexGuard<'static, ()>> {
     }
 }
 
-impl Driver {
+impl EncodeLibrary {
     /// A driver made of two functions, in place of a loaded library.
     ///
     /// # Safety
@@ -115,11 +116,11 @@ impl Driver {
     /// # Errors
     ///
     /// The status with which the driver refuses.
-    pub fn max_supported_api(&self) -> Result<DriverApi, Status> {
+    pub fn max_supported_api(&self) -> Result<DriverApi, NVENCSTATUS> {
         let mut word = 0;
         // SAFETY: `word` lives through the call, which writes to it and keeps no pointer.
         let code = unsafe { (self.entry_points.NvEncodeAPIGetMaxSupportedVersion)(&raw mut word) };
-        Status(code).ok()?;
+        NVENCSTATUS(code).ok()?;
         Ok(DriverApi::from_max_supported_word(word))
     }
 
@@ -163,7 +164,7 @@ impl Driver {
 
     /// # Safety
     ///
-    /// As [`Driver::open_session`].
+    /// As [`EncodeLibrary::open_session`].
     unsafe fn open_session_within(
         &self,
         patience: Duration,
@@ -183,7 +184,7 @@ impl Driver {
 
     /// # Safety
     ///
-    /// As [`Driver::open_session`].
+    /// As [`EncodeLibrary::open_session`].
     unsafe fn try_open_session(
         &self,
         api: ApiVersion,
@@ -198,7 +199,7 @@ impl Driver {
         // SAFETY: `params` is whole and carries the words of the instance just made, `encoder` lives through
         // the call, and the caller vouches for the context.
         let code = unsafe { (functions.nvEncOpenEncodeSessionEx)(&raw mut params, &raw mut encoder) };
-        match (Status(code).ok(), NonNull::new(encoder)) {
+        match (NVENCSTATUS(code).ok(), NonNull::new(encoder)) {
             (Ok(()), Some(encoder)) => Ok(SessionHandle { encoder, functions, api }),
             (Ok(()), None) => Err(OpenError::NoHandle),
             (Err(status), None) => Err(OpenError::Refused(status)),
@@ -211,13 +212,13 @@ impl Driver {
         }
     }
 
-    fn create_instance(&self, api: ApiVersion) -> Result<Functions, OpenError> {
+    fn create_instance(&self, api: ApiVersion) -> Result<EncodeFunctions, OpenError> {
         let mut list = NV_ENCODE_API_FUNCTION_LIST::versioned(api);
         // SAFETY: `list` has the size that every driver knows, lives through the call, and every value that
         // the call may write to a slot is a function or null.
         let code = unsafe { (self.entry_points.NvEncodeAPICreateInstance)(&raw mut list) };
-        Status(code).ok().map_err(OpenError::NoInstance)?;
-        Functions::from_list(&list).map_err(OpenError::MissingFunction)
+        NVENCSTATUS(code).ok().map_err(OpenError::NoInstance)?;
+        EncodeFunctions::from_list(&list).map_err(OpenError::MissingFunction)
     }
 }
 
@@ -228,7 +229,7 @@ pub struct SessionHandle {
     /// The handle. The driver dereferences it unchecked.
     pub encoder: NonNull<NvEncEncoder>,
     /// The driver's functions.
-    pub functions: Functions,
+    pub functions: EncodeFunctions,
     /// The API version that every struct word of this session is of.
     pub api: ApiVersion,
 }
@@ -238,7 +239,7 @@ pub struct SessionHandle {
 #[non_exhaustive]
 pub enum NegotiateError {
     /// The driver does not tell its version.
-    Refused(Status),
+    Refused(NVENCSTATUS),
     /// The driver's newest version is older than any that is spoken here.
     TooOld(TooOld),
 }
@@ -266,11 +267,11 @@ impl Error for NegotiateError {
 #[non_exhaustive]
 pub enum OpenError {
     /// `NvEncodeAPICreateInstance` was refused.
-    NoInstance(Status),
+    NoInstance(NVENCSTATUS),
     /// The driver's function list lacks a function that is required.
     MissingFunction(MissingFunction),
     /// `nvEncOpenEncodeSessionEx` was refused.
-    Refused(Status),
+    Refused(NVENCSTATUS),
     /// `nvEncOpenEncodeSessionEx` said that it succeeded and gave no handle.
     NoHandle,
     /// Another opening of the process has not come back for this long.

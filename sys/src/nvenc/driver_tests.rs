@@ -88,13 +88,13 @@ unsafe extern "system" fn destroy(encoder: NV_ENC_ENCODER_PTR) -> u32 {
     20
 }
 
-fn driver() -> Driver {
+fn driver() -> EncodeLibrary {
     let entry_points = EntryPoints {
         NvEncodeAPIGetMaxSupportedVersion: max_supported,
         NvEncodeAPICreateInstance: create_instance,
     };
     // SAFETY: the functions above write what they are documented to write.
-    unsafe { Driver::from_entry_points(entry_points) }
+    unsafe { EncodeLibrary::from_entry_points(entry_points) }
 }
 
 fn open(api: ApiVersion) -> Result<usize, OpenError> {
@@ -137,7 +137,7 @@ fn another_client_of_the_process_with_another_version_costs_one_retry() {
 fn a_refusal_is_passed_on_with_its_code_known_or_not() {
     for code in [2, 10, 21, 27, 999, u32::MAX] {
         set(World { open: (code, 0), ..World::default() });
-        assert_eq!(open(ApiVersion::V11_1), Err(OpenError::Refused(Status(code))));
+        assert_eq!(open(ApiVersion::V11_1), Err(OpenError::Refused(NVENCSTATUS(code))));
         assert_eq!(calls(), ["create", "open"], "no retry and nothing to destroy");
     }
 }
@@ -162,7 +162,7 @@ fn success_without_a_session_is_an_error() {
 #[test]
 fn an_instance_that_is_refused_or_not_complete_opens_nothing() {
     set(World { create_answer: 4711, ..World::default() });
-    assert_eq!(open(ApiVersion::V12_1), Err(OpenError::NoInstance(Status(4711))));
+    assert_eq!(open(ApiVersion::V12_1), Err(OpenError::NoInstance(NVENCSTATUS(4711))));
     assert_eq!(calls(), ["create"]);
 
     for name in ["nvEncDestroyEncoder", "nvEncOpenEncodeSessionEx", "nvEncEncodePicture"] {
@@ -182,7 +182,7 @@ fn the_version_is_negotiated_and_a_refusal_is_a_value() {
     assert_eq!(negotiate(0, 0xb1), Ok(ApiVersion::V11_1));
     assert_eq!(negotiate(0, 0xd0), Ok(ApiVersion::V12_1));
     assert!(matches!(negotiate(0, 0xa0), Err(NegotiateError::TooOld(_))));
-    assert_eq!(negotiate(12345, 0xc1), Err(NegotiateError::Refused(Status(12345))));
+    assert_eq!(negotiate(12345, 0xc1), Err(NegotiateError::Refused(NVENCSTATUS(12345))));
 }
 
 #[test]

@@ -30,7 +30,7 @@ impl fmt::Display for MissingFunction {
 impl std::error::Error for MissingFunction {}
 
 /// Declares the functions that this crate uses: the C name, the type of the function, and the slot of the
-/// list. A field of [`Functions`] is the function itself where it is required, and an `Option` where it is
+/// list. A field of [`EncodeFunctions`] is the function itself where it is required, and an `Option` where it is
 /// optional.
 macro_rules! functions {
     (
@@ -58,15 +58,15 @@ macro_rules! functions {
         ///
         /// Each function is `unsafe` to call. NVIDIA's documentation of NvEncodeAPI states its contract; in
         /// particular, the driver dereferences the session handle without a check. A function that returns
-        /// `u32` returns a [`super::Status`].
+        /// `u32` returns a [`super::NVENCSTATUS`].
         #[derive(Debug, Clone, Copy)]
         #[non_exhaustive]
-        pub struct Functions {
+        pub struct EncodeFunctions {
             $($(#[$about])* pub $name: $alias,)+
             $($(#[$optional_about])* pub $optional: Option<$optional_alias>,)+
         }
 
-        impl Functions {
+        impl EncodeFunctions {
             /// Takes the functions out of a list that the driver has filled in.
             ///
             /// # Errors
@@ -109,7 +109,7 @@ macro_rules! functions {
             }
 
             /// Calls each function once with zeros for arguments, and returns the names with the answers.
-            pub(crate) fn call_each(functions: &Functions) -> Vec<(&'static str, u64)> {
+            pub(crate) fn call_each(functions: &EncodeFunctions) -> Vec<(&'static str, u64)> {
                 vec![
                     $((stringify!($name), {
                         // SAFETY: the function is the fake above, which ignores its arguments; zeros are
@@ -128,7 +128,7 @@ macro_rules! functions {
 
 functions! {
     required {
-        /// Opens a session. Call it through [`super::Driver::open_session`].
+        /// Opens a session. Call it through [`super::EncodeLibrary::open_session`].
         nvEncOpenEncodeSessionEx(
             params: *mut NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS,
             encoder: *mut NV_ENC_ENCODER_PTR
@@ -317,76 +317,76 @@ driver_struct! {
         0 named pub version: u32,
         4 unused _reserved: Unused<u32>,
         8 unused _nvEncOpenEncodeSession: Unused<*mut c_void>,
-        /// See [`Functions`], as for every slot.
+        /// See [`EncodeFunctions`], as for every slot.
         16 named pub nvEncGetEncodeGUIDCount: Option<PNVENCGETENCODEGUIDCOUNT>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         24 named pub nvEncGetEncodeProfileGUIDCount: Option<PNVENCGETENCODEPROFILEGUIDCOUNT>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         32 named pub nvEncGetEncodeProfileGUIDs: Option<PNVENCGETENCODEPROFILEGUIDS>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         40 named pub nvEncGetEncodeGUIDs: Option<PNVENCGETENCODEGUIDS>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         48 named pub nvEncGetInputFormatCount: Option<PNVENCGETINPUTFORMATCOUNT>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         56 named pub nvEncGetInputFormats: Option<PNVENCGETINPUTFORMATS>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         64 named pub nvEncGetEncodeCaps: Option<PNVENCGETENCODECAPS>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         72 named pub nvEncGetEncodePresetCount: Option<PNVENCGETENCODEPRESETCOUNT>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         80 named pub nvEncGetEncodePresetGUIDs: Option<PNVENCGETENCODEPRESETGUIDS>,
         88 unused _nvEncGetEncodePresetConfig: Unused<*mut c_void>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         96 named pub nvEncInitializeEncoder: Option<PNVENCINITIALIZEENCODER>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         104 named pub nvEncCreateInputBuffer: Option<PNVENCCREATEINPUTBUFFER>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         112 named pub nvEncDestroyInputBuffer: Option<PNVENCDESTROYINPUTBUFFER>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         120 named pub nvEncCreateBitstreamBuffer: Option<PNVENCCREATEBITSTREAMBUFFER>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         128 named pub nvEncDestroyBitstreamBuffer: Option<PNVENCDESTROYBITSTREAMBUFFER>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         136 named pub nvEncEncodePicture: Option<PNVENCENCODEPICTURE>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         144 named pub nvEncLockBitstream: Option<PNVENCLOCKBITSTREAM>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         152 named pub nvEncUnlockBitstream: Option<PNVENCUNLOCKBITSTREAM>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         160 named pub nvEncLockInputBuffer: Option<PNVENCLOCKINPUTBUFFER>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         168 named pub nvEncUnlockInputBuffer: Option<PNVENCUNLOCKINPUTBUFFER>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         176 named pub nvEncGetEncodeStats: Option<PNVENCGETENCODESTATS>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         184 named pub nvEncGetSequenceParams: Option<PNVENCGETSEQUENCEPARAMS>,
         192 unused _nvEncRegisterAsyncEvent: Unused<*mut c_void>,
         200 unused _nvEncUnregisterAsyncEvent: Unused<*mut c_void>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         208 named pub nvEncMapInputResource: Option<PNVENCMAPINPUTRESOURCE>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         216 named pub nvEncUnmapInputResource: Option<PNVENCUNMAPINPUTRESOURCE>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         224 named pub nvEncDestroyEncoder: Option<PNVENCDESTROYENCODER>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         232 named pub nvEncInvalidateRefFrames: Option<PNVENCINVALIDATEREFFRAMES>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         240 named pub nvEncOpenEncodeSessionEx: Option<PNVENCOPENENCODESESSIONEX>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         248 named pub nvEncRegisterResource: Option<PNVENCREGISTERRESOURCE>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         256 named pub nvEncUnregisterResource: Option<PNVENCUNREGISTERRESOURCE>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         264 named pub nvEncReconfigureEncoder: Option<PNVENCRECONFIGUREENCODER>,
         272 unused _reserved1: Unused<*mut c_void>,
         280 unused _nvEncCreateMVBuffer: Unused<*mut c_void>,
         288 unused _nvEncDestroyMVBuffer: Unused<*mut c_void>,
         296 unused _nvEncRunMotionEstimationOnly: Unused<*mut c_void>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         304 named pub nvEncGetLastErrorString: Option<PNVENCGETLASTERROR>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         312 named pub nvEncSetIOCudaStreams: Option<PNVENCSETIOCUDASTREAMS>,
-        /// See [`Functions`].
+        /// See [`EncodeFunctions`].
         320 named pub nvEncGetEncodePresetConfigEx: Option<PNVENCGETENCODEPRESETCONFIGEX>,
         328 unused _nvEncGetSequenceParamEx: Unused<*mut c_void>,
         336 unused _nvEncRestoreEncoderState: Unused<*mut c_void>,
@@ -404,7 +404,7 @@ mod tests {
 
     #[test]
     fn every_function_hands_on_codes_that_no_table_knows() {
-        let functions = Functions::from_list(&super::fake::list_without("")).expect("a full list");
+        let functions = EncodeFunctions::from_list(&super::fake::list_without("")).expect("a full list");
         for code in [0, 1, 27, 999, 0x8000_0000, u32::MAX] {
             let answers = fake::with_answer(code, || super::fake::call_each(&functions));
             assert_eq!(answers.len(), 32);
@@ -418,17 +418,17 @@ mod tests {
     #[test]
     fn a_list_without_a_required_function_is_refused_by_its_name() {
         for &name in super::fake::REQUIRED {
-            let refused = Functions::from_list(&super::fake::list_without(name));
+            let refused = EncodeFunctions::from_list(&super::fake::list_without(name));
             assert_eq!(refused.err(), Some(MissingFunction { name }));
         }
         let empty = NV_ENCODE_API_FUNCTION_LIST::versioned(ApiVersion::V11_0);
-        assert!(Functions::from_list(&empty).is_err());
+        assert!(EncodeFunctions::from_list(&empty).is_err());
     }
 
     #[test]
     fn a_list_without_an_optional_function_says_so_in_its_option() {
         let list = super::fake::list_without("nvEncSetIOCudaStreams");
-        let functions = Functions::from_list(&list).expect("it is optional");
+        let functions = EncodeFunctions::from_list(&list).expect("it is optional");
         assert!(functions.nvEncSetIOCudaStreams.is_none());
         assert!(functions.nvEncGetLastErrorString.is_some());
     }

@@ -314,7 +314,7 @@ fn version_program() -> String {
 /// A C program that prints the facts of the system's header, which has this version, in the form of the table.
 fn layout_program(api: ApiVersion) -> String {
     let mut c = format!("{INCLUDES}int main(void) {{\n");
-    for row in Status::TABLE.iter().filter(|row| api == ApiVersion::V12_1 || row.code < 26) {
+    for row in NVENCSTATUS::TABLE.iter().filter(|row| api == ApiVersion::V12_1 || row.code < 26) {
         c += &format!("printf(\"status {0} %d\\n\", (int){0});\n", row.name);
     }
     for name in numbers().keys().filter(|name| is_in(api, name)) {
@@ -397,7 +397,7 @@ fn the_c_compiler_agrees_on_the_system_s_header() {
         let [key, what, value]: [&str; 3] = line.split(' ').collect::<Vec<_>>().try_into().expect(line);
         let of_a_name = match key {
             "status" => {
-                Some(Status::TABLE.iter().find(|row| row.name == what).map(|row| row.code.to_string()))
+                Some(NVENCSTATUS::TABLE.iter().find(|row| row.name == what).map(|row| row.code.to_string()))
             }
             "number" => Some(numbers.get(what).cloned()),
             "guid" => Some(GUIDS.iter().find(|(name, _)| *name == what).map(|(_, guid)| guid.to_string())),

@@ -1,8 +1,8 @@
 //! `libnvidia-encode`: the structs, numbers and functions of NVENC, and the handshake with the driver.
 //!
-//! A caller starts with [`load`], then calls [`Driver::negotiate`] and [`Driver::open_session`]. Each struct is made by
-//! its `versioned` function, which writes the struct word for the session's [`ApiVersion`], and goes through
-//! `zero_what_is_newer_than` where it has one before it is handed to the driver.
+//! A caller starts with [`load`], then calls [`EncodeLibrary::negotiate`] and [`EncodeLibrary::open_session`]. Each
+//! struct is made by its `versioned` function, which writes the struct word for the session's [`ApiVersion`], and goes
+//! through `zero_what_is_newer_than` where it has one before it is handed to the driver.
 
 mod buffers;
 mod config;
@@ -22,7 +22,7 @@ mod version;
 pub use buffers::*;
 pub use config::*;
 pub use constants::*;
-pub use driver::{Driver, EntryPoints, NegotiateError, OpenError, SessionHandle, load};
+pub use driver::{EncodeLibrary, EntryPoints, NegotiateError, OpenError, SessionHandle, load};
 pub use functions::*;
 pub use guid::*;
 pub use picture::*;

@@ -2,7 +2,7 @@
 
 crate::status::status_codes! {
     /// A status code of the encode library.
-    pub struct Status;
+    pub struct NVENCSTATUS;
 
     0 NV_ENC_SUCCESS
         "the call succeeded", "nothing";

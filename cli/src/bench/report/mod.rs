@@ -134,12 +134,12 @@ mod tests {
 
     use super::*;
     use crate::bench::entrant::Entrant;
-    use crate::bench::gpu::Gpu;
+    use crate::bench::gpu::GpuInfo;
     use crate::bench::machine::Machine;
-    use crate::bench::results::Settings;
-    use crate::bench::stats::{FrameRecord, Rate, Steady};
+    use crate::bench::results::RunSettings;
+    use crate::bench::stats::{BitrateStats, FrameRecord, Steady};
 
-    fn result(name: &str, ms: u64, settings: &Settings) -> BackendResult {
+    fn result(name: &str, ms: u64, settings: &RunSettings) -> BackendResult {
         let record = |index: usize| FrameRecord {
             is_idr: index == 0,
             bytes: 20_000 + index * 10,
@@ -156,7 +156,7 @@ mod tests {
             open: Duration::from_millis(5),
             first: Some(records[0].times[TOTAL]),
             steady: Steady::of(&records),
-            rate: Rate::of(&records, settings.frame_rate, settings.bitrate),
+            rate: BitrateStats::of(&records, settings.frame_rate, settings.bitrate),
             psnr_db: None,
             rate_unmet: 0,
             late: 0,
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn two_backends_have_two_colours_a_key_and_a_mark_for_what_lies_beyond_the_edge() {
-        let settings = Settings {
+        let settings = RunSettings {
             size: FrameSize::new(64, 64).unwrap(),
             frame_rate: FrameRate::hz(30).unwrap(),
             bitrate: Bitrate::from_mbps(5).unwrap(),
@@ -180,7 +180,7 @@ mod tests {
             [("nvenc", 2), ("openh264:threads=1", 9)].map(|(which, ms)| result(which, ms, &settings));
         let backends = Vec::from(backends);
         let machine = Machine::here();
-        let gpus = vec![Gpu { name: "NVIDIA <L4>".to_owned(), uuid: None, clocks: Vec::new() }];
+        let gpus = vec![GpuInfo { name: "NVIDIA <L4>".to_owned(), uuid: None, clocks: Vec::new() }];
         let passed_over = Vec::new();
         let page =
             render(&Results { run: Run { settings, machine, gpus }, passed_over, backends, is_whole: true });

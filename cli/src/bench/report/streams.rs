@@ -7,11 +7,11 @@ use super::chart::{Axis, Chart, key};
 use super::{footer, head};
 use crate::bench::results::Run;
 use crate::bench::stats::Spread;
-use crate::bench::streams::{Found, ROUNDS, Row, mebibytes};
+use crate::bench::streams::{ROUNDS, StreamsResults, StreamsRow, mebibytes};
 use crate::bench::table::ms;
 
 /// Returns the page.
-pub(crate) fn render(run: &Run, found: &Found) -> String {
+pub(crate) fn render(run: &Run, found: &StreamsResults) -> String {
     let mut page = head(run, "Many streams at once", found.is_whole);
     let mut names: Vec<&str> = Vec::new();
     for row in &found.rows {
@@ -43,10 +43,10 @@ pub(crate) fn render(run: &Run, found: &Found) -> String {
 fn picture(
     page: &mut String,
     names: &[&str],
-    rows: &[Row],
+    rows: &[StreamsRow],
     title: &str,
     unit: &str,
-    value: &dyn Fn(&Row) -> Option<f64>,
+    value: &dyn Fn(&StreamsRow) -> Option<f64>,
 ) {
     let most = rows.iter().map(|row| row.streams).max().unwrap_or(1) as f64;
     let highest = rows.iter().filter_map(value).fold(0.001, f64::max);
@@ -63,7 +63,7 @@ fn picture(
     let _ = writeln!(page, "<section><h2>{title}</h2>{key}{}</section>", chart.finish());
 }
 
-fn table(page: &mut String, rows: &[Row], is_paced: bool) {
+fn table(page: &mut String, rows: &[StreamsRow], is_paced: bool) {
     page.push_str(
         "<section><h2>Figures</h2><div class=\"wide\"><table><tr><th><th>streams<th>frames/s<th>of each<th>p50 \
          ms<th>p99 ms<th>max ms<th>cores busy<th>MiB each",

@@ -1,7 +1,7 @@
 //! Moves a hand-held camera over a texture and paints its view.
 
 use super::noise::path;
-use super::texture::Plane;
+use super::texture::TexturePlane;
 
 /// The camera's view in one frame, in luma pixels of the texture.
 #[derive(Clone, Copy)]
@@ -32,7 +32,7 @@ impl View {
     }
 
     /// Paints the view of `texture`, interpolated between its pixels.
-    pub(super) fn paint(self, texture: &Plane, into: &mut [u8], width: usize) {
+    pub(super) fn paint(self, texture: &TexturePlane, into: &mut [u8], width: usize) {
         let side = texture.side;
         let rows = into.len() / width;
         let columns: Vec<(usize, u32)> =

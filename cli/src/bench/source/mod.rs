@@ -28,18 +28,18 @@ const MAX_SIDE: usize = 2048;
 pub struct BuiltIn {
     size: FrameSize,
     frames: u32,
-    scenes: [Scene; 2],
+    scenes: [TextureScene; 2],
     grain: Grain,
 }
 
 #[derive(Debug)]
-struct Scene {
+struct TextureScene {
     seed: u32,
     texture: Texture,
     objects: Vec<Object>,
 }
 
-impl Scene {
+impl TextureScene {
     fn new(side: usize, seed: u32) -> Self {
         let objects = (0..OBJECTS).map(|which| Object::new(noise::hash(seed, which, 1))).collect();
         Self { seed, texture: Texture::new(side, seed), objects }
@@ -52,7 +52,7 @@ impl BuiltIn {
     pub fn new(size: FrameSize, frames: u32, seed: u32) -> Self {
         let longer = size.width().max(size.height()) as usize;
         let side = longer.next_power_of_two().clamp(64, MAX_SIDE);
-        let scenes = [0, 1].map(|which| Scene::new(side, noise::hash(seed, which, 0)));
+        let scenes = [0, 1].map(|which| TextureScene::new(side, noise::hash(seed, which, 0)));
         Self { size, frames, scenes, grain: Grain::new(seed) }
     }
 

@@ -4,7 +4,7 @@ use super::noise::add_octave;
 
 /// One square plane whose side is a power of two.
 #[derive(Debug)]
-pub(super) struct Plane {
+pub(super) struct TexturePlane {
     pub(super) side: usize,
     pub(super) pixels: Vec<u8>,
 }
@@ -12,11 +12,11 @@ pub(super) struct Plane {
 /// A landscape of two materials, one smooth as a sky and one as busy as leaves, with sharp borders between them.
 #[derive(Debug)]
 pub(super) struct Texture {
-    pub(super) luma: Plane,
+    pub(super) luma: TexturePlane,
     /// Half the side of `luma`.
-    pub(super) cb: Plane,
+    pub(super) cb: TexturePlane,
     /// Half the side of `luma`.
-    pub(super) cr: Plane,
+    pub(super) cr: TexturePlane,
 }
 
 /// Each octave has this much of the one before: near the 1/f of natural pictures, less what a lens takes away.
@@ -34,14 +34,14 @@ impl Texture {
             let luma = 128.0 + 42.0 * shade - 34.0 * (busy - 0.5) + detail * (3.0 + 25.0 * busy);
             luma.clamp(16.0, 235.0) as u8
         });
-        let luma = Plane { side, pixels: pixels.collect() };
+        let luma = TexturePlane { side, pixels: pixels.collect() };
         Self { luma, cb: chroma(side / 2, seed ^ 0xcb), cr: chroma(side / 2, seed ^ 0xc4) }
     }
 }
 
-fn chroma(side: usize, seed: u32) -> Plane {
+fn chroma(side: usize, seed: u32) -> TexturePlane {
     let field = octaves(side, side / 4, 8, 0.6, seed);
-    Plane { side, pixels: field.iter().map(|v| (128.0 + 26.0 * v).clamp(16.0, 240.0) as u8).collect() }
+    TexturePlane { side, pixels: field.iter().map(|v| (128.0 + 26.0 * v).clamp(16.0, 240.0) as u8).collect() }
 }
 
 /// Octaves with cells of `coarsest` down to `finest` pixels.

@@ -19,7 +19,7 @@ use super::measure::SETTLE_FRAMES;
 use super::stats::Spread;
 use super::table::why_not;
 use crate::failure::Failure;
-use pool::{Pool, Stream};
+use pool::{EncoderPool, PooledStream};
 pub(crate) use tell::{json, mebibytes, table};
 
 /// The number of turns of every number of streams, so that all share a busy second of the machine.
@@ -29,7 +29,7 @@ pub(crate) const MAX_STREAMS: i64 = 256;
 
 /// The plan of a run.
 #[derive(Debug, Clone)]
-pub(crate) struct Plan {
+pub(crate) struct StreamsPlan {
     /// The numbers of streams, ascending.
     pub(crate) counts: Vec<usize>,
     /// Frames of each stream, summed over all rounds.
@@ -40,7 +40,7 @@ pub(crate) struct Plan {
 
 /// The results of one entrant with one number of streams.
 #[derive(Debug)]
-pub(crate) struct Row {
+pub(crate) struct StreamsRow {
     pub(crate) entrant: Entrant,
     pub(crate) streams: usize,
     /// The sum over all rounds.
@@ -56,7 +56,7 @@ pub(crate) struct Row {
     pub(crate) memory_bytes: Option<u64>,
 }
 
-impl Row {
+impl StreamsRow {
     pub(crate) fn frames_per_second(&self) -> f64 {
         self.frames as f64 / self.wall.as_secs_f64().max(1e-9)
     }
@@ -94,8 +94,8 @@ impl Refused {
 
 /// The results of all entrants.
 #[derive(Debug)]
-pub(crate) struct Found {
-    pub(crate) rows: Vec<Row>,
+pub(crate) struct StreamsResults {
+    pub(crate) rows: Vec<StreamsRow>,
     pub(crate) refused: Vec<Refused>,
     /// False after Ctrl-C.
     pub(crate) is_whole: bool,
@@ -109,11 +109,12 @@ pub(crate) fn run(
     entrants: &[Entrant],
     config: &EncoderConfig,
     clip: &Clip,
-    plan: &Plan,
+    plan: &StreamsPlan,
     after_turn: &dyn Fn(),
-) -> Result<Found, Failure> {
-    let mut pools: Vec<Pool> = entrants.iter().map(|entrant| Pool::new(entrant, config)).collect();
-    let mut found = Found { rows: Vec::new(), refused: Vec::new(), is_whole: true };
+) -> Result<StreamsResults, Failure> {
+    let mut pools: Vec<EncoderPool> =
+        entrants.iter().map(|entrant| EncoderPool::new(entrant, config)).collect();
+    let mut found = StreamsResults { rows: Vec::new(), refused: Vec::new(), is_whole: true };
     for round in 0..ROUNDS {
         let share = round * plan.frames / ROUNDS..(round + 1) * plan.frames / ROUNDS;
         for &streams in &plan.counts {
@@ -139,8 +140,8 @@ pub(crate) fn run(
     Ok(found)
 }
 
-impl Found {
-    fn add(&mut self, pool: &Pool, streams: usize, turn: Turn) {
+impl StreamsResults {
+    fn add(&mut self, pool: &EncoderPool, streams: usize, turn: TurnResults) {
         let known = self.rows.iter_mut().find(|row| row.entrant == pool.entrant && row.streams == streams);
         if let Some(row) = known {
             row.frames += turn.frames;
@@ -150,8 +151,8 @@ impl Found {
             row.times.extend(turn.times);
             return;
         }
-        let Turn { frames, wall, cpu, times, late } = turn;
-        self.rows.push(Row {
+        let TurnResults { frames, wall, cpu, times, late } = turn;
+        self.rows.push(StreamsRow {
             entrant: pool.entrant.clone(),
             streams,
             frames,
@@ -165,7 +166,7 @@ impl Found {
 }
 
 /// The measurements of one turn.
-struct Turn {
+struct TurnResults {
     frames: usize,
     wall: Duration,
     cpu: Duration,
@@ -175,7 +176,7 @@ struct Turn {
 
 /// The measurements of one stream in a turn.
 #[derive(Default)]
-struct Seen {
+struct StreamResults {
     frames: usize,
     times: Vec<Duration>,
     late: usize,
@@ -184,11 +185,11 @@ struct Seen {
 /// Encodes `frames` frames in all with the streams, each on its own thread. A stream that finishes a frame takes the
 /// next remaining one, so that no stream runs alone at the end.
 fn turn(
-    streams: &mut [Stream],
+    streams: &mut [PooledStream],
     clip: &Clip,
     pace: Option<FrameRate>,
     frames: usize,
-) -> Result<Turn, Failure> {
+) -> Result<TurnResults, Failure> {
     let interval = pace.map(|pace| Duration::from_secs_f64(1.0 / pace.as_f64()));
     let (left, begin) = (&AtomicUsize::new(frames), &Barrier::new(streams.len() + 1));
     let count = u32::try_from(streams.len()).unwrap_or(u32::MAX);
@@ -197,7 +198,8 @@ fn turn(
             .zip(streams)
             .map(|(which, stream)| {
                 scope.spawn(move || {
-                    let mut seen = Seen { times: Vec::with_capacity(frames), ..Seen::default() };
+                    let mut seen =
+                        StreamResults { times: Vec::with_capacity(frames), ..StreamResults::default() };
                     begin.wait();
                     // Staggered starts, since cameras do not fire together.
                     let schedule =
@@ -209,7 +211,7 @@ fn turn(
         begin.wait();
         let (start, cpu) = (Instant::now(), ProcessTime::now());
         let mut turn =
-            Turn { frames: 0, wall: Duration::ZERO, cpu: Duration::ZERO, times: Vec::new(), late: 0 };
+            TurnResults { frames: 0, wall: Duration::ZERO, cpu: Duration::ZERO, times: Vec::new(), late: 0 };
         for thread in threads {
             let seen = thread.join().map_err(|_| Failure::after("a stream's thread panicked"))??;
             turn.frames += seen.frames;
@@ -221,7 +223,7 @@ fn turn(
     })
 }
 
-impl Stream {
+impl PooledStream {
     /// Encodes frames while some remain. The times of the first ones are not counted, since the caches hold another
     /// turn's data.
     fn go_on(
@@ -229,7 +231,7 @@ impl Stream {
         clip: &Clip,
         left: &AtomicUsize,
         schedule: Option<(Instant, Duration)>,
-        seen: &mut Seen,
+        seen: &mut StreamResults,
     ) -> Result<(), Failure> {
         let mut due = schedule.map(|(start, _)| start);
         let take_one = |left: usize| left.checked_sub(1);

@@ -19,14 +19,14 @@ const APART: usize = 37;
 
 /// One stream.
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(super) struct PooledStream {
     name: String,
     encoder: FailoverEncoder,
     /// The next frame of the clip.
     next: usize,
 }
 
-impl Stream {
+impl PooledStream {
     /// Encodes the next frame and returns the time of the call.
     ///
     /// # Errors
@@ -48,17 +48,17 @@ impl Stream {
 
 /// The encoders of one entrant.
 #[derive(Debug)]
-pub(super) struct Pool {
+pub(super) struct EncoderPool {
     pub(super) entrant: Entrant,
     config: EncoderConfig,
-    pub(super) streams: Vec<Stream>,
+    pub(super) streams: Vec<PooledStream>,
     /// The growth of the process while the encoders opened and warmed up.
     grown_bytes: Option<u64>,
     /// Whether opening another encoder failed.
     is_full: bool,
 }
 
-impl Pool {
+impl EncoderPool {
     pub(super) fn new(entrant: &Entrant, config: &EncoderConfig) -> Self {
         Self {
             entrant: entrant.clone(),
@@ -84,7 +84,7 @@ impl Pool {
                 Ok(opened) => {
                     let name = format!("{}, stream {}", self.entrant.name, self.streams.len());
                     let next = APART * self.streams.len();
-                    let mut stream = Stream { name, encoder: opened.encoder, next };
+                    let mut stream = PooledStream { name, encoder: opened.encoder, next };
                     for _ in 0..WARM_UP_FRAMES {
                         stream.encode(clip)?;
                     }

@@ -4,13 +4,13 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::{Found, ROUNDS, Refused, Row};
+use super::{ROUNDS, Refused, StreamsResults, StreamsRow};
 use crate::bench::results::Run;
 use crate::bench::stats::Spread;
 use crate::bench::table::{head, ms};
 
 /// Returns the table.
-pub(crate) fn table(run: &Run, found: &Found) -> String {
+pub(crate) fn table(run: &Run, found: &StreamsResults) -> String {
     let mut out = head(run, found.is_whole);
     let mut of = "";
     for row in &found.rows {
@@ -29,7 +29,7 @@ pub(crate) fn table(run: &Run, found: &Found) -> String {
     out
 }
 
-fn line(out: &mut String, row: &Row, is_paced: bool) {
+fn line(out: &mut String, row: &StreamsRow, is_paced: bool) {
     let (all, cores) = (row.frames_per_second(), row.cores());
     let each = all / row.streams as f64;
     let spread = row.spread();
@@ -48,7 +48,7 @@ fn line(out: &mut String, row: &Row, is_paced: bool) {
 }
 
 /// Returns one JSON object and a line feed.
-pub(crate) fn json(run: &Run, found: &Found) -> String {
+pub(crate) fn json(run: &Run, found: &StreamsResults) -> String {
     let mut object = crate::bench::json::head(run, "bench_streams", found.is_whole);
     object["settings"]["rounds"] = json!(ROUNDS);
     object["refused"] = found
@@ -68,7 +68,7 @@ pub(crate) fn json(run: &Run, found: &Found) -> String {
     format!("{object:#}\n")
 }
 
-fn row(row: &Row) -> Value {
+fn row(row: &StreamsRow) -> Value {
     json!({
         "name": row.entrant.name,
         "backend": row.entrant.backend.as_str(),

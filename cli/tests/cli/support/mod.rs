@@ -7,7 +7,7 @@ mod stream;
 use std::fs;
 use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -79,31 +79,59 @@ pub(crate) fn run(args: &[&str]) -> Outcome {
 
 /// Runs a command with `input` on stdin.
 pub(crate) fn run_with(command: &mut Command, input: &[u8]) -> Outcome {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the command starts");
-    let mut stdin = child.stdin.take().expect("piped");
+    fed(command, input, read_all)
+}
+
+/// Runs a command with `input` on stdin. `read` reads its stdout, on a thread of its own.
+pub(crate) fn fed(
+    command: &mut Command,
+    input: &[u8],
+    read: impl FnOnce(ChildStdout) -> Vec<u8> + Send + 'static,
+) -> Outcome {
+    let Running { mut child, mut stdin, stdout, stderr } = Running::start(command);
     let input = input.to_vec();
     // A command that has found an error reads no further.
     let writer = thread::spawn(move || stdin.write_all(&input).is_ok());
-    let stdout = read_aside(child.stdout.take().expect("piped"));
-    let stderr = read_aside(child.stderr.take().expect("piped"));
+    let reader = thread::spawn(move || read(stdout));
     let status = wait(&mut child);
     let _ = writer.join();
     let stderr = String::from_utf8_lossy(&stderr.join().expect("read")).into_owned();
-    Outcome { code: status.code(), stdout: stdout.join().expect("read"), stderr }
+    Outcome { code: status.code(), stdout: reader.join().expect("read"), stderr }
+}
+
+/// A command that runs, and its pipes. A thread reads stderr.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    pub(crate) stdin: ChildStdin,
+    pub(crate) stdout: ChildStdout,
+    pub(crate) stderr: thread::JoinHandle<Vec<u8>>,
+}
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the command starts");
+        let stdin = child.stdin.take().expect("piped");
+        let stdout = child.stdout.take().expect("piped");
+        let stderr = read_aside(child.stderr.take().expect("piped"));
+        Self { child, stdin, stdout, stderr }
+    }
 }
 
 /// Reads all of a pipe on a thread of its own.
-pub(crate) fn read_aside(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        pipe.read_to_end(&mut bytes).expect("a pipe can be read");
-        bytes
-    })
+pub(crate) fn read_aside(pipe: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || read_all(pipe))
+}
+
+fn read_all(mut pipe: impl Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    pipe.read_to_end(&mut bytes).expect("a pipe can be read");
+    bytes
 }
 
 /// Waits for the end, and ends what hangs.

@@ -1,4 +1,4 @@
-//! What the encode half asks of the CUDA half: a table of functions, handed over by the symbol [`SYMBOL`].
+//! The questions of the encode half to the CUDA half: a table of functions, handed over by the symbol [`SYMBOL`].
 //!
 //! The two are separate shared libraries, so only C types cross.
 
@@ -11,7 +11,7 @@ pub const SYMBOL: &std::ffi::CStr = c"d264_double_bridge";
 /// Changes with every change of the table, so that halves of different builds refuse each other.
 pub const VERSION: u32 = 4;
 
-/// What to do with a call that was just counted.
+/// The verdict on a call that was just counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct Verdict {
@@ -77,7 +77,7 @@ impl Text {
 /// Receives text that the other half owns.
 pub type Receive = extern "C" fn(to: usize, text: Text);
 
-/// Where an input surface lies, and who wrote it.
+/// The place of an input surface, and its writer.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 pub struct Surface {
@@ -103,7 +103,7 @@ pub struct Ticket {
     pub place: u64,
 }
 
-/// What an address is.
+/// The kind of memory at an address.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Allocation {
@@ -149,7 +149,7 @@ pub struct Bridge {
     pub hold_context: extern "C" fn(context: u64, change: i32),
     /// A registration holds memory (+1) or lets go of it (-1).
     pub hold_memory: extern "C" fn(address: u64, change: i32),
-    /// What an address is.
+    /// The kind of memory at an address.
     pub allocation: extern "C" fn(address: u64) -> Allocation,
     /// Whether a stream handle means a stream of that context.
     pub stream_is_known: extern "C" fn(context: u64, stream: u64) -> bool,

@@ -1,4 +1,5 @@
-//! What to do wrong, and on which call: `nvEncEncodePicture:3=20;cuMemcpy2DAsync:1=700;nvEncLockBitstream:5=hang`.
+//! Faults, and the calls that they happen on:
+//! `nvEncEncodePicture:3=20;cuMemcpy2DAsync:1=700;nvEncLockBitstream:5=hang`.
 //!
 //! | when | meaning | | what | meaning |
 //! |---|---|---|---|---|
@@ -12,7 +13,7 @@
 
 use crate::Function;
 
-/// What a faulted call does.
+/// The behaviour of a faulted call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Answers this number and does nothing else.
@@ -38,7 +39,7 @@ pub struct Rule {
     pub first: u64,
     /// The last one.
     pub last: u64,
-    /// What happens then.
+    /// The fault on those calls.
     pub action: Action,
 }
 

@@ -1,4 +1,4 @@
-//! What both halves of the driver double share.
+//! The code that both halves of the driver double share.
 //!
 //! The double is two shared libraries, as the driver is: one answers for CUDA, one for the encoder. The CUDA half
 //! keeps the ledger (calls, faults, violations, the report) and the encode half reaches it through [`bridge`].

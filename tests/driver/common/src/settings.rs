@@ -1,4 +1,4 @@
-//! What the double is told to be. Every key is `D264_DOUBLE_<KEY>` in the environment, or a line `KEY=VALUE` of the
+//! The settings of the double. Every key is `D264_DOUBLE_<KEY>` in the environment, or a line `KEY=VALUE` of the
 //! control file, which is read again whenever it changes and overrides the environment.
 
 use crate::fault::{self, Rule};
@@ -63,7 +63,7 @@ pub struct Settings {
     pub report: Option<String>,
     /// `CONTROL`: the file to read again when it changes.
     pub control: Option<String>,
-    /// What could not be understood. It goes into the report as a violation of the double's own rules.
+    /// The text that could not be read. It goes into the report as a violation of the double's own rules.
     pub complaints: Vec<String>,
 }
 

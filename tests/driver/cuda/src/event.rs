@@ -24,7 +24,7 @@ pub(crate) struct Event {
 #[derive(Debug, Clone)]
 pub(crate) struct Recorded {
     pub(crate) ticket: Ticket,
-    /// What its stream could rely on there.
+    /// The work that its stream had waited for at that point.
     pub(crate) clock: Clock,
     pub(crate) when: Instant,
 }

@@ -1,4 +1,4 @@
-//! What both halves have been told and what their clients did: settings, counts, faults, violations, the trace.
+//! The books of both halves: settings, counts, faults, violations, the trace.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -30,7 +30,7 @@ pub(crate) struct Ledger {
     pub(crate) record: Mutex<Record>,
 }
 
-/// What happened, for the report.
+/// The record of a run, for the report.
 #[derive(Default)]
 pub(crate) struct Record {
     pub(crate) violations: BTreeMap<(String, String), u64>,
@@ -48,7 +48,7 @@ pub(crate) struct Record {
 struct Told {
     environment: String,
     control: String,
-    /// What this process told itself.
+    /// The settings that this process made.
     inside: String,
     control_seen: Option<(SystemTime, u64)>,
     looked: Option<Instant>,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::buffer::Buffer;
 use crate::error::OUT_OF_MEMORY;
 
-/// What each GPU says it has.
+/// The memory that each GPU reports.
 pub(crate) const TOTAL_BYTES: usize = 16 << 30;
 /// How far apart allocations start, and what a pitch is a multiple of.
 pub(crate) const ALIGNMENT: usize = 512;

@@ -1,4 +1,4 @@
-//! Who may know what has happened: one clock per stream and one for the host.
+//! The order of work on the GPU: one clock per stream and one for the host tell which work a reader has waited for.
 //!
 //! Work on a stream has a place in that stream's order. A clock says, for each stream, up to which place its owner
 //! can rely on the work being done. A stream learns by waiting for events and by CUDA's rules for the default stream;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use d264_double_common::Function;
 use d264_double_common::bridge::Ticket;
 
-/// What its owner can rely on.
+/// The work that the owner of the clock has waited for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Clock(BTreeMap<u64, u64>);
 

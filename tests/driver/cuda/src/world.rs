@@ -31,7 +31,7 @@ pub(crate) struct World {
     pub(crate) events: BTreeMap<u64, Event>,
     pub(crate) memory: Memory,
     pub(crate) pinned: BTreeMap<usize, HostRange>,
-    /// What the host has waited for.
+    /// The work that the host has waited for.
     pub(crate) host: Clock,
     /// Accesses that the host has not waited for.
     pub(crate) accesses: Vec<Access>,

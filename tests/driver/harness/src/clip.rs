@@ -50,7 +50,7 @@ impl Clip {
         width * height + 2 * width.div_ceil(2) * height.div_ceil(2)
     }
 
-    /// What ffmpeg must be told to read it.
+    /// The arguments with which ffmpeg reads the clip.
     #[must_use]
     pub fn input(&self) -> Vec<String> {
         let size = format!("{}x{}", self.size.0, self.size.1);

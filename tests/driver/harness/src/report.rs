@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-/// What the double saw.
+/// The report of the double.
 #[derive(Debug, Clone)]
 pub struct Report(Value);
 
@@ -70,7 +70,7 @@ impl Report {
             .collect()
     }
 
-    /// What was left behind: what, and how many.
+    /// The objects that were left behind: the kind, and how many.
     #[must_use]
     pub fn leaks(&self) -> Vec<(String, u64)> {
         let Some(leaks) = self.0["leaks"].as_object() else { return Vec::new() };

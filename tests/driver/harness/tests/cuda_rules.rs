@@ -61,7 +61,7 @@ fn a_context_ends_empty() {
     );
 }
 
-/// What is called with arguments that make no sense, what it answers and which rule that is.
+/// Calls with arguments that make no sense: the answer of each, and the rule that it breaks.
 #[test]
 fn what_does_not_exist_is_neither_used_nor_given_back() {
     let client = Client::new(API_12_1);

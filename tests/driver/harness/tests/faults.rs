@@ -1,4 +1,4 @@
-//! What the double is told to do, it does: faults, hangs, limits, latency, other access units, other GPUs.
+//! The double follows its settings: faults, hangs, limits, latency, other access units, other GPUs.
 #![allow(unsafe_code, reason = "forks, and looks at an address that must fault")]
 
 mod client;

@@ -137,7 +137,7 @@ runs! {
     delayed_output((640, 360), "", "-delay 3 -surfaces 8 -b:v 4M");
 }
 
-/// What FFmpeg says of a driver that is too old, or of a GPU without an encoder, is what it says of real ones.
+/// FFmpeg reports an old driver and a GPU without an encoder in the words that it has for real ones.
 #[test]
 fn refusals_reach_ffmpeg() {
     if !ffmpeg_or_say_so("refusals_reach_ffmpeg") {

@@ -1,4 +1,4 @@
-//! What a client does wrong, the double answers as the driver would, and reports in words.
+//! Mistakes of a client: the double answers them as the driver would, and reports them in words.
 
 mod client;
 

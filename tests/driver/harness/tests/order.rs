@@ -1,4 +1,4 @@
-//! Work on the GPU is done when it must be and not before: who reads early reads wrong pixels and is reported.
+//! The double does the work of the GPU as late as CUDA may: an early reader gets wrong pixels and is reported.
 #![expect(clippy::unwrap_used, reason = "a test fails where something cannot be done")]
 
 mod client;

@@ -1,4 +1,4 @@
-//! What a client may ask of references and layers, and what the double does about it.
+//! References and temporal layers: requests of a client, and the answers of the double.
 #![expect(clippy::unwrap_used, reason = "a test fails where something cannot be done")]
 
 mod client;

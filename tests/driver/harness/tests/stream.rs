@@ -1,4 +1,4 @@
-//! What comes out is H.264 that says and does what was asked for, across changes of rate and size.
+//! The output is H.264 with the requested settings, across changes of rate and size.
 #![expect(clippy::unwrap_used, reason = "a test fails where something cannot be done")]
 
 mod client;

@@ -259,8 +259,8 @@ extern "C" fn last_error(encoder: u64) -> usize {
     })
 }
 
-/// What no client of this project needs.
-macro_rules! unimplemented {
+/// Functions of the interface that no client of this project calls: each answers `NV_ENC_ERR_UNIMPLEMENTED`.
+macro_rules! answer_unimplemented {
     ($($name:ident as $function:ident;)*) => {
         $(
             extern "C" fn $name(encoder: u64) -> u32 {
@@ -270,7 +270,7 @@ macro_rules! unimplemented {
     };
 }
 
-unimplemented! {
+answer_unimplemented! {
     get_stats as nvEncGetEncodeStats;
     get_headers_ex as nvEncGetSequenceParamEx;
     register_event as nvEncRegisterAsyncEvent;

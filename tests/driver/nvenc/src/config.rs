@@ -1,4 +1,4 @@
-//! What a client asks of the encoder, read from `NV_ENC_INITIALIZE_PARAMS` and `NV_ENC_CONFIG`.
+//! The settings that a client asks for, read from `NV_ENC_INITIALIZE_PARAMS` and `NV_ENC_CONFIG`.
 
 use d264_double_common::Function;
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ pub(crate) struct Config {
     pub(crate) least_qp: u32,
     pub(crate) most_qp: u32,
     pub(crate) slices: Slices,
-    /// How many pictures are kept to predict from.
+    /// The number of pictures kept to predict from.
     pub(crate) references: u32,
     pub(crate) temporal_layers: u32,
     /// Each slice comes behind a unit that tells its layer.
@@ -105,7 +105,7 @@ impl Config {
         own == same
     }
 
-    /// What a reconfiguration may not change.
+    /// Refuses a reconfiguration of settings that are fixed for the session.
     pub(crate) fn check_change(&self, new: &Self, function: Function) -> Result<(), u32> {
         let changed = if (self.gop_length, self.frame_interval) != (new.gop_length, new.frame_interval) {
             "the GOP structure"
@@ -267,7 +267,7 @@ impl Config {
         Ok(())
     }
 
-    /// What a GPU may lack of how pictures are coded.
+    /// Refuses coding tools that the capabilities of the GPU deny.
     fn check_coding(&self, config: View, function: Function) -> Result<(), u32> {
         let settings = settings();
         let is_baseline = self.profile == Profile::Baseline;

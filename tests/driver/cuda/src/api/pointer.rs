@@ -1,4 +1,4 @@
-//! What an address is.
+//! Calls that tell the kind of memory at an address.
 
 use d264_double_common::pointer::{In, Out};
 

@@ -2,23 +2,23 @@
 //! rule of the driver is broken on the way out, and the next session works.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
+mod answers;
+
 use std::num::{NonZeroU8, NonZeroU32};
-use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Instant;
 
 use crate::common::device::{self, Device, DevicePicture};
 use crate::common::live::{PATIENCE, ms, small};
-use crate::common::{LIMITS, config, encode_run, picture, size, within};
-use d264_double::{Double, Stage, with_each_fault_as_child};
+use crate::common::{LIMITS, config, picture, size};
+use d264_double::{Double, Stage};
 use direct264::config::{CallForm, NvencConfig};
-use direct264::error::CallOutcome;
 use direct264::frame::{CudaImage, RgbOrder};
 use direct264::nvenc::NvencEncoder;
 use direct264::{
     Bitrate, Encoder, EncoderConfig, Error, Frame, FrameId, Picture, Pipeline, PixelFormat, Reason, Timestamp,
 };
 
-/// What a session does from its opening to its end, with frames in host memory.
+/// The life of a session from its opening to its end, with frames in host memory.
 fn life(config: &EncoderConfig) -> Result<(), Error> {
     let mut encoder = NvencEncoder::new(config)?;
     let camera = picture::Camera::new(encoder.size());
@@ -63,13 +63,9 @@ impl OnDevice {
     fn new() -> Self {
         let size = small();
         let device = Device::new();
-        let pictures = [PixelFormat::Nv12, PixelFormat::Rgb(RgbOrder::Bgra)]
-            .map(|format| DevicePicture::new(&device, size, format, 1280));
-        let pixels = vec![99; 1280 * 360];
-        for picture in &pictures {
-            picture.write(&device, &pixels[..picture.image.format().frame_bytes(size)]);
-        }
-        device.stream.synchronize().unwrap();
+        let pictures = [PixelFormat::Nv12, PixelFormat::Rgb(RgbOrder::Bgra)].map(|format| {
+            DevicePicture::written(&device, size, format, 1280, &vec![99; format.frame_bytes(size)])
+        });
         Self { pictures, _device: device }
     }
 
@@ -160,8 +156,8 @@ fn is_of_an_opening(name: &str) -> bool {
     .any(|part| name.starts_with(part))
 }
 
-/// Numbers that a call is made to answer: such as mean something of their own, one that means nothing more than an error,
-/// and one that no header knows.
+/// Numbers that a call is made to answer: such as mean something of their own, one that means nothing more than an
+/// error, and one that no header knows.
 fn statuses(name: &str) -> &'static [u32] {
     match name {
         "nvEncOpenEncodeSessionEx" => &[1, 2, 10, 20, 21, 4_000_000_000],
@@ -205,8 +201,8 @@ fn assert_told(error: &Error, name: &str, status: u32, what: &str) {
     assert!(std::error::Error::source(error).is_some(), "{what}");
 }
 
-/// What is tried of a call that is made so often: each status at its first and its last place, and one at each place
-/// between, as far as those are few.
+/// The faults to try on a call that is made `count` times: each status at its first and its last place, and one at
+/// each place between, as far as those are few.
 fn tries(name: &str, count: u64) -> Vec<(u64, u32)> {
     const FEW: u64 = 24;
     let of_all = |place| statuses(name).iter().map(move |&status| (place, status));
@@ -268,7 +264,7 @@ fn the_same_holds_for_frames_in_device_memory() {
     let stage = Double::get().load();
     stage.reset();
     let on_device = OnDevice::new();
-    // What cannot be registered is copied.
+    // Memory that cannot be registered is copied.
     let may_pass =
         |name: &str| may_pass(name) || ["nvEncRegisterResource", "nvEncMapInputResource"].contains(&name);
     for config in forms() {
@@ -278,22 +274,8 @@ fn the_same_holds_for_frames_in_device_memory() {
     stage.report().assert_clean("lives with faults");
 }
 
-/// Has a fault happen to a life with frames in host memory, and to one with frames in device memory; the errors.
-fn both_lives(stage: &Stage, config: &EncoderConfig, fault: &str) -> [Error; 2] {
-    stage.reset();
-    stage.set(&format!("FAULT={fault}"));
-    let of_host = life(config).unwrap_err();
-    stage.report().assert_clean(fault);
-    stage.reset();
-    let on_device = OnDevice::new();
-    stage.set(&format!("FAULT={fault}"));
-    let of_device = on_device.life(config).unwrap_err();
-    drop(on_device);
-    stage.report().assert_clean(fault);
-    [of_host, of_device]
-}
-
-/// What a pipelined session does: frames of the host and of the GPU by turns, changes under a frame in flight, a flush.
+/// The life of a pipelined session: frames of the host and of the GPU by turns, changes under a frame in flight, a
+/// flush.
 fn pipelined_life(config: &EncoderConfig, image: CudaImage) -> Result<(), Error> {
     let mut pipeline = Pipeline::new(NvencEncoder::new(config)?);
     let size = pipeline.encoder().size();
@@ -331,9 +313,8 @@ fn the_same_holds_with_a_frame_in_flight() {
     stage.reset();
     let device = Device::new();
     let size = size(320, 240);
-    let place = DevicePicture::new(&device, size, PixelFormat::Nv12, 512);
-    place.write(&device, &vec![99; PixelFormat::Nv12.frame_bytes(size)]);
-    device.stream.synchronize().unwrap();
+    let pixels = vec![99; PixelFormat::Nv12.frame_bytes(size)];
+    let place = DevicePicture::written(&device, size, PixelFormat::Nv12, 512, &pixels);
     let may_pass =
         |name: &str| may_pass(name) || ["nvEncRegisterResource", "nvEncMapInputResource"].contains(&name);
     for config in forms() {
@@ -343,209 +324,4 @@ fn the_same_holds_with_a_frame_in_flight() {
     }
     drop((place, device));
     stage.report().assert_clean("lives with faults");
-}
-
-#[test]
-fn what_no_access_unit_is_ends_the_session_as_a_driver_error() {
-    let stage = Double::get().load();
-    for config in forms() {
-        for spoiled in ["empty", "garbage"] {
-            for error in both_lives(&stage, &config, &format!("nvEncLockBitstream:3={spoiled}")) {
-                match error {
-                    Error::Driver(why) => {
-                        assert_eq!(
-                            (why.call, why.outcome),
-                            ("nvEncLockBitstream", CallOutcome::Unusable),
-                            "{why}"
-                        );
-                    }
-                    other => panic!("{other:?}"),
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn a_picture_that_is_held_back_is_an_error_and_not_read() {
-    let stage = Double::get().load();
-    for config in forms() {
-        for error in both_lives(&stage, &config, "nvEncEncodePicture:3=17") {
-            match error {
-                Error::Driver(why) => assert_eq!((why.call, why.status()), ("nvEncEncodePicture", Some(17))),
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-}
-
-#[test]
-fn memory_that_is_refused_is_told_as_such() {
-    let stage = Double::get().load();
-    for fault in ["nvEncInitializeEncoder:1=10", "nvEncCreateBitstreamBuffer:2=10", "cuStreamCreate:1=2"] {
-        for config in forms() {
-            stage.reset();
-            stage.set(&format!("FAULT={fault}"));
-            let error = life(&config).unwrap_err();
-            assert!(matches!(error, Error::Unavailable(_)), "{fault}: {error:?}");
-            assert_eq!(reason(&error), Reason::OutOfMemory, "{fault}");
-        }
-    }
-    // What a copy on the GPU and a download need.
-    for fault in ["cuMemAllocPitch:1=2", "cuMemHostAlloc:1=2", "nvEncCreateBitstreamBuffer:3=10"] {
-        for config in forms() {
-            stage.reset();
-            let on_device = OnDevice::new();
-            stage.set(&format!("FAULT={fault}"));
-            let error = on_device.life(&config).unwrap_err();
-            assert_eq!(reason(&error), Reason::OutOfMemory, "{fault}: {error:?}");
-            drop(on_device);
-            stage.report().assert_clean(fault);
-        }
-    }
-    // What the first picture needs is asked for when it comes.
-    for fault in ["cuMemAllocPitch:1=2", "cuMemHostAlloc:1=2", "nvEncRegisterResource:1=10"] {
-        for config in forms() {
-            stage.reset();
-            stage.set(&format!("FAULT={fault}"));
-            let error = life(&config).unwrap_err();
-            assert_eq!(reason(&error), Reason::OutOfMemory, "{fault}: {error:?}");
-            stage.report().assert_clean(fault);
-        }
-    }
-}
-
-#[test]
-fn a_session_that_is_refused_and_yet_has_a_handle_is_destroyed() {
-    let stage = Double::get().load();
-    for config in forms() {
-        stage.reset();
-        stage.set("FAULT=nvEncOpenEncodeSessionEx:1=20!");
-        assert!(matches!(life(&config).unwrap_err(), Error::Driver(_)));
-        stage.report().assert_clean("a session that nobody wanted");
-    }
-}
-
-#[test]
-fn after_an_error_every_call_fails_with_it() {
-    let stage = Double::get().load();
-    for config in forms() {
-        stage.reset();
-        let mut encoder = NvencEncoder::new(&config).unwrap();
-        encode_run(&mut encoder, 0, 2);
-        stage.set("FAULT=nvEncEncodePicture:1=20");
-        let pixels = picture::Camera::new(encoder.size()).i420(2);
-        let frame = Frame::contiguous(encoder.size(), PixelFormat::I420, &pixels, Timestamp(2)).unwrap();
-        for _ in 0..2 {
-            match encoder.encode(&frame, Picture::Auto).unwrap_err() {
-                Error::Driver(why) => assert_eq!((why.call, why.status()), ("nvEncEncodePicture", Some(20))),
-                other => panic!("{other:?}"),
-            }
-        }
-        assert!(encoder.set_bitrate(Bitrate::from_mbps(1).unwrap()).is_err());
-        assert!(encoder.parameter_sets().is_err());
-        assert!(encoder.invalidate(FrameId(0)..=FrameId(1)).is_err());
-        drop(encoder);
-        stage.report().assert_clean("an encoder whose session failed");
-    }
-}
-
-/// The same for a frame in device memory, whose memory is still let go of.
-#[test]
-fn after_an_error_memory_is_let_go_of_all_the_same() {
-    let stage = Double::get().load();
-    for config in forms() {
-        stage.reset();
-        let on_device = OnDevice::new();
-        let mut encoder = NvencEncoder::new(&config).unwrap();
-        encoder.encode(&on_device.pictures[0].frame(0), Picture::Auto).unwrap();
-        stage.set("FAULT=nvEncEncodePicture:1=20");
-        for _ in 0..2 {
-            match encoder.encode(&on_device.pictures[0].frame(1), Picture::Auto).unwrap_err() {
-                Error::Driver(why) => assert_eq!((why.call, why.status()), ("nvEncEncodePicture", Some(20))),
-                other => panic!("{other:?}"),
-            }
-        }
-        encoder.forget_cuda(Some(on_device.pictures[0].image.address())).unwrap();
-        drop(on_device);
-        drop(encoder);
-        stage.report().assert_clean("memory of a session that failed");
-    }
-}
-
-/// A call that hangs costs the session, and is named.
-#[test]
-fn an_invalidation_that_hangs_is_given_up_and_named() {
-    let stage = Double::get().load();
-    stage.reset();
-    let [bounded, _] = forms();
-    let keeping = within(LIMITS.rest(ms(400))).reference_frames(NonZeroU8::new(4).unwrap());
-    let mut encoder = NvencEncoder::new(&bounded.nvenc(keeping)).unwrap();
-    encode_run(&mut encoder, 0, 3);
-    stage.set("FAULT=nvEncInvalidateRefFrames:1=hang");
-    match encoder.invalidate(FrameId(2)..=FrameId(2)).unwrap_err() {
-        Error::Driver(why) => {
-            assert_eq!((why.call, why.reason), ("nvEncInvalidateRefFrames", Reason::TimedOut));
-        }
-        other => panic!("{other:?}"),
-    }
-    stage.set("FAULT=");
-    drop(encoder);
-    stage.assert_clean_soon("an invalidation that hung");
-}
-
-/// An error after which CUDA answers nothing else in this context.
-#[test]
-fn a_context_that_dies_is_told_and_the_next_session_has_another() {
-    let stage = Double::get().load();
-    for fault in ["cuMemcpyHtoDAsync:2=700", "cuCtxPushCurrent:12=719", "cuStreamSynchronize:1=700"] {
-        for config in forms() {
-            stage.reset();
-            stage.set(&format!("FAULT={fault}"));
-            let what = format!("{fault}, {config:?}");
-            if let Err(error) = life(&config) {
-                assert_eq!(reason(&error), Reason::DriverError, "{what}: {error:?}");
-            }
-            assert!(
-                stage.report().json()["faults"].as_object().is_some_and(|faults| !faults.is_empty()),
-                "{what}"
-            );
-            stage.report().assert_clean(&what);
-            stage.set("FAULT=");
-            life(&config).unwrap_or_else(|error| panic!("after {what}: {error:?}"));
-        }
-    }
-}
-
-/// The same under frames in device memory. Whoever made them holds the context, which stays dead: the error says so.
-#[test]
-fn a_context_that_dies_under_frames_in_it_is_told_as_lost_and_so_is_the_next_opening() {
-    let test = "a_context_that_dies_under_frames_in_it_is_told_as_lost_and_so_is_the_next_opening";
-    let faults = [
-        "cuEventRecord:2=700",
-        "cuCtxPushCurrent:12=719",
-        "cuMemcpy2DAsync:1=700",
-        "cuStreamWaitEvent:3=214",
-    ];
-    with_each_fault_as_child(test, &faults, a_context_dies_by);
-}
-
-fn a_context_dies_by(fault: &str) {
-    static HELD: AtomicPtr<OnDevice> = AtomicPtr::new(std::ptr::null_mut());
-    let stage = Double::get().load();
-    stage.set("FAULT=");
-    let on_device = OnDevice::new();
-    stage.set(&format!("FAULT={fault}"));
-    for config in forms() {
-        match on_device.life(&config).unwrap_err() {
-            Error::Driver(why) => assert!(why.is_context_lost, "{fault}: {why}"),
-            Error::Unavailable(why) => assert!(why.is_context_lost, "{fault}: {why}"),
-            other => panic!("{fault}: {other:?}"),
-        }
-    }
-    assert!(stage.report().violations().is_empty(), "{fault}: {:?}", stage.report().violations());
-    // Nothing that lives in a dead context can be given back: it is held for good, where a leak sanitizer sees that.
-    HELD.store(Box::into_raw(Box::new(on_device)), Ordering::Relaxed);
-    // What nobody reads would not be written.
-    std::hint::black_box(&HELD);
 }

@@ -8,7 +8,7 @@ use crate::units::{FrameSize, Timestamp};
 
 /// A frame that was submitted and whose access unit has not come out.
 #[derive(Debug)]
-pub(super) struct Flying {
+pub(super) struct FrameInFlight {
     pub(super) slot: usize,
     pub(super) origin: Origin,
     pub(super) timestamp: Timestamp,
@@ -24,7 +24,7 @@ pub(super) enum Origin {
     Device(Frame<'static>),
 }
 
-impl Flying {
+impl FrameInFlight {
     /// The slot whose page-locked memory holds the frame.
     pub(super) fn host_slot(&self) -> Option<usize> {
         matches!(self.origin, Origin::Host(_)).then_some(self.slot)

@@ -1,9 +1,12 @@
 //! Tests the failover encoder on three scripted backends in a row, without any driver.
 
+mod in_flight;
+mod sizes;
+
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{BackendOrder, FailoverEncoder, open};
+use super::super::{BackendOrder, FailoverEncoder, open};
 use crate::access_unit::OwnedAccessUnit;
 use crate::backend::Backend;
 use crate::config::{BackOff, EncoderConfig, FailoverConfig};
@@ -13,13 +16,14 @@ use crate::event::EventKind;
 use crate::format::PixelFormat;
 use crate::frame::Frame;
 use crate::picture::Picture;
-use crate::pipeline::Pipeline;
 use crate::reason::Reason;
 use crate::scripted::{Act, Stage};
 use crate::units::{Bitrate, FrameId, FrameRate, FrameSize, Timestamp};
 
 const A: Backend = Backend::Scripted(0);
+
 const B: Backend = Backend::Scripted(1);
+
 const C: Backend = Backend::Scripted(2);
 
 /// The time that a test waits for what has to come. No healthy run comes near it.
@@ -207,115 +211,6 @@ fn a_lost_context_ends_the_attempts_that_need_it_and_no_others() {
 }
 
 #[test]
-fn a_size_goes_to_the_first_that_takes_it_and_the_stream_returns_with_another_size() {
-    let stage = Stage::new();
-    stage.widest(0, 32);
-    stage.widest(1, 64);
-    let mut encoder = opened(&stage, config());
-    encode(&mut encoder, 1).unwrap();
-    grey(size(128), 2, |frame| {
-        let unit = encoder.encode(frame, Picture::Auto).unwrap();
-        assert_eq!((unit.backend, unit.is_idr), (C, true));
-    });
-    // A size that only C takes keeps the stream there.
-    stays(&mut encoder, C);
-    encoder.set_size(size(64)).unwrap();
-    assert!(until(&mut encoder, B).is_idr);
-    encoder.set_size(size(32)).unwrap();
-    assert!(until(&mut encoder, A).is_idr);
-}
-
-#[test]
-fn a_size_that_no_backend_takes_leaves_the_stream_as_it_was() {
-    let stage = Stage::new();
-    (0..3).for_each(|number| stage.widest(number, 32));
-    let mut encoder = opened(&stage, config());
-    encode(&mut encoder, 1).unwrap();
-    assert!(matches!(encoder.set_size(size(64)), Err(Error::Config(_))));
-    let unit = encode(&mut encoder, 2).unwrap();
-    assert_eq!((unit.backend, unit.is_idr, encoder.size()), (A, false, size(32)));
-}
-
-#[test]
-fn a_frame_in_flight_goes_down_the_line_in_order() {
-    let stage = Stage::new();
-    stage.pictures(0, &[Act::Work, Act::Work, Act::Fail]);
-    stage.pictures(1, &[Act::Fail]);
-    let mut pipeline = Pipeline::new(opened(&stage, without_retry()));
-    let mut seen = Vec::new();
-    for number in 1..6 {
-        grey(size(32), number, |frame| {
-            let units = pipeline.submit(frame, Picture::Auto).unwrap();
-            seen.extend(units.map(|unit| unit.map(|unit| (unit.timestamp.0, unit.backend))));
-        });
-    }
-    seen.extend(pipeline.flush().unwrap().map(|unit| unit.map(|unit| (unit.timestamp.0, unit.backend))));
-    // The second frame was in flight when A failed on the third; B failed on it, and C took it.
-    let came: Vec<_> = seen.into_iter().map(Result::unwrap).collect();
-    assert_eq!(came, [(1, A), (2, C), (3, C), (4, C), (5, C)]);
-    assert_eq!(pipeline.into_inner().counters().frames(C), 4);
-}
-
-#[test]
-fn an_encoder_that_has_a_frame_in_flight_encodes_none_beside_it() {
-    let stage = Stage::new();
-    let mut pipeline = Pipeline::new(opened(&stage, without_retry()));
-    grey(size(32), 1, |frame| assert_eq!(pipeline.submit(frame, Picture::Auto).unwrap().len(), 0));
-    let in_flight = |error| matches!(error, Error::Frame(crate::error::FrameError::InFlight));
-    assert!(encode(pipeline.encoder_mut(), 2).is_err_and(in_flight));
-    assert_eq!(pipeline.flush().unwrap().len(), 1);
-    let mut encoder = pipeline.into_inner();
-    assert_eq!(encode(&mut encoder, 2).unwrap().timestamp, Timestamp(2));
-}
-
-#[test]
-fn a_frame_in_flight_that_no_backend_takes_is_an_error_in_its_place() {
-    let stage = Stage::new();
-    stage.pictures(0, &[Act::Work, Act::Work, Act::Fail]);
-    (1..3).for_each(|number| stage.pictures(number, &[Act::Fail]));
-    let mut pipeline = Pipeline::new(opened(&stage, without_retry()));
-    let mut submit = |number| {
-        let mut seen = Vec::new();
-        grey(size(32), number, |frame| {
-            seen = match pipeline.submit(frame, Picture::Auto) {
-                Ok(units) => units.map(|unit| unit.ok().map(|unit| unit.timestamp.0)).collect(),
-                Err(_) => vec![Some(-number)],
-            };
-        });
-        seen
-    };
-    assert_eq!((submit(1), submit(2), submit(3)), (vec![], vec![Some(1)], vec![Some(-3)]));
-    let left = pipeline.flush().unwrap().map(|unit| unit.is_ok()).collect::<Vec<_>>();
-    assert_eq!(left, [false]);
-    pipeline.encoder_mut().forget_cuda(None).unwrap();
-}
-
-#[test]
-fn a_frame_that_is_lost_on_the_way_back_is_lost_once() {
-    let stage = Stage::new();
-    stage.all_opens(0, Act::Fail);
-    stage.all_opens(1, Act::Lack(Reason::NoDriver));
-    stage.finish_fails(2);
-    let mut pipeline = Pipeline::new(opened(&stage, config()));
-    stage.all_opens(0, Act::Work);
-    let (mut frames, mut came) = (0, Vec::new());
-    let deadline = Instant::now() + PATIENCE;
-    // C fails on the frame in flight when the stream leaves it for A.
-    while !came.last().is_some_and(|unit| *unit == Some(A)) {
-        assert!(Instant::now() < deadline);
-        frames += 1;
-        grey(size(32), frames, |frame| {
-            let units = pipeline.submit(frame, Picture::Auto).unwrap();
-            came.extend(units.map(|unit| unit.ok().map(|unit| unit.backend)));
-        });
-        thread::sleep(Duration::from_millis(1));
-    }
-    came.extend(pipeline.flush().unwrap().map(|unit| unit.ok().map(|unit| unit.backend)));
-    assert_eq!(came.len() as i64, frames, "one item for each frame");
-    assert_eq!(came.iter().filter(|unit| unit.is_none()).count(), 1);
-}
-
-#[test]
 fn a_spare_engine_takes_over_and_the_one_it_stood_in_for_is_the_next_spare() {
     let stage = Stage::new();
     stage.pictures(0, &[Act::Work, Act::Fail]);
@@ -349,30 +244,6 @@ fn a_place_that_was_passed_over_is_tried_again_after_a_jump_over_it() {
     assert_eq!(encode(&mut encoder, 2).unwrap().backend, C);
     stage.all_opens(1, Act::Work);
     until(&mut encoder, B);
-}
-
-#[test]
-fn a_stream_without_a_backend_follows_the_size_until_an_attempt_succeeds() {
-    let stage = Stage::new();
-    (0..2).for_each(|number| stage.all_opens(number, Act::Lack(Reason::OutOfMemory)));
-    stage.pictures(2, &[Act::Work, Act::Fail]);
-    let mut encoder = opened(&stage, config());
-    encode(&mut encoder, 1).unwrap();
-    stage.all_opens(2, Act::Fail);
-    assert!(encode(&mut encoder, 2).is_err());
-    encoder.set_size(size(64)).unwrap();
-    encoder.set_bitrate(Bitrate::from_kbps(50).unwrap()).unwrap();
-    stage.all_opens(1, Act::Work);
-    let deadline = Instant::now() + PATIENCE;
-    let unit = loop {
-        match encode(&mut encoder, 3) {
-            Ok(unit) => break unit,
-            Err(_) => thread::sleep(Duration::from_millis(1)),
-        }
-        assert!(Instant::now() < deadline);
-    };
-    assert_eq!((unit.backend, unit.is_idr, encoder.size()), (B, true, size(64)));
-    assert_eq!(encoder.bitrate_in_force(), Bitrate::from_kbps(50).unwrap());
 }
 
 #[test]
