@@ -10,5 +10,6 @@ mod faults;
 mod gpu_choice;
 mod gpus;
 mod observed;
+mod refused;
 mod session;
 mod teardown;

@@ -1,6 +1,7 @@
 //! The engine of the NVENC backend, on top of a session.
 
 mod change;
+mod exchange;
 mod flying;
 mod frame;
 mod lending;
@@ -299,8 +300,10 @@ impl Engine for NvencEncoder {
         } else {
             self.change_size(config)?;
         }
-        if settings.bitrate != from.bitrate {
-            self.note(EventKind::BitrateChanged { from: from.bitrate, to: settings.bitrate });
+        // A change that the driver refused left the bitrate as it was.
+        let to = self.config.bitrate();
+        if to != from.bitrate {
+            self.note(EventKind::BitrateChanged { from: from.bitrate, to });
         }
         Ok(())
     }
