@@ -61,8 +61,28 @@ impl Drivers {
     }
 }
 
+/// Lists the devices, without those that the driver refuses.
+///
+/// # Errors
+/// The first refusal, where no device is left.
 pub(super) fn devices(cuda: &cuda::Driver) -> Result<Vec<Device>, Error> {
-    cuda.devices().map_err(|error| availability::not_ready(refused_by_cuda(error.call, error.status)))
+    let not_listed =
+        |error: cuda::CallError| availability::not_ready(refused_by_cuda(error.call, error.status));
+    let mut refusal = None;
+    let mut devices = Vec::new();
+    for (index, device) in cuda.devices().map_err(not_listed)?.into_iter().enumerate() {
+        match device {
+            Ok(device) => devices.push(device),
+            Err(error) => {
+                tracing::warn!(gpu = index, status = %error.status, "GPU left out: {error}");
+                refusal = refusal.or(Some(error));
+            }
+        }
+    }
+    match refusal {
+        Some(error) if devices.is_empty() => Err(not_listed(error)),
+        _ => Ok(devices),
+    }
 }
 
 /// The driver's configuration of a preset.
@@ -139,6 +159,9 @@ impl OpenSession {
     }
 
     /// Whether H.264 is among the codecs. The context has to be current, as for every call below.
+    ///
+    /// # Errors
+    /// The refusal of the list, which says nothing about the codecs.
     pub(super) fn encodes_h264(&self) -> Result<bool, DriverError> {
         let mut count = 0;
         // SAFETY: the session is open; `count` lives through the call.
@@ -187,7 +210,11 @@ impl OpenSession {
             )
         };
         self.check("nvEncGetEncodePresetConfigEx", code)?;
-        Ok(PresetConfig(Box::new(config.presetCfg)))
+        // The driver writes words of its own, which are not always those of the session's version.
+        let expected = NV_ENC_CONFIG::versioned(self.api());
+        let mut config = Box::new(config.presetCfg);
+        (config.version, config.rcParams.version) = (expected.version, expected.rcParams.version);
+        Ok(PresetConfig(config))
     }
 }
 

@@ -96,7 +96,10 @@ pub(super) fn open(config: &EncoderConfig, progress: &Progress) -> Result<(Sessi
 
 /// Adds the GPU to an error, and the number of this process's sessions where the session limit is reached.
 fn on_gpu(mut error: Error, device: &Device, seat: &Seat) -> Error {
-    let mut place = format!(" on GPU {} ({})", device.index, device.name);
+    let mut place = format!(" on GPU {}", device.index);
+    if !device.name.is_empty() {
+        place += &format!(" ({})", device.name);
+    }
     match &mut error {
         Error::Unavailable(why) => {
             if why.reason == Reason::SessionLimit {
@@ -210,7 +213,7 @@ fn tell(config: &EncoderConfig, setup: &Setup) {
 /// Checks whether the GPU takes pictures of a coded size.
 pub(super) fn check_size(size: FrameSize, can: &Capabilities) -> Result<(), Unavailable> {
     let too_small = size.width() < can.min_width || size.height() < can.min_height;
-    let too_large = size.width() > can.max_width || size.height() > can.max_height;
+    let too_large = size.width() > can.width_limit() || size.height() > can.height_limit();
     let (columns, rows) = size.macroblocks();
     let too_many = can.max_macroblocks != 0 && columns * rows > can.max_macroblocks;
     if !(too_small || too_large || too_many) {

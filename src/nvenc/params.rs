@@ -316,8 +316,8 @@ fn greatest_common_divisor(mut a: u32, mut b: u32) -> u32 {
 
 /// Returns the largest size that the session may change to: the one asked for, within the GPU's limits.
 fn largest(coded: FrameSize, asked: FrameSize, can: &Capabilities) -> FrameSize {
-    let width = asked.width().min(can.max_width).max(coded.width());
-    let height = asked.height().min(can.max_height).max(coded.height());
+    let width = asked.width().min(can.width_limit()).max(coded.width());
+    let height = asked.height().min(can.height_limit()).max(coded.height());
     FrameSize::new(width, height).map_or(coded, FrameSize::padded_to_even)
 }
 

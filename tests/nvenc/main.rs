@@ -5,6 +5,7 @@
 mod common;
 
 mod beside_ffmpeg;
+mod calls;
 mod capabilities;
 mod faults;
 mod gpu_choice;

@@ -117,8 +117,8 @@ fn out_of_range(size: FrameSize, can: &Capabilities) -> ConfigError {
     let (columns, rows) = size.macroblocks();
     if width >= can.min_width
         && height >= can.min_height
-        && width <= can.max_width
-        && height <= can.max_height
+        && width <= can.width_limit()
+        && height <= can.height_limit()
     {
         return ConfigError::Area { size, macroblocks: columns * rows, max_macroblocks: can.max_macroblocks };
     }
@@ -126,7 +126,7 @@ fn out_of_range(size: FrameSize, can: &Capabilities) -> ConfigError {
         width,
         height,
         min_side: if width < can.min_width { can.min_width } else { can.min_height },
-        max_side: if width > can.max_width { can.max_width } else { can.max_height },
+        max_side: if width > can.width_limit() { can.max_width } else { can.max_height },
     }
     .into()
 }

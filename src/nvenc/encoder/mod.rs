@@ -144,13 +144,13 @@ impl NvencEncoder {
         self.setup.gpu_index
     }
 
-    /// The GPU's UUID; `None` where the driver has no function for it.
+    /// The GPU's UUID; `None` where the driver does not tell it.
     #[must_use]
     pub fn gpu_uuid(&self) -> Option<GpuUuid> {
         self.setup.gpu_uuid
     }
 
-    /// The GPU's name, such as `NVIDIA L4`.
+    /// The GPU's name, such as `NVIDIA L4`; empty where the driver does not tell it.
     #[must_use]
     pub fn gpu_name(&self) -> &str {
         &self.setup.gpu_name

@@ -85,7 +85,7 @@ impl Session {
         let open = open;
         initialise(&open, params)?;
         progress.at(Step::Order);
-        let ordered = order_on(&open, &mut stream)?;
+        let ordered = order_on(&open, &mut stream);
         progress.at(Step::MakeOutput);
         let slots = (0..SLOTS).map(|_| Slot::new(&open)).collect::<Result<_, _>>()?;
         let coded = |width, height| {
@@ -280,15 +280,21 @@ fn initialise(open: &OpenSession, params: &Params) -> Result<(), DriverError> {
     open.check("nvEncInitializeEncoder", code)
 }
 
-/// Makes the driver order its reads and writes on a stream; returns false if it cannot.
-fn order_on(open: &OpenSession, stream: &mut Stream) -> Result<bool, DriverError> {
-    let Some(function) = open.functions().nvEncSetIOCudaStreams else { return Ok(false) };
+/// Makes the driver order its reads and writes on a stream; returns false if it cannot. The host then waits for each
+/// copy.
+fn order_on(open: &OpenSession, stream: &mut Stream) -> bool {
+    let Some(function) = open.functions().nvEncSetIOCudaStreams else { return false };
     let place = stream.handle_place();
     // SAFETY: the session is open and initialised; `place` holds the handle of a stream of its context, and both stay
     // where they are until the session is destroyed: see the order of the fields of `Session`.
     let code = unsafe { function(open.handle(), place, place) };
-    open.check("nvEncSetIOCudaStreams", code)?;
-    Ok(true)
+    match open.check("nvEncSetIOCudaStreams", code) {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(%error, "NVENC takes no CUDA stream: the session waits for each copy");
+            false
+        }
+    }
 }
 
 /// The internal error of a picture whose slot was not prepared.
