@@ -49,6 +49,8 @@ pub(super) struct Session {
     /// The caller's memory that is encoded in place.
     foreign: Foreign,
     open: Arc<OpenSession>,
+    /// Whether the warning about pictures that are copied on the GPU was logged.
+    has_told_of_copy: bool,
     /// What the stream waits for before it touches memory of the caller; made with the first such picture.
     written: Option<CudaEvent>,
     stream: Stream,
@@ -101,6 +103,7 @@ impl Session {
             largest,
             slots,
             foreign: Foreign::default(),
+            has_told_of_copy: false,
             picture: PictureParams::new(open.api()),
             open,
             written: None,
