@@ -132,9 +132,9 @@ fn open_on(
     for attempt in Attempt::ALL {
         // A session that refused its settings cannot be set up again: a new one is opened.
         progress.at(Step::Open);
-        let open = drivers.open(device)?;
+        let open = drivers.open(device, patience)?;
         let context = Arc::clone(open.context());
-        match set_up(open, device, attempt, config, patience, progress) {
+        match set_up(open, device, attempt, config, progress) {
             Ok((session, setup)) => {
                 tell(config, &setup);
                 return Ok((session, setup));
@@ -156,7 +156,6 @@ fn set_up(
     device: &Device,
     attempt: Attempt,
     config: &EncoderConfig,
-    patience: Duration,
     progress: &Progress,
 ) -> Result<(Session, Setup), Error> {
     progress.at(Step::Ask);
@@ -176,7 +175,7 @@ fn set_up(
         preset,
     };
     let params = setup.params(config, None)?;
-    let session = Session::new(open, &params, patience, progress.clone()).map_err(availability::not_ready)?;
+    let session = Session::new(open, &params, progress.clone()).map_err(availability::not_ready)?;
     Ok((session, setup))
 }
 

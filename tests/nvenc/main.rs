@@ -8,6 +8,7 @@ mod beside_ffmpeg;
 mod calls;
 mod capabilities;
 mod faults;
+mod gives_back;
 mod gpu_choice;
 mod gpus;
 mod observed;
