@@ -74,6 +74,16 @@ pub enum EventKind {
         /// Bits per second over the last second of frames.
         reached_bps: u64,
     },
+    /// The driver refused a change of bitrate, frame rate or quantisers, in the session and for a new session. The
+    /// settings before the change stay in force.
+    ChangeRefused {
+        /// The reason.
+        reason: Reason,
+        /// The call and the status that were seen.
+        detail: String,
+        /// An action for a person. Empty when none is needed.
+        advice: &'static str,
+    },
     /// The caller asked for an IDR.
     IdrRequested,
     /// The receiver lost frames that later ones would depend on, and the next frame does without them.
@@ -99,6 +109,7 @@ impl EventKind {
             Self::Recreated { .. } => "recreated",
             Self::BitrateChanged { .. } => "bitrate_changed",
             Self::RateUnmet { .. } => "rate_unmet",
+            Self::ChangeRefused { .. } => "change_refused",
             Self::IdrRequested => "idr_requested",
             Self::Invalidated { .. } => "invalidated",
         }

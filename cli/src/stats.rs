@@ -50,7 +50,8 @@ impl Stats {
     /// When the file cannot be written.
     pub(crate) fn event(&mut self, event: &Event) -> Result<(), Failure> {
         let (reason, detail) = match &event.kind {
-            EventKind::PassedOver { reason, detail, advice } => {
+            EventKind::PassedOver { reason, detail, advice }
+            | EventKind::ChangeRefused { reason, detail, advice } => {
                 (Some(*reason), found(*reason, detail, advice))
             }
             EventKind::FellBack { to, reason, detail, advice } => {

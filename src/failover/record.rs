@@ -212,6 +212,16 @@ impl Record {
                     );
                     self.events.note(FrameId(self.frames), backend, event.kind);
                 }
+                EventKind::ChangeRefused { reason, ref detail, .. } => {
+                    tracing::warn!(
+                        frame = self.frames,
+                        backend = backend.as_str(),
+                        reason = reason.as_str(),
+                        detail,
+                        "the driver refused a change of settings: those before stay in force"
+                    );
+                    self.note(backend, event.kind);
+                }
                 // This record reports these kinds itself, since it knows whether the caller asked for them. The match
                 // is exhaustive, so that a new kind needs a decision here.
                 EventKind::Selected

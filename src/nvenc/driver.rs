@@ -2,18 +2,20 @@
 #![expect(unsafe_code, reason = "a session is opened, asked and destroyed by calls of the driver")]
 
 use std::ffi::CStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use direct264_sys::cuda::{self, Device};
 use direct264_sys::nvenc::{
     self as sys, ApiVersion, EncodeFunctions, GUID, NV_ENC_CAPS_PARAM, NV_ENC_CODEC_H264_GUID, NV_ENC_CONFIG,
-    NV_ENC_ENCODER_PTR, NV_ENC_ERR_OUT_OF_MEMORY, NV_ENC_PRESET_CONFIG, NVENCSTATUS, SessionHandle,
+    NV_ENC_ENCODER_PTR, NV_ENC_ERR_ENCODER_BUSY, NV_ENC_ERR_LOCK_BUSY, NV_ENC_ERR_OUT_OF_MEMORY,
+    NV_ENC_PRESET_CONFIG, NVENCSTATUS, SessionHandle,
 };
 
 use super::availability;
 use super::params::Params;
 use crate::backend::Backend;
-use crate::cuda::{Context, refused as refused_by_cuda};
+use crate::cuda::{Context, PitchedMemory, refused as refused_by_cuda};
 use crate::error::{DriverError, Error, Unavailable};
 use crate::reason::Reason;
 
@@ -49,7 +51,8 @@ impl Drivers {
         devices(self.cuda)
     }
 
-    pub(super) fn open(&self, device: &Device) -> Result<Arc<OpenSession>, Error> {
+    /// Opens a session, which repeats the call of a busy driver for as long as `patience`.
+    pub(super) fn open(&self, device: &Device, patience: Duration) -> Result<Arc<OpenSession>, Error> {
         let context = Context::primary(self.cuda, device.handle).map_err(availability::not_ready)?;
         // Some driver versions want the context current although it is an argument.
         let entered = context.enter().map_err(availability::not_ready)?;
@@ -57,12 +60,32 @@ impl Drivers {
         let session = unsafe { self.encode.open_session(self.api, context.handle()) };
         drop(entered);
         let session = session.map_err(|error| context.explain(availability::not_opened(error)))?;
-        Ok(Arc::new(OpenSession { session, context }))
+        Ok(Arc::new(OpenSession { session, context, patience, outliving: Mutex::default() }))
     }
 }
 
+/// Lists the devices, without those that the driver refuses.
+///
+/// # Errors
+/// The first refusal, where no device is left.
 pub(super) fn devices(cuda: &cuda::Driver) -> Result<Vec<Device>, Error> {
-    cuda.devices().map_err(|error| availability::not_ready(refused_by_cuda(error.call, error.status)))
+    let not_listed =
+        |error: cuda::CallError| availability::not_ready(refused_by_cuda(error.call, error.status));
+    let mut refusal = None;
+    let mut devices = Vec::new();
+    for (index, device) in cuda.devices().map_err(not_listed)?.into_iter().enumerate() {
+        match device {
+            Ok(device) => devices.push(device),
+            Err(error) => {
+                tracing::warn!(gpu = index, status = %error.status, "GPU left out: {error}");
+                refusal = refusal.or(Some(error));
+            }
+        }
+    }
+    match refusal {
+        Some(error) if devices.is_empty() => Err(not_listed(error)),
+        _ => Ok(devices),
+    }
 }
 
 /// The driver's configuration of a preset.
@@ -75,11 +98,18 @@ unsafe impl Send for PresetConfig {}
 // SAFETY: plain data. The one pointer that counts is null but for the length of a call, which sets it in a copy.
 unsafe impl Send for Params {}
 
+/// The pause between two tries of a busy driver.
+const PAUSE: Duration = Duration::from_micros(500);
+
 /// An open driver session. When its last holder drops it, the session is destroyed first, then its context released.
 #[derive(Debug)]
 pub(super) struct OpenSession {
     session: SessionHandle,
     context: Arc<Context>,
+    /// The time limit for repeated calls of a busy driver.
+    patience: Duration,
+    /// Memory that the driver did not take back from registration, freed after the session.
+    outliving: Mutex<Vec<Arc<PitchedMemory>>>,
 }
 
 // SAFETY: NVENC ties a session to no thread, as long as its context is current on the calling thread. Its holders rule
@@ -123,6 +153,27 @@ impl OpenSession {
         })
     }
 
+    /// Repeats a call while the driver answers that it is busy, until patience ends.
+    pub(super) fn patiently(&self, mut call: impl FnMut() -> NVENCSTATUS) -> NVENCSTATUS {
+        let mut start = None;
+        loop {
+            let status = call();
+            if !matches!(status, NV_ENC_ERR_ENCODER_BUSY | NV_ENC_ERR_LOCK_BUSY) {
+                return status;
+            }
+            if start.get_or_insert_with(Instant::now).elapsed() >= self.patience {
+                return status;
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Keeps memory until the session is destroyed.
+    pub(super) fn keep_until_destroyed(&self, memory: Arc<PitchedMemory>) {
+        // Ignores poison, since no code that holds the lock can panic.
+        self.outliving.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+    }
+
     /// Returns the driver's text for its last error, if it has one.
     fn last_error(&self) -> Option<String> {
         let function = self.functions().nvEncGetLastErrorString?;
@@ -139,6 +190,9 @@ impl OpenSession {
     }
 
     /// Whether H.264 is among the codecs. The context has to be current, as for every call below.
+    ///
+    /// # Errors
+    /// The refusal of the list, which says nothing about the codecs.
     pub(super) fn encodes_h264(&self) -> Result<bool, DriverError> {
         let mut count = 0;
         // SAFETY: the session is open; `count` lives through the call.
@@ -187,7 +241,11 @@ impl OpenSession {
             )
         };
         self.check("nvEncGetEncodePresetConfigEx", code)?;
-        Ok(PresetConfig(Box::new(config.presetCfg)))
+        // The driver writes words of its own, which are not always those of the session's version.
+        let expected = NV_ENC_CONFIG::versioned(self.api());
+        let mut config = Box::new(config.presetCfg);
+        (config.version, config.rcParams.version) = (expected.version, expected.rcParams.version);
+        Ok(PresetConfig(config))
     }
 }
 

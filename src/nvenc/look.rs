@@ -134,7 +134,7 @@ fn gpu(device: &Device, unknown: Unavailable) -> Gpu {
 }
 
 fn encoder(drivers: &Result<Drivers, Unavailable>, device: &Device) -> Result<Capabilities, Unavailable> {
-    let session = drivers.as_ref().map_err(Unavailable::clone)?.open(device);
+    let session = drivers.as_ref().map_err(Unavailable::clone)?.open(device, Duration::ZERO);
     session.and_then(|session| Capabilities::of(&session)).map_err(|error| as_unavailable(&error))
 }
 

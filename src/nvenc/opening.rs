@@ -46,7 +46,7 @@ impl Setup {
 
     /// The level that the stream needs.
     pub(super) fn level(&self, config: &EncoderConfig) -> Level {
-        params::level_of(config, self.reference_frames(config))
+        config.level_keeping(self.reference_frames(config))
     }
 
     /// The settings for a configuration, in the set that was accepted at opening.
@@ -96,7 +96,10 @@ pub(super) fn open(config: &EncoderConfig, progress: &SessionProgress) -> Result
 
 /// Adds the GPU to an error, and the number of this process's sessions where the session limit is reached.
 fn on_gpu(mut error: Error, device: &Device, seat: &Seat) -> Error {
-    let mut place = format!(" on GPU {} ({})", device.index, device.name);
+    let mut place = format!(" on GPU {}", device.index);
+    if !device.name.is_empty() {
+        place += &format!(" ({})", device.name);
+    }
     match &mut error {
         Error::Unavailable(why) => {
             if why.reason == Reason::SessionLimit {
@@ -129,9 +132,9 @@ fn open_on(
     for attempt in Attempt::ALL {
         // A session that refused its settings cannot be set up again: a new one is opened.
         progress.at(SessionStep::Open);
-        let open = drivers.open(device)?;
+        let open = drivers.open(device, patience)?;
         let context = Arc::clone(open.context());
-        match set_up(open, device, attempt, config, patience, progress) {
+        match set_up(open, device, attempt, config, progress) {
             Ok((session, setup)) => {
                 tell(config, &setup);
                 return Ok((session, setup));
@@ -153,7 +156,6 @@ fn set_up(
     device: &Device,
     attempt: Attempt,
     config: &EncoderConfig,
-    patience: Duration,
     progress: &SessionProgress,
 ) -> Result<(Session, Setup), Error> {
     progress.at(SessionStep::Ask);
@@ -173,7 +175,7 @@ fn set_up(
         preset,
     };
     let params = setup.params(config, None)?;
-    let session = Session::new(open, &params, patience, progress.clone()).map_err(availability::not_ready)?;
+    let session = Session::new(open, &params, progress.clone()).map_err(availability::not_ready)?;
     Ok((session, setup))
 }
 
@@ -210,7 +212,7 @@ fn tell(config: &EncoderConfig, setup: &Setup) {
 /// Checks whether the GPU takes pictures of a coded size.
 pub(super) fn check_size(size: FrameSize, can: &Capabilities) -> Result<(), Unavailable> {
     let too_small = size.width() < can.min_width || size.height() < can.min_height;
-    let too_large = size.width() > can.max_width || size.height() > can.max_height;
+    let too_large = size.width() > can.width_limit() || size.height() > can.height_limit();
     let (columns, rows) = size.macroblocks();
     let too_many = can.max_macroblocks != 0 && columns * rows > can.max_macroblocks;
     if !(too_small || too_large || too_many) {

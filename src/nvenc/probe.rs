@@ -65,25 +65,26 @@ impl fmt::Display for Version {
 pub struct Gpu {
     /// The place in CUDA's order, from 0.
     pub index: u32,
-    /// The UUID; `None` where the driver has no function for it.
+    /// The UUID; `None` where the driver does not tell it.
     pub uuid: Option<GpuUuid>,
-    /// The name, such as `NVIDIA L4`. No decision depends on it.
+    /// The name, such as `NVIDIA L4`; empty where the driver does not tell it. No decision depends on it.
     pub name: String,
     /// The capabilities of the encoder, or the reason why it is unavailable.
     pub encoder: Result<Capabilities, Unavailable>,
 }
 
-/// The capabilities of a GPU's H.264 encoder, as the driver reports them.
+/// The capabilities of a GPU's H.264 encoder, as the driver reports them. A capability that the driver refuses to report
+/// is absent: 0 or `false`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
-    /// The narrowest picture, in pixels.
+    /// The narrowest picture, in pixels; 0 if the driver does not say.
     pub min_width: u32,
-    /// The lowest picture, in pixels.
+    /// The lowest picture, in pixels; 0 if the driver does not say.
     pub min_height: u32,
-    /// The widest picture, in pixels.
+    /// The widest picture, in pixels; 0 if the driver does not say.
     pub max_width: u32,
-    /// The highest picture, in pixels.
+    /// The highest picture, in pixels; 0 if the driver does not say.
     pub max_height: u32,
     /// The most macroblocks of 16x16 in a picture; 0 if the driver does not say.
     pub max_macroblocks: u32,
@@ -111,4 +112,20 @@ pub struct Capabilities {
     pub multiple_references: bool,
     /// The most temporal layers; 1 or less without temporal layers.
     pub temporal_layers: u32,
+}
+
+impl Capabilities {
+    /// The widest picture to ask the driver for: without a limit where the driver does not say.
+    pub(super) fn width_limit(&self) -> u32 {
+        limit(self.max_width)
+    }
+
+    /// The highest picture to ask the driver for: without a limit where the driver does not say.
+    pub(super) fn height_limit(&self) -> u32 {
+        limit(self.max_height)
+    }
+}
+
+fn limit(told: u32) -> u32 {
+    if told == 0 { u32::MAX } else { told }
 }

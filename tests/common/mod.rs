@@ -23,8 +23,8 @@ use direct264::config::{CallForm, CallLimits, NvencConfig};
 use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{
-    Bitrate, Encoder, EncoderConfig, Frame, FrameRate, FrameSize, OwnedAccessUnit, Picture, PixelFormat,
-    Timestamp,
+    Bitrate, Encoder, EncoderConfig, Error, Frame, FrameRate, FrameSize, OwnedAccessUnit, Picture,
+    PixelFormat, Timestamp,
 };
 
 pub fn size(width: u32, height: u32) -> FrameSize {
@@ -91,6 +91,23 @@ pub fn encode_run(encoder: &mut (impl Takes + ?Sized), from: u32, count: u32) ->
     let camera = picture::Camera::new(encoder.frame_size());
     (from..from + count)
         .map(|number| encode(encoder, &camera.i420(number), i64::from(number), Picture::Auto))
+        .collect()
+}
+
+/// The same of an encoder that may fail.
+pub fn try_encode_run(
+    encoder: &mut dyn Encoder,
+    from: u32,
+    count: u32,
+) -> Result<Vec<OwnedAccessUnit>, Error> {
+    let size = encoder.size();
+    let camera = picture::Camera::new(size);
+    (from..from + count)
+        .map(|number| {
+            let pixels = camera.i420(number);
+            let frame = Frame::contiguous(size, PixelFormat::I420, &pixels, Timestamp(i64::from(number)))?;
+            Ok(encoder.encode(&frame, Picture::Auto)?.to_owned())
+        })
         .collect()
 }
 

@@ -6,3 +6,4 @@ mod common;
 
 mod failover;
 mod frames;
+mod pitch;

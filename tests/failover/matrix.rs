@@ -251,9 +251,11 @@ fn check_phase(kind: Kind, phase: Phase, least_calls: usize) {
             ended
         })
         .collect();
-    // Most of what fails while a stream runs is noticed; what is not changes nothing.
+    // Most of what fails while a stream runs is noticed; what is not changes nothing. A change that is refused keeps the
+    // hardware.
+    let share = if [Phase::Reconfigure, Phase::FrameRate].contains(&phase) { 4 } else { 2 };
     assert!(
-        [Phase::Open, Phase::Size, Phase::End].contains(&phase) || 2 * left > lives.len(),
+        [Phase::Open, Phase::Size, Phase::End].contains(&phase) || share * left > lives.len(),
         "{phase:?}, {kind:?}: {left} of {}",
         lives.len()
     );

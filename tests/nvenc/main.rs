@@ -5,10 +5,14 @@
 mod common;
 
 mod beside_ffmpeg;
+mod calls;
 mod capabilities;
 mod faults;
+mod gives_back;
 mod gpu_choice;
 mod gpus;
+mod level;
 mod observed;
+mod refused;
 mod session;
 mod teardown;

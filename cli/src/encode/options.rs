@@ -105,7 +105,7 @@ Lines of --stats (times in microseconds; null means unknown):
   {\"type\":\"event\",\"frame\":12,\"event\":\"bitrate_changed\",\"backend\":\"nvenc\",
    \"reason\":null,\"detail\":{\"from\":6000000,\"to\":2000000}}
 Events: selected, passed_over, fell_back, restored, recreated, bitrate_changed,
-rate_unmet, idr_requested.
+rate_unmet, change_refused, idr_requested.
 
 Exit codes:
   0    success

@@ -137,7 +137,8 @@ impl Figures {
                 EventKind::FellBack { to, reason, detail, .. } => {
                     format!("to {to}: {}", with_advice(reason.sentence(), detail))
                 }
-                EventKind::PassedOver { reason, detail, .. } => with_advice(reason.sentence(), detail),
+                EventKind::PassedOver { reason, detail, .. }
+                | EventKind::ChangeRefused { reason, detail, .. } => with_advice(reason.sentence(), detail),
                 EventKind::Restored { from } => format!("from {from}"),
                 EventKind::Recreated { size } => format!("for {size}"),
                 EventKind::RateUnmet { target, reached_bps } => {

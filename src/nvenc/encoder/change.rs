@@ -1,20 +1,14 @@
 //! Changes the rate, size and level of an encoder in flight.
 
 use super::NvencEncoder;
-use crate::backend::Backend;
 use crate::config::EncoderConfig;
 use crate::engine::Engine;
-use crate::error::{ConfigError, Ended, Error, Unavailable};
-use crate::event::EventKind;
+use crate::error::{ConfigError, Error};
 use crate::level::Level;
-use crate::nvenc::ended::Exchange;
 use crate::nvenc::job::Job;
-use crate::nvenc::lent::Pool;
 use crate::nvenc::opening;
 use crate::nvenc::params::Attempt;
 use crate::nvenc::probe::Capabilities;
-use crate::nvenc::runner::Runner;
-use crate::references::References;
 use crate::units::{FrameSize, OutOfRange};
 use crate::window::Window;
 
@@ -54,23 +48,17 @@ impl NvencEncoder {
     }
 
     /// Puts settings with the same size in force: within the session and without an IDR where the GPU can, else in a
-    /// new session.
+    /// new session. What both refuse leaves the settings as they are, and is an event.
     pub(super) fn change(&mut self, config: EncoderConfig) -> Result<(), Error> {
         if !self.setup.can.dynamic_bitrate {
-            return self.reopen(config);
+            return self.exchange_for(config);
         }
-        match self.reconfigure(&config, Some(self.level), false)? {
-            Ok(()) => {}
-            Err(Error::Driver(error))
-                if opening::refuses_settings(&error) && self.level < self.setup.level(&config) =>
-            {
-                // The driver limits the rate to the level, which only an IDR can raise.
-                tracing::debug!(%error, "the level is raised with an IDR");
-                self.reconfigure(&config, None, true)??;
-                self.level = self.setup.level(&config);
-                self.idr_due = true;
+        if let Err(refusal) = self.change_within(&config)? {
+            if refusal.is_context_lost() {
+                return self.end(Err(refusal));
             }
-            Err(error) => return Err(error),
+            tracing::debug!(error = %refusal, "the settings change in a new session");
+            return self.exchange_for(config);
         }
         if config.frame_rate() == self.config.frame_rate() {
             self.window.retarget(config.bitrate());
@@ -79,6 +67,24 @@ impl NvencEncoder {
         }
         self.config = config;
         Ok(())
+    }
+
+    /// Puts settings with the same size in force within the session; the inner result is the driver's answer.
+    fn change_within(&mut self, config: &EncoderConfig) -> Result<Result<(), Error>, Error> {
+        let Err(refusal) = self.reconfigure(config, Some(self.level), false)? else { return Ok(Ok(())) };
+        let wanted = self.setup.level(config);
+        let is_of_settings = matches!(&refusal, Error::Driver(error) if opening::refuses_settings(error));
+        if !is_of_settings || self.level >= wanted {
+            return Ok(Err(refusal));
+        }
+        // The driver limits the rate to the level, which only an IDR can raise.
+        tracing::debug!(error = %refusal, "the level is raised with an IDR");
+        let raised = self.reconfigure(config, Some(wanted), true)?;
+        if raised.is_ok() {
+            self.level = wanted;
+            self.idr_due = true;
+        }
+        Ok(raised)
     }
 
     /// Reconfigures the session; the inner result is the driver's answer.
@@ -92,37 +98,6 @@ impl NvencEncoder {
         Ok(self.run(Job::Reconfigure { params, force_idr })?.result)
     }
 
-    /// Ends the session and opens another one.
-    fn reopen(&mut self, config: EncoderConfig) -> Result<(), Error> {
-        self.finish()?;
-        let exchange = Exchange::begin();
-        self.close();
-        match Runner::open(&config) {
-            Ok((runner, setup)) => {
-                exchange.done();
-                (self.runner, self.setup) = (runner, setup);
-            }
-            Err(error) => {
-                // The session is gone even if only the settings are at fault, so no later error may call it usable.
-                self.spent = Some(if error.leaves_encoder_usable() {
-                    let Unavailable { reason, detail, .. } = error.passes_over(Backend::Nvenc);
-                    Ended::after(Backend::Nvenc, reason, detail).into()
-                } else {
-                    error.clone()
-                });
-                return Err(error);
-            }
-        }
-        self.level = self.setup.level(&config);
-        self.slots = Default::default();
-        self.pool = Pool::new(config.size().padded_to_even());
-        self.is_first = true;
-        self.first_picture = self.frames;
-        self.references = References::new(self.setup.reference_frames(&config));
-        self.start_size(config);
-        Ok(())
-    }
-
     /// Changes the size within the session.
     fn resize(&mut self, config: EncoderConfig) -> Result<(), Error> {
         self.finish()?;
@@ -134,23 +109,16 @@ impl NvencEncoder {
         self.start_size(config);
         Ok(())
     }
-
-    fn start_size(&mut self, config: EncoderConfig) {
-        let size = config.size();
-        self.window = Window::new(config.frame_rate(), config.bitrate());
-        self.idr_due = true;
-        self.config = config;
-        self.note(EventKind::Recreated { size });
-    }
 }
+
 /// The error with the limit that a coded size breaks.
 fn out_of_range(size: FrameSize, can: &Capabilities) -> ConfigError {
     let (width, height) = (size.width(), size.height());
     let (columns, rows) = size.macroblocks();
     if width >= can.min_width
         && height >= can.min_height
-        && width <= can.max_width
-        && height <= can.max_height
+        && width <= can.width_limit()
+        && height <= can.height_limit()
     {
         return ConfigError::Area { size, macroblocks: columns * rows, max_macroblocks: can.max_macroblocks };
     }
@@ -158,7 +126,7 @@ fn out_of_range(size: FrameSize, can: &Capabilities) -> ConfigError {
         width,
         height,
         min_side: if width < can.min_width { can.min_width } else { can.min_height },
-        max_side: if width > can.max_width { can.max_width } else { can.max_height },
+        max_side: if width > can.width_limit() { can.max_width } else { can.max_height },
     }
     .into()
 }

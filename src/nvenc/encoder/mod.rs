@@ -1,6 +1,7 @@
 //! The engine of the NVENC backend, on top of a session.
 
 mod change;
+mod exchange;
 mod frame;
 mod in_flight;
 mod lending;
@@ -110,14 +111,14 @@ impl NvencEncoder {
     /// other refusal.
     pub fn new(config: &EncoderConfig) -> Result<Self, Error> {
         config.validate()?;
-        let (runner, setup) = Runner::open(config)?;
+        let config = config.settled();
+        let (runner, setup) = Runner::open(&config)?;
         let mut encoder = Self {
             runner,
-            level: setup.level(config),
-            references: References::new(setup.reference_frames(config)),
+            level: setup.level(&config),
+            references: References::new(setup.reference_frames(&config)),
             first_picture: 0,
             setup,
-            config: config.clone(),
             slots: Default::default(),
             pool: Pool::new(config.size().padded_to_even()),
             in_flight: None,
@@ -136,6 +137,7 @@ impl NvencEncoder {
             left: Vec::new(),
             spent: None,
             process: Process::current(),
+            config,
         };
         encoder.note(EventKind::Selected);
         Ok(encoder)
@@ -147,13 +149,13 @@ impl NvencEncoder {
         self.setup.gpu_index
     }
 
-    /// The GPU's UUID; `None` where the driver has no function for it.
+    /// The GPU's UUID; `None` where the driver does not tell it.
     #[must_use]
     pub fn gpu_uuid(&self) -> Option<GpuUuid> {
         self.setup.gpu_uuid
     }
 
-    /// The GPU's name, such as `NVIDIA L4`.
+    /// The GPU's name, such as `NVIDIA L4`; empty where the driver does not tell it.
     #[must_use]
     pub fn gpu_name(&self) -> &str {
         &self.setup.gpu_name
@@ -303,8 +305,10 @@ impl Engine for NvencEncoder {
         } else {
             self.change_size(config)?;
         }
-        if settings.bitrate != from.bitrate {
-            self.note(EventKind::BitrateChanged { from: from.bitrate, to: settings.bitrate });
+        // A change that the driver refused left the bitrate as it was.
+        let to = self.config.bitrate();
+        if to != from.bitrate {
+            self.note(EventKind::BitrateChanged { from: from.bitrate, to });
         }
         Ok(())
     }

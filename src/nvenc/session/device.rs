@@ -12,8 +12,9 @@ use crate::nvenc::progress::SessionStep;
 use crate::nvenc::slot::{Input, Key, Slot};
 use crate::units::FrameSize;
 
-/// The unit of a pitch that NVENC accepts.
-const PITCH_UNIT: usize = 4;
+/// The unit of a pitch that is read in place. A kernel of NVENC's reads 16 bytes at a time, and with another pitch it
+/// kills the caller's context (`CUDA_ERROR_MISALIGNED_ADDRESS`).
+const PITCH_UNIT: usize = 16;
 /// The alignment of an address that is read in place, which every allocation and every row of a pitched one has.
 const ADDRESS_UNIT: u64 = 256;
 
@@ -104,12 +105,29 @@ impl Session {
                 && image.pitch_bytes().is_multiple_of(PITCH_UNIT)
                 && image.address().is_multiple_of(ADDRESS_UNIT)
         });
-        let Some(pitch) = pitch else { return Ok(None) };
+        let Some(pitch) = pitch else {
+            self.tell_of_copy(image);
+            return Ok(None);
+        };
         let key = Key { address: image.address(), pitch, format, size, allocation: place.allocation };
         // SAFETY: the driver says that the rows are there, and the frame's maker has promised to have them forgotten
         // before they are freed. No picture is in flight between two calls of `encode`. In the pipelined form the
         // picture in flight is from the place used last, which is never the one to make room.
         unsafe { self.foreign.input(&self.open, key) }
+    }
+
+    /// Warns once in a session of pictures that are copied for their alignment, which the caller can change.
+    fn tell_of_copy(&mut self, image: &CudaImage) {
+        let (address, pitch_bytes) = (image.address(), image.pitch_bytes());
+        let is_aligned = pitch_bytes.is_multiple_of(PITCH_UNIT) && address.is_multiple_of(ADDRESS_UNIT);
+        if !is_aligned && !std::mem::replace(&mut self.has_told_of_copy, true) {
+            tracing::warn!(
+                address = format_args!("{address:#x}"),
+                pitch_bytes,
+                "pictures are copied on the GPU: NVENC reads in place where the pitch is a multiple of 16 and the \
+                 address of 256"
+            );
+        }
     }
 
     /// Copies the picture to memory of the session, on the session's stream or on a second one. Odd sides are padded

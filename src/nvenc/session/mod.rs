@@ -9,11 +9,10 @@ mod picture;
 mod recovery;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use direct264_sys::nvenc::{
-    NV_ENC_CONFIG, NV_ENC_ERR_ENCODER_BUSY, NV_ENC_ERR_LOCK_BUSY, NV_ENC_PIC_FLAG_EOS, NV_ENC_PIC_PARAMS,
-    NV_ENC_RECONFIGURE_PARAMS, NV_ENC_SEQUENCE_PARAM_PAYLOAD, NVENCSTATUS,
+    NV_ENC_CONFIG, NV_ENC_PIC_FLAG_EOS, NV_ENC_PIC_PARAMS, NV_ENC_RECONFIGURE_PARAMS,
+    NV_ENC_SEQUENCE_PARAM_PAYLOAD, NVENCSTATUS,
 };
 
 use flight::Flight;
@@ -37,18 +36,19 @@ use crate::units::FrameSize;
 /// The pictures that can be prepared at the same time: one being encoded, one being written by a caller.
 pub(super) const SLOTS: usize = 2;
 
-/// The pause between two tries of a busy driver.
-const PAUSE: Duration = Duration::from_micros(500);
-
 /// An initialised session. It drops from top to bottom: the pictures, the session, the stream of both, and last the
 /// notice of its end.
 #[derive(Debug)]
 pub(super) struct Session {
     /// The first [`SLOTS`] for pictures from the host, then as many for pictures in device memory, once one came.
     slots: Vec<Slot>,
+    /// Surfaces that the driver did not take back in mid-stream: released again at the end.
+    unreleased: Vec<Surface>,
     /// The caller's memory that is encoded in place.
     foreign: Foreign,
     open: Arc<OpenSession>,
+    /// Whether the warning about pictures that are copied on the GPU was logged.
+    has_told_of_copy: bool,
     /// What the stream waits for before it touches memory of the caller; made with the first such picture.
     written: Option<CudaEvent>,
     stream: Stream,
@@ -62,8 +62,6 @@ pub(super) struct Session {
     /// Whether pictures were submitted since the last end of stream.
     unfinished: bool,
     flight: Flight,
-    /// The time limit for repeated calls of a busy driver.
-    patience: Duration,
     progress: SessionProgress,
     seat: Option<Seat>,
     _end: TellsItsEnd,
@@ -74,7 +72,6 @@ impl Session {
     pub(super) fn new(
         open: Arc<OpenSession>,
         params: &Params,
-        patience: Duration,
         progress: SessionProgress,
     ) -> Result<Self, Error> {
         progress.at(SessionStep::Initialise);
@@ -85,7 +82,7 @@ impl Session {
         let open = open;
         initialise(&open, params)?;
         progress.at(SessionStep::Order);
-        let ordered = order_on(&open, &mut stream)?;
+        let ordered = order_on(&open, &mut stream);
         progress.at(SessionStep::MakeOutput);
         let slots = (0..SLOTS).map(|_| Slot::new(&open)).collect::<Result<_, _>>()?;
         let coded = |width, height| {
@@ -101,6 +98,7 @@ impl Session {
             largest,
             slots,
             foreign: Foreign::default(),
+            has_told_of_copy: false,
             picture: PictureParams::new(open.api()),
             open,
             written: None,
@@ -109,7 +107,7 @@ impl Session {
             pictures: 0,
             unfinished: false,
             flight: Flight::default(),
-            patience,
+            unreleased: Vec::new(),
             progress,
             seat: None,
             _end: TellsItsEnd,
@@ -165,16 +163,22 @@ impl Session {
     /// Prepares the device memory of a slot for pictures of a format and the size in force. The context has to be
     /// current.
     fn prepare_surface(&mut self, slot: usize, format: SurfaceFormat) -> Result<(), Error> {
-        let Self { slots, open, size, largest, .. } = self;
+        let Self { slots, open, size, largest, unreleased, .. } = self;
         let slot = slots.get_mut(slot).ok_or_else(no_such_slot)?;
-        slot.surface = Some(match slot.surface.take() {
-            Some(surface) if surface.format() != format => {
-                drop(surface);
-                Surface::new(open, format, *size, *largest)?
-            }
-            Some(surface) if surface.size() != *size => surface.rebind(open, *size)?,
-            Some(surface) => surface,
-            None => Surface::new(open, format, *size, *largest)?,
+        if slot.surface.as_ref().is_some_and(|surface| (surface.format(), surface.size()) == (format, *size))
+        {
+            return Ok(());
+        }
+        let mut old = slot.surface.take();
+        if let Some(surface) = &mut old
+            && let Err(error) = surface.release()
+        {
+            tracing::debug!(%error, "a surface stays registered until the session ends");
+            unreleased.extend(old.take());
+        }
+        slot.surface = Some(match old {
+            Some(surface) if surface.format() == format => surface.rebind(*size)?,
+            _ => Surface::new(open, format, *size, *largest)?,
         });
         Ok(())
     }
@@ -232,17 +236,7 @@ impl Session {
 
     /// Repeats a call while the driver answers that it is busy, until patience ends.
     fn patiently(&self, mut call: impl FnMut(&OpenSession) -> NVENCSTATUS) -> NVENCSTATUS {
-        let mut start = None;
-        loop {
-            let status = call(&self.open);
-            if !matches!(status, NV_ENC_ERR_ENCODER_BUSY | NV_ENC_ERR_LOCK_BUSY) {
-                return status;
-            }
-            if start.get_or_insert_with(Instant::now).elapsed() >= self.patience {
-                return status;
-            }
-            std::thread::sleep(PAUSE);
-        }
+        self.open.patiently(|| call(&self.open))
     }
 
     fn end_of_stream(&mut self) {
@@ -257,8 +251,8 @@ impl Session {
 }
 
 impl Drop for Session {
-    /// Ends the session in the documented order: end of stream, reading of the pictures in flight, then the drop of
-    /// the fields. Those unmap, unregister, free, and destroy the output buffers, the session and the stream.
+    /// Ends the session in the documented order: end of stream, reading of the pictures in flight, the unlock of
+    /// what a failed unlock left, then the drop of the fields. Those unmap, unregister, free, and destroy the output buffers, the session and the stream.
     fn drop(&mut self) {
         self.progress.at(SessionStep::Close);
         let context = Arc::clone(self.open.context());
@@ -267,6 +261,10 @@ impl Drop for Session {
             self.end_of_stream();
         }
         self.end_flight();
+        for slot in 0..self.slots.len() {
+            // A buffer is destroyed unlocked. The status changes nothing, since the end follows.
+            let _ = self.unlock(slot);
+        }
         let _ = self.stream.synchronise();
         drop(entered);
     }
@@ -282,15 +280,21 @@ fn initialise(open: &OpenSession, params: &Params) -> Result<(), DriverError> {
     open.check("nvEncInitializeEncoder", code)
 }
 
-/// Makes the driver order its reads and writes on a stream; returns false if it cannot.
-fn order_on(open: &OpenSession, stream: &mut Stream) -> Result<bool, DriverError> {
-    let Some(function) = open.functions().nvEncSetIOCudaStreams else { return Ok(false) };
+/// Makes the driver order its reads and writes on a stream; returns false if it cannot. The host then waits for each
+/// copy.
+fn order_on(open: &OpenSession, stream: &mut Stream) -> bool {
+    let Some(function) = open.functions().nvEncSetIOCudaStreams else { return false };
     let place = stream.handle_place();
     // SAFETY: the session is open and initialised; `place` holds the handle of a stream of its context, and both stay
     // where they are until the session is destroyed: see the order of the fields of `Session`.
     let code = unsafe { function(open.handle(), place, place) };
-    open.check("nvEncSetIOCudaStreams", code)?;
-    Ok(true)
+    match open.check("nvEncSetIOCudaStreams", code) {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(%error, "NVENC takes no CUDA stream: the session waits for each copy");
+            false
+        }
+    }
 }
 
 /// The internal error of a picture whose slot was not prepared.

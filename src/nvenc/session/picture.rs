@@ -94,14 +94,17 @@ impl Session {
 
     /// Waits for the picture of a slot, and locks its output.
     pub(super) fn lock(&mut self, slot: usize) -> Result<Locked, Error> {
-        let mut params = NV_ENC_LOCK_BITSTREAM::versioned(self.open.api());
-        params.outputBitstream = self.slots.get(slot).ok_or_else(no_such_slot)?.bitstream.handle();
-        let status = self.patiently(|open| {
+        let Self { slots, open, .. } = self;
+        let bitstream = &mut slots.get_mut(slot).ok_or_else(no_such_slot)?.bitstream;
+        let mut params = NV_ENC_LOCK_BITSTREAM::versioned(open.api());
+        params.outputBitstream = bitstream.handle();
+        let status = open.patiently(|| {
             // SAFETY: the session is open; `params` is whole, of its version and as long as any version writes, and
             // lives through the call; the output buffer is this session's.
             NVENCSTATUS(unsafe { (open.functions().nvEncLockBitstream)(open.handle(), &raw mut params) })
         });
-        self.open.check("nvEncLockBitstream", status.0)?;
+        open.check("nvEncLockBitstream", status.0)?;
+        bitstream.is_locked = true;
         Ok(Locked {
             start: params.bitstreamBufferPtr.cast(),
             bytes: params.bitstreamSizeInBytes as usize,
@@ -143,10 +146,20 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn unlock(&self, slot: usize) -> Result<(), Error> {
-        let bitstream = self.slots.get(slot).ok_or_else(no_such_slot)?.bitstream.handle();
-        // SAFETY: the session is open, and the output buffer its own and locked.
-        let code = unsafe { (self.open.functions().nvEncUnlockBitstream)(self.open.handle(), bitstream) };
-        Ok(self.open.check("nvEncUnlockBitstream", code)?)
+    /// Unlocks the output of a slot if it is locked.
+    pub(super) fn unlock(&mut self, slot: usize) -> Result<(), Error> {
+        let Self { slots, open, .. } = self;
+        let bitstream = &mut slots.get_mut(slot).ok_or_else(no_such_slot)?.bitstream;
+        if !bitstream.is_locked {
+            return Ok(());
+        }
+        let handle = bitstream.handle();
+        let status = open.patiently(|| {
+            // SAFETY: the session is open, and the output buffer its own and locked.
+            NVENCSTATUS(unsafe { (open.functions().nvEncUnlockBitstream)(open.handle(), handle) })
+        });
+        open.check("nvEncUnlockBitstream", status.0)?;
+        bitstream.is_locked = false;
+        Ok(())
     }
 }

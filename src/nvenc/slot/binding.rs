@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use direct264_sys::nvenc::{
     NV_ENC_BUFFER_FORMAT_ABGR, NV_ENC_BUFFER_FORMAT_ARGB, NV_ENC_BUFFER_FORMAT_IYUV,
-    NV_ENC_BUFFER_FORMAT_NV12, NV_ENC_INPUT_IMAGE, NV_ENC_INPUT_RESOURCE_TYPE_CUDADEVICEPTR,
-    NV_ENC_MAP_INPUT_RESOURCE, NV_ENC_REGISTER_RESOURCE, NvEncInput, NvEncRegistration,
+    NV_ENC_BUFFER_FORMAT_NV12, NV_ENC_ERR_RESOURCE_NOT_MAPPED, NV_ENC_ERR_RESOURCE_NOT_REGISTERED,
+    NV_ENC_INPUT_IMAGE, NV_ENC_INPUT_RESOURCE_TYPE_CUDADEVICEPTR, NV_ENC_MAP_INPUT_RESOURCE,
+    NV_ENC_REGISTER_RESOURCE, NVENCSTATUS, NvEncInput, NvEncRegistration,
 };
 
 use crate::backend::Backend;
@@ -33,16 +34,21 @@ pub(in crate::nvenc) struct Input {
     pub(in crate::nvenc) pitch: u32,
 }
 
-/// Registered and mapped device memory from which a session encodes. It drops from top to bottom: unmaps, then
-/// unregisters.
+/// Registered and mapped device memory from which a session encodes.
 #[derive(Debug)]
 pub(super) struct Binding {
-    mapped: Mapped,
-    registered: Registered,
+    session: Arc<OpenSession>,
+    /// `None` before the memory is mapped, and once it was unmapped.
+    mapped: Option<NonNull<NvEncInput>>,
+    /// `None` once the memory was unregistered.
+    registered: Option<NonNull<NvEncRegistration>>,
     format: SurfaceFormat,
     size: FrameSize,
     pitch: u32,
 }
+
+// SAFETY: NVENC ties its objects to a session and to no thread; this value is the only owner.
+unsafe impl Send for Binding {}
 
 impl Binding {
     /// Registers and maps the memory. The session has to be initialised and its context current.
@@ -51,52 +57,6 @@ impl Binding {
     /// There are as many rows as a picture of this format and size has, in device memory of the session's context that
     /// outlives the binding.
     pub(super) unsafe fn new(
-        session: &Arc<OpenSession>,
-        rows: Rows,
-        format: SurfaceFormat,
-        size: FrameSize,
-    ) -> Result<Self, DriverError> {
-        // SAFETY: the caller's promise.
-        let registered = unsafe { Registered::new(session, rows, format, size)? };
-        let mapped = Mapped::new(session, &registered)?;
-        Ok(Self { mapped, registered, format, size, pitch: rows.pitch })
-    }
-
-    pub(super) fn size(&self) -> FrameSize {
-        self.size
-    }
-
-    /// Unmaps and unregisters the memory, and returns the driver's refusal.
-    pub(super) fn release(mut self) -> Result<(), DriverError> {
-        let unmapped = self.mapped.release();
-        self.registered.release().and(unmapped)
-    }
-
-    pub(super) fn input(&self) -> Input {
-        Input {
-            handle: self.mapped.handle.map_or(std::ptr::null_mut(), NonNull::as_ptr),
-            format: buffer_format(self.format),
-            size: self.size,
-            pitch: self.pitch,
-        }
-    }
-}
-
-/// Device memory that is registered with a session, as a picture of one format and size.
-#[derive(Debug)]
-struct Registered {
-    session: Arc<OpenSession>,
-    /// `None` once it was unregistered.
-    handle: Option<NonNull<NvEncRegistration>>,
-}
-
-// SAFETY: as for `Binding`.
-unsafe impl Send for Registered {}
-
-impl Registered {
-    /// # Safety
-    /// There are as many rows as the picture has, in device memory that outlives the registration.
-    unsafe fn new(
         session: &Arc<OpenSession>,
         rows: Rows,
         format: SurfaceFormat,
@@ -116,70 +76,88 @@ impl Registered {
         // is the caller's promise.
         let code = unsafe { (session.functions().nvEncRegisterResource)(session.handle(), &raw mut params) };
         session.check(CALL, code)?;
-        let handle = NonNull::new(params.registeredResource)
+        let registered = NonNull::new(params.registeredResource)
             .ok_or_else(|| DriverError::unusable(Backend::Nvenc, CALL, "no handle"))?;
-        Ok(Self { session: Arc::clone(session), handle: Some(handle) })
-    }
-
-    fn release(&mut self) -> Result<(), DriverError> {
-        let Some(handle) = self.handle.take() else { return Ok(()) };
-        // The context may be current even if it cannot be entered again.
-        let _entered = self.session.context().enter();
-        // SAFETY: registered in `new` with this session, and unregistered only here, after it was unmapped.
-        let code = unsafe {
-            (self.session.functions().nvEncUnregisterResource)(self.session.handle(), handle.as_ptr())
+        let mut binding = Self {
+            session: Arc::clone(session),
+            mapped: None,
+            registered: Some(registered),
+            format,
+            size,
+            pitch: rows.pitch,
         };
-        self.session.check("nvEncUnregisterResource", code)
+        binding.mapped = Some(binding.map(registered)?);
+        Ok(binding)
     }
-}
 
-impl Drop for Registered {
-    /// Ignores the status: a destructor cannot return it.
-    fn drop(&mut self) {
-        let _ = self.release();
-    }
-}
-
-#[derive(Debug)]
-struct Mapped {
-    session: Arc<OpenSession>,
-    /// `None` once it was unmapped.
-    handle: Option<NonNull<NvEncInput>>,
-}
-
-// SAFETY: as for `Binding`.
-unsafe impl Send for Mapped {}
-
-impl Mapped {
-    fn new(session: &Arc<OpenSession>, registered: &Registered) -> Result<Self, DriverError> {
+    fn map(&self, registered: NonNull<NvEncRegistration>) -> Result<NonNull<NvEncInput>, DriverError> {
         const CALL: &str = "nvEncMapInputResource";
+        let session = &*self.session;
         let mut params = NV_ENC_MAP_INPUT_RESOURCE::versioned(session.api());
-        params.registeredResource = registered.handle.map_or(std::ptr::null_mut(), NonNull::as_ptr);
+        params.registeredResource = registered.as_ptr();
         // SAFETY: the session is open; `params` is whole, of its version, and lives through the call; the
-        // registration is this session's and outlives the mapping: see `Binding`.
+        // registration is this session's and outlives the mapping: see `release`.
         let code = unsafe { (session.functions().nvEncMapInputResource)(session.handle(), &raw mut params) };
         session.check(CALL, code)?;
-        let handle = NonNull::new(params.mappedResource)
-            .ok_or_else(|| DriverError::unusable(Backend::Nvenc, CALL, "no handle"))?;
-        Ok(Self { session: Arc::clone(session), handle: Some(handle) })
+        NonNull::new(params.mappedResource)
+            .ok_or_else(|| DriverError::unusable(Backend::Nvenc, CALL, "no handle"))
     }
 
-    fn release(&mut self) -> Result<(), DriverError> {
-        let Some(handle) = self.handle.take() else { return Ok(()) };
+    pub(super) fn size(&self) -> FrameSize {
+        self.size
+    }
+
+    /// Unmaps and unregisters the memory, as far as that is not done. After the driver's refusal the next call tries
+    /// again. No picture may be in flight from the memory.
+    pub(super) fn release(&mut self) -> Result<(), DriverError> {
+        let session = &*self.session;
         // The context may be current even if it cannot be entered again.
-        let _entered = self.session.context().enter();
-        // SAFETY: mapped in `new` by this session, and unmapped only here, when no picture is in flight from it.
-        let code = unsafe {
-            (self.session.functions().nvEncUnmapInputResource)(self.session.handle(), handle.as_ptr())
-        };
-        self.session.check("nvEncUnmapInputResource", code)
+        let _entered = session.context().enter();
+        if let Some(mapped) = self.mapped {
+            let status = session.patiently(|| {
+                // SAFETY: mapped in `new` by this session, and not unmapped since.
+                NVENCSTATUS(unsafe {
+                    (session.functions().nvEncUnmapInputResource)(session.handle(), mapped.as_ptr())
+                })
+            });
+            // A call that reported an earlier error may have done its work.
+            if status != NV_ENC_ERR_RESOURCE_NOT_MAPPED {
+                session.check("nvEncUnmapInputResource", status.0)?;
+            }
+            self.mapped = None;
+        }
+        if let Some(registered) = self.registered {
+            let status = session.patiently(|| {
+                // SAFETY: registered in `new` with this session, unmapped, and not unregistered since.
+                NVENCSTATUS(unsafe {
+                    (session.functions().nvEncUnregisterResource)(session.handle(), registered.as_ptr())
+                })
+            });
+            if status != NV_ENC_ERR_RESOURCE_NOT_REGISTERED {
+                session.check("nvEncUnregisterResource", status.0)?;
+            }
+            self.registered = None;
+        }
+        Ok(())
+    }
+
+    pub(super) fn input(&self) -> Input {
+        Input {
+            handle: self.mapped.map_or(std::ptr::null_mut(), NonNull::as_ptr),
+            format: buffer_format(self.format),
+            size: self.size,
+            pitch: self.pitch,
+        }
     }
 }
 
-impl Drop for Mapped {
-    /// Ignores the status: a destructor cannot return it.
+impl Drop for Binding {
+    /// Tries a second time after a refusal, which may report an error of earlier work. Then ignores the status, since a
+    /// destructor cannot return it.
     fn drop(&mut self) {
-        let _ = self.release();
+        if self.release().is_err() {
+            let _ = self.release();
+        }
     }
 }
 

@@ -15,6 +15,8 @@ use crate::nvenc::driver::OpenSession;
 pub(in crate::nvenc) struct Bitstream {
     session: Arc<OpenSession>,
     handle: NonNull<NvEncOutput>,
+    /// Whether the buffer was locked and the driver has not taken it back.
+    pub(in crate::nvenc) is_locked: bool,
 }
 
 // SAFETY: NVENC ties its objects to a session and to no thread; this value is the only owner.
@@ -31,7 +33,7 @@ impl Bitstream {
         session.check(CALL, code)?;
         let handle = NonNull::new(params.bitstreamBuffer)
             .ok_or_else(|| DriverError::unusable(Backend::Nvenc, CALL, "no handle"))?;
-        Ok(Self { session: Arc::clone(session), handle })
+        Ok(Self { session: Arc::clone(session), handle, is_locked: false })
     }
 
     /// The handle, valid while this value lives.

@@ -27,6 +27,8 @@ pub(in crate::nvenc) struct Key {
 #[derive(Debug, Default)]
 pub(in crate::nvenc) struct Foreign {
     places: Vec<KnownMemory>,
+    /// Memory that the driver did not take back: released again at the end of the session.
+    unreleased: Vec<Binding>,
     /// The number of pictures so far.
     pictures: u64,
 }
@@ -57,12 +59,13 @@ impl Foreign {
             return Ok(known.binding.as_ref().map(Binding::input));
         }
         // Earlier allocations at this address are gone.
-        self.places
-            .retain(|known| known.key.address != key.address || known.key.allocation == key.allocation);
+        let is_gone = |known: &Key| known.address == key.address && known.allocation != key.allocation;
+        self.forget(is_gone).unwrap_or_else(tell_of_refusal);
         if self.places.len() >= MOST
             && let Some(oldest) = (0..self.places.len()).min_by_key(|&at| self.places[at].last_used)
         {
-            self.places.swap_remove(oldest);
+            let oldest = self.places[oldest].key;
+            self.forget(|known| *known == oldest).unwrap_or_else(tell_of_refusal);
         }
         let rows = Rows { address: key.address, pitch: key.pitch };
         // SAFETY: the caller's promise.
@@ -83,12 +86,22 @@ impl Foreign {
     /// Releases the chosen places.
     ///
     /// # Errors
-    /// When the driver refuses to release one; the others are released all the same.
+    /// When the driver refuses to release one, which is released again at the end of the session; the others are
+    /// released all the same.
     pub(in crate::nvenc) fn forget(&mut self, chosen: impl Fn(&Key) -> bool) -> Result<(), DriverError> {
         let mut done = Ok(());
         for known in self.places.extract_if(.., |known| chosen(&known.key)) {
-            done = done.and(known.binding.map_or(Ok(()), Binding::release));
+            let Some(mut binding) = known.binding else { continue };
+            if let Err(error) = binding.release() {
+                self.unreleased.push(binding);
+                done = done.and(Err(error));
+            }
         }
         done
     }
+}
+
+/// A place makes room whether the driver takes it back or not: it is given back again at the end.
+fn tell_of_refusal(error: DriverError) {
+    tracing::debug!(%error, "memory of the caller's stays registered until the session ends");
 }

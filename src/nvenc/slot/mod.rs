@@ -22,7 +22,8 @@ pub(super) use foreign::{Foreign, Key};
 #[derive(Debug)]
 pub(super) struct Surface {
     binding: Binding,
-    memory: PitchedMemory,
+    memory: Arc<PitchedMemory>,
+    session: Arc<OpenSession>,
     format: SurfaceFormat,
 }
 
@@ -35,26 +36,20 @@ impl Surface {
         largest: FrameSize,
     ) -> Result<Self, DriverError> {
         let memory = PitchedMemory::new(session.context(), format.row_bytes(largest), format.rows(largest))?;
-        Self::bind(session, memory, format, size)
+        let memory = Arc::new(memory);
+        let binding = bind(session, &memory, format, size)?;
+        Ok(Self { binding, memory, session: Arc::clone(session), format })
     }
 
-    /// Binds the same memory for pictures of `size`.
-    pub(super) fn rebind(self, session: &Arc<OpenSession>, size: FrameSize) -> Result<Self, DriverError> {
-        let Self { binding, memory, format } = self;
-        drop(binding);
-        Self::bind(session, memory, format, size)
+    /// Binds the same memory for pictures of `size`, once it was released.
+    pub(super) fn rebind(mut self, size: FrameSize) -> Result<Self, DriverError> {
+        self.binding = bind(&self.session, &self.memory, self.format, size)?;
+        Ok(self)
     }
 
-    fn bind(
-        session: &Arc<OpenSession>,
-        memory: PitchedMemory,
-        format: SurfaceFormat,
-        size: FrameSize,
-    ) -> Result<Self, DriverError> {
-        let rows = Rows { address: memory.address(), pitch: memory.pitch() };
-        // SAFETY: the memory outlives the binding: both are in a `Surface`, which drops it last.
-        let binding = unsafe { Binding::new(session, rows, format, size)? };
-        Ok(Self { binding, memory, format })
+    /// Unbinds the memory. After the driver's refusal the next call tries again.
+    pub(super) fn release(&mut self) -> Result<(), DriverError> {
+        self.binding.release()
     }
 
     pub(super) fn memory(&self) -> &PitchedMemory {
@@ -85,4 +80,25 @@ impl Slot {
     pub(super) fn new(session: &Arc<OpenSession>) -> Result<Self, DriverError> {
         Ok(Self { surface: None, bitstream: Bitstream::new(session)? })
     }
+}
+
+impl Drop for Surface {
+    /// Has memory that stays registered freed after the session, which ends the registration.
+    fn drop(&mut self) {
+        if self.release().is_err() {
+            self.session.keep_until_destroyed(Arc::clone(&self.memory));
+        }
+    }
+}
+
+fn bind(
+    session: &Arc<OpenSession>,
+    memory: &PitchedMemory,
+    format: SurfaceFormat,
+    size: FrameSize,
+) -> Result<Binding, DriverError> {
+    let rows = Rows { address: memory.address(), pitch: memory.pitch() };
+    // SAFETY: the memory outlives the binding: both are in a `Surface`, which drops the memory last, or gives it to the
+    // session.
+    unsafe { Binding::new(session, rows, format, size) }
 }

@@ -101,17 +101,18 @@ impl Driver {
         Ok(version)
     }
 
-    /// The devices that this process sees, in the driver's order. The call needs [`Driver::initialise`] first.
+    /// The devices that this process sees, in the driver's order; in place of a device that the driver refuses, the
+    /// refusal. The call needs [`Driver::initialise`] first.
     ///
     /// # Errors
     ///
-    /// The first call that the driver refuses.
-    pub fn devices(&self) -> Result<Vec<Device>, CallError> {
+    /// The refusal of the number of devices.
+    pub fn devices(&self) -> Result<Vec<Result<Device, CallError>>, CallError> {
         let mut count = 0;
         // SAFETY: `count` lives through the call, which writes to it and keeps no pointer.
         let code = unsafe { (self.functions.cuDeviceGetCount)(&raw mut count) };
         CallError::check("cuDeviceGetCount", code)?;
-        (0..count).map(|index| self.device(index)).collect()
+        Ok((0..count).map(|index| self.device(index)).collect())
     }
 
     fn device(&self, index: i32) -> Result<Device, CallError> {
@@ -119,29 +120,31 @@ impl Driver {
         // SAFETY: `handle` lives through the call, which writes to it and keeps no pointer.
         let code = unsafe { (self.functions.cuDeviceGet)(&raw mut handle, index) };
         CallError::check("cuDeviceGet", code)?;
-        Ok(Device { index, handle, name: self.device_name(handle)?, uuid: self.device_uuid(handle)? })
+        let name = self.device_name(handle).unwrap_or_default();
+        Ok(Device { index, handle, name, uuid: self.device_uuid(handle) })
     }
 
-    fn device_name(&self, device: CUdevice) -> Result<String, CallError> {
+    fn device_name(&self, device: CUdevice) -> Option<String> {
         const LENGTH: i32 = 256;
         let mut name = [0_u8; LENGTH as usize];
         // SAFETY: the driver writes at most `LENGTH` bytes to `name`, which lives through the call.
         let code =
             unsafe { (self.functions.cuDeviceGetName)(name.as_mut_ptr().cast::<c_char>(), LENGTH, device) };
-        CallError::check("cuDeviceGetName", code)?;
+        CUresult(code).ok().ok()?;
         let text = name.split(|&byte| byte == 0).next().unwrap_or_default();
-        Ok(String::from_utf8_lossy(text).into_owned())
+        Some(String::from_utf8_lossy(text).into_owned())
     }
 
-    fn device_uuid(&self, device: CUdevice) -> Result<Option<Uuid>, CallError> {
-        let newest = self.functions.cuDeviceGetUuid_v2.map(|function| ("cuDeviceGetUuid_v2", function));
-        let older = self.functions.cuDeviceGetUuid.map(|function| ("cuDeviceGetUuid", function));
-        let Some((call, function)) = newest.or(older) else { return Ok(None) };
-        let mut bytes = [0; 16];
-        // SAFETY: the driver writes 16 bytes to `bytes`, which lives through the call.
-        let code = unsafe { function(&raw mut bytes, device) };
-        CallError::check(call, code)?;
-        Ok(Some(Uuid(bytes)))
+    /// The UUID from the newer function, which knows MIG instances, or else from the older one.
+    fn device_uuid(&self, device: CUdevice) -> Option<Uuid> {
+        let functions = [self.functions.cuDeviceGetUuid_v2, self.functions.cuDeviceGetUuid];
+        functions.into_iter().flatten().find_map(|function| {
+            let mut bytes = [0; 16];
+            // SAFETY: the driver writes 16 bytes to `bytes`, which lives through the call.
+            let code = unsafe { function(&raw mut bytes, device) };
+            CUresult(code).ok().ok()?;
+            Some(Uuid(bytes))
+        })
     }
 
     /// The driver's own name for a status. A driver may know more codes than [`CUresult::info`].
@@ -181,9 +184,9 @@ pub struct Device {
     pub index: i32,
     /// The driver's number for it.
     pub handle: CUdevice,
-    /// Its name, such as `NVIDIA L4`.
+    /// Its name, such as `NVIDIA L4`; empty where the driver refuses it.
     pub name: String,
-    /// Its UUID, or the UUID of the MIG instance that stands for it; `None` where the driver has no function for it.
+    /// Its UUID, or the UUID of the MIG instance that stands for it; `None` where the driver does not tell it.
     pub uuid: Option<Uuid>,
 }
 

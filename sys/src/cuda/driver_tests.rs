@@ -125,11 +125,17 @@ fn a_process_forked_after_a_failure_is_told_the_failure() {
     assert_eq!(INIT.get().1, 1);
 }
 
+/// The devices that a driver without these functions gives.
+fn devices_without(absent: &'static [&'static str]) -> Vec<Device> {
+    let listed = driver_without(absent).devices().expect("a list");
+    listed.into_iter().map(|device| device.expect("a device")).collect()
+}
+
 #[test]
 fn devices_are_listed_with_index_name_and_uuid() {
     COUNT.set(2);
     NAME.set(b"NVIDIA L4\0left over".to_vec());
-    let devices = driver_without(&[]).devices().expect("two devices");
+    let devices = devices_without(&[]);
     let seen: Vec<_> = devices.iter().map(|device| (device.index, device.handle, &*device.name)).collect();
     assert_eq!(seen, [(0, 100, "NVIDIA L4"), (1, 101, "NVIDIA L4")]);
     let uuid = devices[0].uuid.expect("the driver has a function for it");
@@ -140,9 +146,9 @@ fn devices_are_listed_with_index_name_and_uuid() {
 fn the_uuid_comes_from_the_function_that_is_there_or_is_none() {
     COUNT.set(1);
     NAME.set(Vec::new());
-    let older = driver_without(&["cuDeviceGetUuid_v2"]).devices().expect("one device");
+    let older = devices_without(&["cuDeviceGetUuid_v2"]);
     assert_eq!(older[0].uuid, Some(Uuid([100; 16])));
-    let none = driver_without(&["cuDeviceGetUuid_v2", "cuDeviceGetUuid"]).devices().expect("one device");
+    let none = devices_without(&["cuDeviceGetUuid_v2", "cuDeviceGetUuid"]);
     assert_eq!(none[0].uuid, None);
 }
 
@@ -150,22 +156,42 @@ fn the_uuid_comes_from_the_function_that_is_there_or_is_none() {
 fn a_name_without_an_end_or_without_sense_is_still_a_name() {
     COUNT.set(1);
     NAME.set(vec![b'x'; 300]);
-    assert_eq!(driver_without(&[]).devices().expect("one device")[0].name.len(), 256);
+    assert_eq!(devices_without(&[])[0].name.len(), 256);
     NAME.set(vec![0xff, 0xfe, b'!', 0]);
-    assert_eq!(driver_without(&[]).devices().expect("one device")[0].name, "\u{fffd}\u{fffd}!");
+    assert_eq!(devices_without(&[])[0].name, "\u{fffd}\u{fffd}!");
 }
 
 #[test]
 fn a_refused_call_is_named_with_its_code_known_or_not() {
     COUNT.set(1);
-    for call in ["cuDeviceGetCount", "cuDeviceGet", "cuDeviceGetName", "cuDeviceGetUuid_v2"] {
-        for code in [3, 999, 4711] {
+    for code in [3, 999, 4711] {
+        for call in ["cuDeviceGetCount", "cuDeviceGet"] {
             FAILING.set((call, code));
-            let refused = driver_without(&[]).devices().expect_err("a call is refused");
+            let listed = driver_without(&[]).devices().map(|mut listed| listed.remove(0));
+            let refused = listed.flatten().expect_err("a call is refused");
             assert_eq!(refused, CallError { call, status: CUresult(code) });
             assert_eq!(refused.to_string(), format!("{call} was refused"));
         }
     }
+    FAILING.set(("", 0));
+}
+
+#[test]
+fn a_device_without_a_name_or_a_uuid_is_a_device() {
+    COUNT.set(2);
+    NAME.set(b"NVIDIA L4\0".to_vec());
+    for code in [1, 999, u32::MAX] {
+        FAILING.set(("cuDeviceGetName", code));
+        let devices = devices_without(&[]);
+        assert_eq!((devices.len(), &*devices[1].name, devices[1].uuid.is_some()), (2, "", true));
+        FAILING.set(("cuDeviceGetUuid_v2", code));
+        let devices = devices_without(&[]);
+        assert_eq!((devices.len(), &*devices[1].name), (2, "NVIDIA L4"));
+        assert_eq!(devices[1].uuid, Some(Uuid([101; 16])), "of the older function");
+        let devices = devices_without(&["cuDeviceGetUuid"]);
+        assert_eq!((devices.len(), devices[1].uuid), (2, None));
+    }
+    FAILING.set(("", 0));
 }
 
 #[test]

@@ -46,23 +46,21 @@ fn what_was_changed_in_software_holds_on_the_hardware_and_the_other_way_round() 
 }
 
 #[test]
-fn a_change_that_the_driver_refuses_moves_the_stream_and_succeeds() {
+fn a_change_in_which_the_driver_hangs_moves_the_stream_and_succeeds() {
     let stage = Double::get().load();
-    for spoiled in ["20", "4000000000", "hang"] {
-        stage.reset();
-        let mut live = Live::open(&hasty());
-        live.frames(2);
-        stage.set(&format!("FAULT=nvEncReconfigureEncoder:1={spoiled}"));
-        live.encoder.set_bitrate(kbps(150)).unwrap();
-        assert_eq!(live.encoder.backend(), Backend::OpenH264, "{spoiled}");
-        assert_eq!(live.encoder.bitrate_in_force(), kbps(150));
-        live.frames(1);
-        live.frames_until(Backend::Nvenc);
-        assert_eq!(live.encoder.bitrate_in_force(), kbps(150));
-        stage.set("FAULT=");
-        drop(live);
-        stage.assert_clean_soon(spoiled);
-    }
+    stage.reset();
+    let mut live = Live::open(&hasty());
+    live.frames(2);
+    stage.set("FAULT=nvEncReconfigureEncoder:1=hang");
+    live.encoder.set_bitrate(kbps(150)).unwrap();
+    assert_eq!(live.encoder.backend(), Backend::OpenH264);
+    assert_eq!(live.encoder.bitrate_in_force(), kbps(150));
+    live.frames(1);
+    live.frames_until(Backend::Nvenc);
+    assert_eq!(live.encoder.bitrate_in_force(), kbps(150));
+    stage.set("FAULT=");
+    drop(live);
+    stage.assert_clean_soon("a change that hangs");
 }
 
 #[test]

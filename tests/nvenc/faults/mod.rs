@@ -137,8 +137,22 @@ fn may_pass(name: &str) -> bool {
     ["Destroy", "Free", "Release", "Unregister", "Unmap", "PopCurrent", "cuStreamSynchronize", "LastError"]
         .iter()
         .any(|part| name.contains(part))
-        // An IDR takes the place of what is refused.
-        || name == "nvEncInvalidateRefFrames"
+        // An IDR takes the place of what is refused, and a new session that of a change; what is optional is left out.
+        || ["nvEncInvalidateRefFrames", "nvEncReconfigureEncoder"].contains(&name)
+        || is_optional(name)
+}
+
+/// Calls without which a session opens all the same: see `calls.rs`.
+fn is_optional(name: &str) -> bool {
+    let optional = [
+        "cuDeviceGetName",
+        "cuDeviceGetUuid",
+        "nvEncGetEncodeGUIDCount",
+        "nvEncGetEncodeGUIDs",
+        "nvEncGetEncodeCaps",
+        "nvEncSetIOCudaStreams",
+    ];
+    optional.contains(&name)
 }
 
 /// Calls that are made before there is a session, or for one that has yet to come.

@@ -9,13 +9,14 @@ use crate::fault::Action;
 pub const SYMBOL: &std::ffi::CStr = c"d264_double_bridge";
 
 /// Changes with every change of the table, so that halves of different builds refuse each other.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// The verdict on a call that was just counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct Verdict {
-    /// 0 go on, 1 answer `value` instead, 2 an empty access unit, 3 a garbage one, 4 go on and then answer `value`.
+    /// 0 go on, 1 answer `value` instead, 2 an empty access unit, 3 a garbage one, 4 go on and then answer `value`,
+    /// 5 answer `value` and give nothing back either.
     pub kind: u32,
     /// The answer.
     pub value: u32,
@@ -31,6 +32,7 @@ impl Verdict {
         match self.kind {
             1 => Some((self.value, function.releases())),
             4 => Some((self.value, true)),
+            5 => Some((self.value, false)),
             _ => None,
         }
     }
@@ -41,6 +43,7 @@ impl Verdict {
         match action {
             Action::Answer(value) => Self { kind: 1, value },
             Action::AnswerAfter(value) => Self { kind: 4, value },
+            Action::AnswerInstead(value) => Self { kind: 5, value },
             Action::Empty => Self { kind: 2, value: 0 },
             Action::Garbage => Self { kind: 3, value: 0 },
             Action::Hang | Action::Delay(_) => Self::GO_ON,
@@ -145,6 +148,8 @@ pub struct Bridge {
     pub can_encode: extern "C" fn(device: i32) -> bool,
     /// The error that killed a context, or 0.
     pub dead: extern "C" fn(context: u64) -> u32,
+    /// A kernel of the encoder's kills a context with this error.
+    pub kill: extern "C" fn(context: u64, code: u32),
     /// A session holds a context (+1) or lets go of it (-1).
     pub hold_context: extern "C" fn(context: u64, change: i32),
     /// A registration holds memory (+1) or lets go of it (-1).

@@ -7,6 +7,7 @@
 //! | `3-5` | calls 3, 4 and 5 | | `hang` | never return (until the rule is taken back) |
 //! | `3+` | from the third on | | `hang250` | wait 250 ms, then do the call |
 //! | `*` | always | | `20!` | do the call, then answer that number all the same |
+//! | | | | `20-` | answer that number, do nothing, also where something is given back |
 //! | | | | `empty`, `garbage` | of `nvEncLockBitstream`: an access unit of no bytes, or of noise |
 //!
 //! A call is counted from the moment its rule is set, so that a rule set in a running process means "the next one".
@@ -16,8 +17,10 @@ use crate::Function;
 /// The behaviour of a faulted call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Answers this number and does nothing else.
+    /// Answers this number and does nothing else; what gives something back does so all the same.
     Answer(u32),
+    /// Answers this number and does nothing else, also where something was to be given back.
+    AnswerInstead(u32),
     /// Does its work, then answers this number all the same.
     AnswerAfter(u32),
     /// Does not return while the rule stands.
@@ -82,9 +85,10 @@ fn parse_action(text: &str) -> Option<Action> {
         "garbage" => Some(Action::Garbage),
         _ => match text.strip_prefix("hang") {
             Some(millis) => millis.parse().ok().map(Action::Delay),
-            None => match text.strip_suffix('!') {
-                Some(number) => number.parse().ok().map(Action::AnswerAfter),
-                None => text.parse().ok().map(Action::Answer),
+            None => match (text.strip_suffix('!'), text.strip_suffix('-')) {
+                (Some(number), _) => number.parse().ok().map(Action::AnswerAfter),
+                (_, Some(number)) => number.parse().ok().map(Action::AnswerInstead),
+                _ => text.parse().ok().map(Action::Answer),
             },
         },
     }
@@ -112,6 +116,7 @@ mod tests {
         assert_eq!(parse("cuInit:*=hang250").unwrap()[0].action, Action::Delay(250));
         assert_eq!(parse("cuInit:2-4=1").unwrap()[0].last, 4);
         assert_eq!(parse("cuInit=1!").unwrap()[0].action, Action::AnswerAfter(1));
+        assert_eq!(parse("cuMemFree=1-").unwrap()[0].action, Action::AnswerInstead(1));
         assert_eq!(parse("").unwrap(), []);
     }
 

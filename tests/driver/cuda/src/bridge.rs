@@ -25,6 +25,7 @@ static BRIDGE: Bridge = Bridge {
     device_of,
     can_encode,
     dead,
+    kill,
     hold_context,
     hold_memory,
     allocation,
@@ -112,6 +113,12 @@ extern "C" fn can_encode(device: i32) -> bool {
 
 extern "C" fn dead(handle: u64) -> u32 {
     world().contexts.get(&handle).map_or(crate::error::CONTEXT_IS_DESTROYED, |context| context.dead)
+}
+
+extern "C" fn kill(handle: u64, code: u32) {
+    if let Some(context) = world().contexts.get_mut(&handle) {
+        context.dead = code;
+    }
 }
 
 extern "C" fn hold_context(handle: u64, change: i32) {

@@ -49,6 +49,7 @@ pub(crate) fn describe(code: u32) -> Option<(&'static str, &'static str)> {
             "part or all of the memory is already page-locked\0",
         ),
         713 => ("CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED\0", "the memory is not page-locked\0"),
+        716 => ("CUDA_ERROR_MISALIGNED_ADDRESS\0", "misaligned address\0"),
         719 => ("CUDA_ERROR_LAUNCH_FAILED\0", "unspecified launch failure\0"),
         801 => ("CUDA_ERROR_NOT_SUPPORTED\0", "operation not supported\0"),
         803 => (

@@ -200,6 +200,8 @@ extern "C" fn get_preset_config_ex(encoder: u64, codec: Guid, preset: Guid, tuni
             return Err(UNSUPPORTED_PARAM);
         }
         preset::fill(config, preset, tuning, session.version);
+        // As drivers do, with the word of a version that is not the client's.
+        config.set_u32(0, Struct::Config.word(usize::from(session.version == 0)));
         Ok(())
     })
 }

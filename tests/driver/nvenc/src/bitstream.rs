@@ -128,6 +128,7 @@ impl Session {
         let version = self.version;
         let offsets_wanted = self.config()?.report_slice_offsets;
         let found = self.bitstreams.get_mut(&handle).ok_or(INVALID_PARAM)?;
+        self.given_back.remove(&handle);
         let mut finished = match std::mem::replace(&mut found.state, State::Locked) {
             State::Ready(finished) => finished,
             State::Failed(status) => {
@@ -158,11 +159,15 @@ impl Session {
         let Some(found) =
             self.bitstreams.get_mut(&handle).filter(|found| matches!(found.state, State::Locked))
         else {
+            if self.given_back.contains(&handle) {
+                return Err(INVALID_PARAM);
+            }
             return Err(broke(FUNCTION, INVALID_PARAM, "an output buffer is unlocked that is not locked"));
         };
         // Whoever still reads reads noise.
         found.bytes.fill(0xdd);
         found.state = State::Idle;
+        self.note_given_back(handle);
         Ok(())
     }
 

@@ -62,7 +62,9 @@ pub(crate) fn shared_call(
                 // "Need more input" is the answer of a driver that has taken what it was given, an end of stream too.
                 let was_taken = function == Function::nvEncEncodePicture && status == NEED_MORE_INPUT;
                 if work_first || was_taken {
+                    lock(&session).answers_failure = true;
                     let _ = body(&session);
+                    lock(&session).answers_failure = false;
                 }
                 Err(status)
             }

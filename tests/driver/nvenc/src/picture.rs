@@ -26,6 +26,11 @@ const KNOWN_FLAGS: u32 = 0xf;
 const TYPE_P: u32 = 0;
 pub(crate) const TYPE_IDR: u32 = 3;
 
+/// What the kernel that copies a client's surface reads at a time: cards raise a sticky error for a pitch that is no
+/// multiple of it.
+const VECTOR_BYTES: usize = 16;
+const MISALIGNED_ADDRESS: u32 = 716;
+
 /// A picture that was submitted.
 #[derive(Debug)]
 pub(crate) struct Submitted {
@@ -240,6 +245,16 @@ impl Session {
         }
         if width > found.width || height > found.height {
             return refuse(INVALID_PARAM, "the mapped resource is smaller than the picture");
+        }
+        if !found.pitch.is_multiple_of(VECTOR_BYTES) || !found.address.is_multiple_of(VECTOR_BYTES as u64) {
+            // The call succeeds. Its kernel fails on the GPU, and whatever comes next in the context tells.
+            broke(
+                FUNCTION,
+                0,
+                "a kernel of the encoder's reads a surface whose address or pitch is no multiple of 16",
+            );
+            (self.bridge.kill)(self.context, MISALIGNED_ADDRESS);
+            return Ok((None, Ticket::default()));
         }
         let mut to = 0;
         if let Some(raw) = &mut raw {

@@ -97,10 +97,14 @@ impl Session {
             return Err(INVALID_CALL);
         }
         let Some(registration) = self.registrations.remove(&handle) else {
+            if self.given_back.contains(&handle) {
+                return Err(RESOURCE_NOT_REGISTERED);
+            }
             let rule = "a resource is unregistered that is not registered";
             return Err(broke(FUNCTION, RESOURCE_NOT_REGISTERED, rule));
         };
         registration.let_go(self.bridge);
+        self.note_given_back(handle);
         Ok(())
     }
 
@@ -128,6 +132,9 @@ impl Session {
     pub(crate) fn unmap(&mut self, handle: u64) -> Result<(), u32> {
         const FUNCTION: Function = Function::nvEncUnmapInputResource;
         let Some(mapping) = self.mappings.get(&handle) else {
+            if self.given_back.contains(&handle) {
+                return Err(RESOURCE_NOT_MAPPED);
+            }
             return Err(broke(FUNCTION, RESOURCE_NOT_MAPPED, "a resource is unmapped that is not mapped"));
         };
         if mapping.in_flight > 0 {
@@ -135,6 +142,7 @@ impl Session {
             self.encode_all();
         }
         self.mappings.remove(&handle);
+        self.note_given_back(handle);
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! A session: its life, what it owns, what it must have given back.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::CString;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -82,6 +82,10 @@ pub(crate) struct Session {
     /// A call failed: order at the end is no longer asked for, only that everything is given back.
     spent: bool,
     last_error: CString,
+    /// The call under way does its work and then answers an error.
+    pub(crate) answers_failure: bool,
+    /// What was given back by a call that answered an error: a client may try again.
+    pub(crate) given_back: BTreeSet<u64>,
     pub(crate) log: Log,
 }
 
@@ -172,6 +176,8 @@ impl Session {
             new_sequence: true,
             spent: false,
             last_error: CString::default(),
+            answers_failure: false,
+            given_back: BTreeSet::new(),
             log: Log::new(VERSIONS[version]),
         }
     }
@@ -206,6 +212,13 @@ impl Session {
         self.spent |=
             !matches!(status, LOCK_BUSY | NEED_MORE_INPUT | ENCODER_BUSY) && (injected || status == GENERIC);
         self.last_error = CString::new(format!("{} answers {status}", function.name())).unwrap_or_default();
+    }
+
+    /// Notes that a handle was given back. Where the answer is an error all the same, the client cannot know.
+    pub(crate) fn note_given_back(&mut self, handle: u64) {
+        if self.answers_failure {
+            self.given_back.insert(handle);
+        }
     }
 
     pub(crate) fn last_error(&self) -> usize {
