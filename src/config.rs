@@ -19,6 +19,7 @@ use std::num::{NonZeroU8, NonZeroU32, NonZeroU64};
 
 use crate::colour::Colour;
 use crate::error::ConfigError;
+use crate::level::Needs;
 use crate::units::{Bitrate, FrameRate, FrameSize, SampleAspect};
 
 /// The temporal dependency between frames.
@@ -50,6 +51,7 @@ pub enum TemporalLayers {
 pub struct EncoderConfig {
     pub(crate) settings: Settings,
     pub(crate) max_size: FrameSize,
+    pub(crate) max_bitrate: Option<Bitrate>,
     pub(crate) max_memory_bytes: Option<NonZeroU64>,
     pub(crate) idr_period_frames: Option<NonZeroU32>,
     pub(crate) profile: Profile,
@@ -70,6 +72,7 @@ impl EncoderConfig {
         Self {
             settings: Settings::new(size, frame_rate, bitrate),
             max_size: size,
+            max_bitrate: None,
             max_memory_bytes: None,
             idr_period_frames: None,
             profile: Profile::ConstrainedBaseline,
@@ -89,6 +92,44 @@ impl EncoderConfig {
     pub const fn max_size(mut self, max_size: FrameSize) -> Self {
         self.max_size = max_size;
         self
+    }
+
+    /// Sets the highest bitrate that the stream will be changed to; with `None` (the default) twice the opening bitrate.
+    /// The [`level`](EncoderConfig::level) covers it. A higher bitrate is possible, at the cost of an IDR with a higher
+    /// level where the driver limits the bitrate to the level.
+    #[must_use]
+    pub const fn max_bitrate(mut self, max_bitrate: Option<Bitrate>) -> Self {
+        self.max_bitrate = max_bitrate;
+        self
+    }
+
+    /// The level of the stream, on every backend: at least 3.1, with room for `max_size`, the frame rate, and the
+    /// largest of bitrate and `max_bitrate` with its VBV. More reference frames
+    /// ([`NvencConfig::reference_frames`]) can raise it.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.level_keeping(1)
+    }
+
+    /// The level of a stream whose decoder has to keep `reference_frames`.
+    pub(crate) fn level_keeping(&self, reference_frames: u32) -> Level {
+        let Settings { size, frame_rate, bitrate, .. } = self.settings;
+        let bitrate = bitrate.max(self.highest_bitrate());
+        let vbv_bits = bitrate.vbv_bits(frame_rate, self.nvenc.vbv_percent.get());
+        let size = size.union(self.max_size).padded_to_even();
+        Level::lowest(&Needs { profile: self.profile, size, frame_rate, bitrate, vbv_bits, reference_frames })
+            .max(Level::LEAST_OF_SESSION)
+    }
+
+    fn highest_bitrate(&self) -> Bitrate {
+        let bitrate = self.settings.bitrate;
+        self.max_bitrate.unwrap_or(Bitrate::from_bps(2 * u64::from(bitrate.bps())).unwrap_or(bitrate))
+    }
+
+    /// The same settings, with the default of the highest bitrate settled from the opening bitrate. Later changes of
+    /// the bitrate then leave the level as it is.
+    pub(crate) fn settled(&self) -> Self {
+        Self { max_bitrate: Some(self.highest_bitrate()), ..self.clone() }
     }
 
     /// The most host memory that one encoder takes for pictures of this size, on any backend, with its threads, access

@@ -120,6 +120,13 @@ impl Bitrate {
     pub const fn bps(self) -> u32 {
         self.0
     }
+
+    /// Returns the bits of a VBV that holds `percent` of one frame's share.
+    pub(crate) fn vbv_bits(self, frame_rate: FrameRate, percent: u32) -> u32 {
+        let bits = u128::from(self.0) * u128::from(frame_rate.denominator()) * u128::from(percent)
+            / (u128::from(frame_rate.numerator()) * 100);
+        u32::try_from(bits).unwrap_or(u32::MAX).max(1)
+    }
 }
 
 impl fmt::Display for Bitrate {

@@ -97,7 +97,7 @@ impl FailoverEncoder {
                     record.selected(backend, start.elapsed());
                     line.activate(index);
                     let mut encoder = Self {
-                        base: config.clone(),
+                        base: config.settled(),
                         wanted: settings,
                         line,
                         active,

@@ -46,7 +46,7 @@ impl Setup {
 
     /// The level that the stream needs.
     pub(super) fn level(&self, config: &EncoderConfig) -> Level {
-        params::level_of(config, self.reference_frames(config))
+        config.level_keeping(self.reference_frames(config))
     }
 
     /// The settings for a configuration, in the set that was accepted at opening.

@@ -98,6 +98,7 @@ pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
     let &EncoderConfig {
         settings: Settings { size, frame_rate, bitrate, qp_range },
         max_size,
+        max_bitrate: _,       // in the level
         max_memory_bytes: _,  // checked before
         idr_period_frames: _, // counted by `NvencEncoder` from the last IDR of any cause
         profile,
@@ -125,7 +126,7 @@ pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
         return Err(ConfigError::Slices { slices, max });
     }
     let references = reference_frames(config, can, attempt);
-    let level = level.unwrap_or_else(|| level_of(config, references));
+    let level = level.unwrap_or_else(|| config.level_keeping(references));
 
     let mut init = NV_ENC_INITIALIZE_PARAMS::versioned(api);
     init.encodeGUID = NV_ENC_CODEC_H264_GUID;
@@ -186,12 +187,6 @@ pub(super) fn reference_frames(config: &EncoderConfig, can: &Capabilities, attem
     u32::from(config.nvenc.reference_frames.get()).min(Level::most_frames(largest))
 }
 
-/// Returns the level of a stream whose decoder has to keep this many references.
-pub(super) fn level_of(config: &EncoderConfig, references: u32) -> Level {
-    let Settings { size, frame_rate, bitrate, .. } = config.settings;
-    Level::for_stream_keeping(references, config.profile, size.padded_to_even(), frame_rate, bitrate)
-}
-
 fn has_two_layers(can: &Capabilities, attempt: Attempt) -> bool {
     can.temporal_layers >= 2 && attempt.keeps_details()
 }
@@ -215,13 +210,6 @@ pub(super) fn left_out(config: &EncoderConfig, can: &Capabilities, attempt: Atte
     left_out.into_iter().filter_map(|(is, what)| is.then_some(what)).collect()
 }
 
-/// Returns the bits of a VBV that holds `percent` of one frame's share.
-pub(super) fn vbv_bits(bitrate: Bitrate, frame_rate: FrameRate, percent: u32) -> u32 {
-    let bits = u128::from(bitrate.bps()) * u128::from(frame_rate.denominator()) * u128::from(percent)
-        / (u128::from(frame_rate.numerator()) * 100);
-    u32::try_from(bits).unwrap_or(u32::MAX).max(1)
-}
-
 struct Rate<'a> {
     bitrate: Bitrate,
     frame_rate: FrameRate,
@@ -237,7 +225,7 @@ fn rate_control(rc: &mut NV_ENC_RC_PARAMS, rate: &Rate<'_>) {
     rc.rateControlMode = if can.constant_bitrate { NV_ENC_PARAMS_RC_CBR } else { NV_ENC_PARAMS_RC_VBR };
     (rc.averageBitRate, rc.maxBitRate) = (bitrate.bps(), bitrate.bps());
     let vbv =
-        if can.custom_vbv && attempt.keeps_vbv() { vbv_bits(bitrate, frame_rate, vbv_percent) } else { 0 };
+        if can.custom_vbv && attempt.keeps_vbv() { bitrate.vbv_bits(frame_rate, vbv_percent) } else { 0 };
     (rc.vbvBufferSize, rc.vbvInitialDelay) = (vbv, vbv);
     rc.multiPass = match multi_pass {
         MultiPass::Off => NV_ENC_MULTI_PASS_DISABLED,

@@ -62,7 +62,7 @@ impl OpenH264Encoder {
         let rate = rate_control(config);
         let mut encoder = Self {
             session: LibrarySession::open(config, rate.qp())?,
-            config: config.clone(),
+            config: config.settled(),
             device: DeviceReader::new(config.nvenc.form),
             planar: Planar::new(config.colour),
             rate,

@@ -8,7 +8,6 @@ use openh264_sys2::{
 use crate::colour::ColourRange;
 use crate::config::{EncoderConfig, Settings, TemporalLayers};
 use crate::error::ConfigError;
-use crate::level::Level;
 use crate::profile::Profile;
 use crate::units::{FrameSize, OutOfRange};
 
@@ -78,6 +77,7 @@ pub(super) fn params(
         // The frame rate is in `level_idc`; our own rate control keeps it and the range of quantisers.
         settings: Settings { size, bitrate, frame_rate: _, qp_range: _ },
         max_size: _,          // the library takes any size at any time
+        max_bitrate: _,       // in the level
         max_memory_bytes: _,  // checked before
         idr_period_frames: _, // counted by `OpenH264Encoder`, to tell it from a requested IDR
         profile,
@@ -158,9 +158,7 @@ pub(super) fn params(
 
 /// Returns the level of the stream, within the library's limit.
 pub(super) fn level_idc(config: &EncoderConfig) -> i32 {
-    let Settings { size, frame_rate, bitrate, .. } = config.settings;
-    let level = Level::for_stream(config.profile, size.padded_to_even(), frame_rate, bitrate);
-    i32::from(level.idc().min(MAX_LEVEL_IDC))
+    i32::from(config.level().idc().min(MAX_LEVEL_IDC))
 }
 
 fn check_size(size: FrameSize) -> Result<(), ConfigError> {

@@ -90,23 +90,20 @@ impl ProfileLevelId {
         nals(stream).find(|nal| nal.kind() == NalKind::Sps).and_then(|nal| Self::from_sps(nal.bytes()))
     }
 
-    /// Returns the value to signal for a stream with these settings, before the encoder is opened. The level has room
-    /// for `max_size`, the frame rate and the bitrate; see [`Level::for_stream`]. High is signalled as constrained
+    /// Returns the value to signal for a stream with these settings, before the encoder is opened. The level is
+    /// [`EncoderConfig::level`]. High is signalled as constrained
     /// high (`640c..`), because nothing is interlaced and there are no B pictures.
     ///
     /// The SPS carries the same level, with one exception: below 30 frames a second, openh264 writes the level that
     /// 30 would need.
     #[must_use]
     pub fn for_config(config: &EncoderConfig) -> Self {
-        let EncoderConfig { profile, max_size, .. } = *config;
-        let (frame_rate, bitrate) = (config.frame_rate(), config.bitrate());
-        let (profile_idc, constraints) = match profile {
+        let (profile_idc, constraints) = match config.profile {
             Profile::ConstrainedBaseline => (BASELINE, 0xe0),
             Profile::Main => (MAIN, 0),
             Profile::High => (HIGH, 0x0c),
         };
-        let level = Level::for_stream(profile, max_size, frame_rate, bitrate);
-        Self { profile_idc, constraints, level_idc: level.idc() }
+        Self { profile_idc, constraints, level_idc: config.level().idc() }
     }
 
     /// The three bytes, as in an SPS.
@@ -274,7 +271,7 @@ mod tests {
             (1280, 720, 30, Profile::ConstrainedBaseline, "42e01f"),
             (1920, 1080, 60, Profile::ConstrainedBaseline, "42e02a"),
             (1920, 1080, 30, Profile::Main, "4d0028"),
-            (640, 360, 30, Profile::High, "640c1e"),
+            (640, 360, 30, Profile::High, "640c1f"),
         ] {
             let id = ProfileLevelId::for_config(&config(width, height, hz, profile));
             assert_eq!(id.to_string(), expected);

@@ -68,7 +68,7 @@ fn settings() -> Vec<(&'static str, Value, Value, &'static str)> {
         ("maxQP.0", json!(0), json!(51), QUANTISERS),
         ("maxQP.1", json!(0), json!(51), QUANTISERS),
         ("maxQP.2", json!(0), json!(51), QUANTISERS),
-        ("level", json!(0), json!(30), "the lowest that holds the stream, the same on both backends"),
+        ("level", json!(0), json!(31), "known before the session, the same on both backends, at least 3.1"),
         (
             "entropyCodingMode",
             json!(1),

@@ -11,6 +11,7 @@ mod faults;
 mod gives_back;
 mod gpu_choice;
 mod gpus;
+mod level;
 mod observed;
 mod refused;
 mod session;

@@ -9,7 +9,7 @@ use crate::common::{LIMITS, config, encode_run, size, within};
 use d264_double::{Double, passed_as_child};
 use direct264::config::CallLimits;
 use direct264::nvenc::NvencEncoder;
-use direct264::{Bitrate, Encoder, EncoderConfig, Error, Frame, Picture, PixelFormat, Reason, Timestamp};
+use direct264::{Encoder, EncoderConfig, Error, Frame, FrameRate, Picture, PixelFormat, Reason, Timestamp};
 
 fn bounded(limits: CallLimits) -> EncoderConfig {
     config(size(320, 240), 30, 500).nvenc(within(limits))
@@ -134,8 +134,8 @@ fn a_staged_picture_survives_no_session_that_hangs_before_it_is_submitted() {
     let limits = LIMITS.rest(ms(400));
     let mut encoder = NvencEncoder::new(&bounded(limits)).unwrap();
     encode_run(&mut encoder, 0, 2);
-    // So much more that the next IDR raises the level, which takes a call while the picture waits.
-    encoder.set_bitrate(Bitrate::from_mbps(3).unwrap()).unwrap();
+    // So many frames a second that the next IDR raises the level, which takes a call while the picture waits.
+    encoder.set_frame_rate(FrameRate::hz(500).unwrap()).unwrap();
     stage.set("FAULT=nvEncReconfigureEncoder:1=hang");
     let pixels = vec![128; PixelFormat::I420.frame_bytes(encoder.size())];
     let frame = Frame::contiguous(encoder.size(), PixelFormat::I420, &pixels, Timestamp(2)).unwrap();

@@ -108,14 +108,14 @@ impl NvencEncoder {
     /// other refusal.
     pub fn new(config: &EncoderConfig) -> Result<Self, Error> {
         config.validate()?;
-        let (runner, setup) = Runner::open(config)?;
+        let config = config.settled();
+        let (runner, setup) = Runner::open(&config)?;
         let mut encoder = Self {
             runner,
-            level: setup.level(config),
-            references: References::new(setup.reference_frames(config)),
+            level: setup.level(&config),
+            references: References::new(setup.reference_frames(&config)),
             first_picture: 0,
             setup,
-            config: config.clone(),
             slots: Default::default(),
             pool: Pool::new(config.size().padded_to_even()),
             flying: None,
@@ -133,6 +133,7 @@ impl NvencEncoder {
             left: Vec::new(),
             spent: None,
             process: Process::current(),
+            config,
         };
         encoder.note(EventKind::Selected);
         Ok(encoder)

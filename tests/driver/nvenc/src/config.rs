@@ -8,6 +8,7 @@ use crate::driver::{broke, settings};
 use crate::guid::{self, Guid};
 use crate::h264::Vui;
 use crate::layout::Struct;
+use crate::level;
 use crate::preset;
 use crate::status::{INVALID_PARAM, INVALID_VERSION, UNSUPPORTED_PARAM};
 use crate::view::View;
@@ -348,6 +349,10 @@ impl Config {
         }
         if buffer != 0 && initial > buffer {
             return refuse(INVALID_PARAM, "vbvInitialDelay is above vbvBufferSize");
+        }
+        // A client may find out by trying.
+        if mode != 0 && !level::has_room(self.level, self.profile, average.max(maximum), buffer) {
+            return Err(INVALID_PARAM);
         }
         Ok(())
     }

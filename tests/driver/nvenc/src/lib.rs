@@ -18,6 +18,7 @@ mod gate;
 mod guid;
 mod h264;
 mod layout;
+mod level;
 mod picture;
 mod pixels;
 mod preset;
