@@ -70,7 +70,11 @@ pub trait Encoder: Engine + Send + fmt::Debug {
     /// As [`encode`](Encoder::encode), when the session has ended.
     fn invalidate(&mut self, lost: RangeInclusive<FrameId>) -> Result<Recovery, Error>;
 
-    /// Changes settings from the next frame on, all in one call. Only a change of size forces an IDR.
+    /// Changes settings from the next frame on, all in one call. A change of size forces an IDR, and so does a new
+    /// session where the GPU's driver refuses to change the rate within the current one.
+    ///
+    /// A change of bitrate, frame rate or quantisers that the driver refuses for a new session too is no error: the
+    /// settings before stay in force, and the event [`ChangeRefused`](crate::EventKind::ChangeRefused) tells the reason.
     ///
     /// # Errors
     /// [`Error::Config`] when the backend cannot take the size; the encoder is unchanged. Any other error when the
