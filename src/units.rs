@@ -139,11 +139,13 @@ impl Bitrate {
         self.0
     }
 
-    /// Returns the bits of a VBV that holds `percent` of one frame's share.
+    /// Returns the bits of a VBV that holds `percent` of one frame's share, within the buffer of level 5.2: many decoders
+    /// refuse a higher level.
     pub(crate) fn vbv_bits(self, frame_rate: FrameRate, percent: u32) -> u32 {
+        const LARGEST: u32 = 240_000_000;
         let bits = u128::from(self.0) * u128::from(frame_rate.denominator()) * u128::from(percent)
             / (u128::from(frame_rate.numerator()) * 100);
-        u32::try_from(bits).unwrap_or(u32::MAX).max(1)
+        u32::try_from(bits).unwrap_or(LARGEST).clamp(1, LARGEST)
     }
 }
 

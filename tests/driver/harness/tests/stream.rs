@@ -90,12 +90,12 @@ fn the_sequence_header_says_what_was_asked_for() {
     config.put(172, 40).put(248, 1).put(252, 5).put(260, 1).put(264, 1).put(268, 1).put(272, 1).put(288, 1);
     assert_eq!(client.nv(slot::INITIALIZE, &[handle, init.at()]), 0);
     let session = client::Session { handle, config, init };
-    let (output, memory) = (client.bitstream(&session), client.device_memory(324 * 194 * 3 / 2));
-    let register = client.register_struct(memory, 322, 194, 324);
+    let (output, memory) = (client.bitstream(&session), client.device_memory(336 * 194 * 3 / 2));
+    let register = client.register_struct(memory, 322, 194, 336);
     assert_eq!(client.nv(slot::REGISTER, &[handle, register.at()]), 0);
     let registered = register.get_long(32) as usize;
     let mapped = client.map(&session, registered);
-    assert_eq!(client.encode(&session, &client.picture(&session, mapped, output, 324, 0)), 0);
+    assert_eq!(client.encode(&session, &client.picture(&session, mapped, output, 336, 0)), 0);
     let path = write("header.h264", &client.take(&session, output).unwrap().1);
     client.put_away(Ready { session, memory, registered, mapped, output });
     client.finish();
