@@ -137,35 +137,39 @@ impl OpenSession {
     }
 
     /// Returns `Ok` for success, else the error of this call with the driver's own words.
+    #[inline]
     pub(super) fn check(&self, call: &'static str, code: u32) -> Result<(), DriverError> {
-        NVENCSTATUS(code).ok().map_err(|status| {
-            let reason = match status {
-                NV_ENC_ERR_OUT_OF_MEMORY => Reason::OutOfMemory,
-                _ => Reason::DriverError,
-            };
-            let detail = match self.last_error() {
-                Some(said) => format!("{status}; the driver says: {said}"),
-                None => status.to_string(),
-            };
-            DriverError::refused(Backend::Nvenc, call, status.0, detail)
-                .because(reason)
-                .advising(status.advice())
-        })
+        NVENCSTATUS(code).ok().map_err(|status| self.refused(call, status))
+    }
+
+    #[cold]
+    fn refused(&self, call: &'static str, status: NVENCSTATUS) -> DriverError {
+        let reason = match status {
+            NV_ENC_ERR_OUT_OF_MEMORY => Reason::OutOfMemory,
+            _ => Reason::DriverError,
+        };
+        let detail = match self.last_error() {
+            Some(said) => format!("{status}; the driver says: {said}"),
+            None => status.to_string(),
+        };
+        DriverError::refused(Backend::Nvenc, call, status.0, detail).because(reason).advising(status.advice())
     }
 
     /// Repeats a call while the driver answers that it is busy, until patience ends.
+    #[inline]
     pub(super) fn patiently(&self, mut call: impl FnMut() -> NVENCSTATUS) -> NVENCSTATUS {
-        let mut start = None;
-        loop {
-            let status = call();
-            if !matches!(status, NV_ENC_ERR_ENCODER_BUSY | NV_ENC_ERR_LOCK_BUSY) {
-                return status;
-            }
-            if start.get_or_insert_with(Instant::now).elapsed() >= self.patience {
-                return status;
-            }
+        let status = call();
+        if is_busy(status) { self.repeat(status, &mut call) } else { status }
+    }
+
+    #[cold]
+    fn repeat(&self, mut status: NVENCSTATUS, call: &mut dyn FnMut() -> NVENCSTATUS) -> NVENCSTATUS {
+        let start = Instant::now();
+        while is_busy(status) && start.elapsed() < self.patience {
             std::thread::sleep(PAUSE);
+            status = call();
         }
+        status
     }
 
     /// Keeps memory until the session is destroyed.
@@ -258,4 +262,8 @@ impl Drop for OpenSession {
         let _ = unsafe { (self.functions().nvEncDestroyEncoder)(self.handle()) };
         drop(entered);
     }
+}
+
+const fn is_busy(status: NVENCSTATUS) -> bool {
+    matches!(status, NV_ENC_ERR_ENCODER_BUSY | NV_ENC_ERR_LOCK_BUSY)
 }
