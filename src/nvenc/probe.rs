@@ -114,6 +114,7 @@ pub struct Capabilities {
     pub temporal_layers: u32,
 }
 
+#[cfg(nvenc)]
 impl Capabilities {
     /// The widest picture to ask the driver for: without a limit where the driver does not say.
     pub(super) fn width_limit(&self) -> u32 {
@@ -126,6 +127,7 @@ impl Capabilities {
     }
 }
 
+#[cfg(nvenc)]
 fn limit(told: u32) -> u32 {
     if told == 0 { u32::MAX } else { told }
 }
