@@ -204,7 +204,8 @@ fn a_browser_plays_follows_and_is_followed() {
     let report = run(&server, "play,keyframes,rate,sizes,buttons");
     assert_eq!(complaints(&report), [""; 0]);
     assert_eq!(report["buttons"]["pressed"].as_object().unwrap().len(), 5, "there is no hardware to break");
-    assert_eq!(server.figures(1)["profile_level_id"], "42c01e");
+    // One level for the whole stream, with room for the largest size: 4.0.
+    assert_eq!(server.figures(1)["profile_level_id"], "42c028");
 }
 
 #[test]
