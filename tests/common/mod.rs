@@ -8,6 +8,7 @@ pub mod decode;
 pub mod device;
 pub mod form;
 pub mod live;
+pub mod log;
 pub mod picture;
 pub mod pixels;
 #[cfg(target_os = "linux")]

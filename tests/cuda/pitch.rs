@@ -2,10 +2,8 @@
 //! log tells it once.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
-use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
-
 use crate::common::device::{self, Device, DevicePicture};
+use crate::common::log::LogKeeper;
 use crate::common::{config, encode, picture, size};
 use d264_double::{Double, passed_as_child};
 use direct264::colour::{Colour, ColourMatrix, ColourRange};
@@ -13,43 +11,7 @@ use direct264::config::{CallForm, NvencConfig};
 use direct264::frame::RgbOrder;
 use direct264::nvenc::NvencEncoder;
 use direct264::{Encoder, EncoderConfig, Picture, PixelFormat};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
-
-/// Keeps the messages of warnings.
-#[derive(Default)]
-struct Keeper(Arc<Mutex<Vec<String>>>);
-
-impl Visit for &Keeper {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if field.name() == "message" {
-            self.0.lock().unwrap().push(format!("{value:?}"));
-        }
-    }
-}
-
-impl Subscriber for Keeper {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= tracing::Level::WARN
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        event.record(&mut &*self);
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
+use tracing::Level;
 
 fn settings(width: u32) -> EncoderConfig {
     let colour = Colour { matrix: ColourMatrix::Bt601, range: ColourRange::Limited };
@@ -72,13 +34,12 @@ fn a_pitch_that_is_no_multiple_of_16_is_copied_and_kills_no_context() {
             let is_in_place = row_bytes.is_multiple_of(16);
             let size = size(width, 64);
             let place = DevicePicture::new(&device, size, format, row_bytes);
-            let keeper = Keeper::default();
-            let told = Arc::clone(&keeper.0);
+            let log = LogKeeper::default();
             let copies = || stage.report().calls("cuMemcpy2DAsync");
             let what = format!("{width} {format:?}");
             let (mut encoder, mut of_host) =
                 (NvencEncoder::new(&config).unwrap(), NvencEncoder::new(&config).unwrap());
-            tracing::subscriber::with_default(keeper, || {
+            tracing::subscriber::with_default(log.clone(), || {
                 for number in 0..4 {
                     let i420 = picture::Camera::new(size).i420(number);
                     let pixels = match format {
@@ -97,7 +58,8 @@ fn a_pitch_that_is_no_multiple_of_16_is_copied_and_kills_no_context() {
                     }
                 }
             });
-            let told = told.lock().unwrap().iter().filter(|told| told.contains("multiple of 16")).count();
+            let warnings = log.take().into_iter().filter(|line| line.level <= Level::WARN);
+            let told = warnings.filter(|line| line.text.contains("multiple of 16")).count();
             assert_eq!(told, usize::from(!is_in_place), "{what}");
             encoder.forget_cuda(None).unwrap();
         }

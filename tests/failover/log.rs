@@ -4,72 +4,22 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeSet;
-use std::fmt::{Debug, Write as _};
 use std::num::NonZeroU8;
-use std::sync::{Mutex, PoisonError};
+use std::sync::LazyLock;
 
 use crate::common::live::{Live, eager};
+use crate::common::log::{Line, LogKeeper};
 use crate::common::{config, encode_run, size};
 use d264_double::{Double, Stage, passed_as_child};
 use direct264::config::FailoverConfig;
 use direct264::{Backend, BackendOrder, Bitrate, Encoder, FrameId, QpRange, open};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::Level;
 
-static LINES: Mutex<Vec<Line>> = Mutex::new(Vec::new());
-
-/// Keeps every event.
-struct Keeper;
-
-/// An event: `message name=value ...`.
-#[derive(Debug)]
-struct Line {
-    level: Level,
-    text: String,
-    fields: BTreeSet<&'static str>,
-}
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        let _ = match field.name() {
-            "message" => write!(self.text, "{value:?}"),
-            name => {
-                self.fields.insert(name);
-                write!(self.text, " {name}={value:?}")
-            }
-        };
-    }
-}
-
-impl Subscriber for Keeper {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("direct264")
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let level = *event.metadata().level();
-        let mut line = Line { level, text: String::new(), fields: BTreeSet::new() };
-        event.record(&mut line);
-        LINES.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
+static LOG: LazyLock<LogKeeper> = LazyLock::new(LogKeeper::default);
 
 /// What was logged since the last call.
 fn take() -> Vec<Line> {
-    std::mem::take(&mut *LINES.lock().unwrap_or_else(PoisonError::into_inner))
+    LOG.take()
 }
 
 /// An event of that level with this message has these fields and no other, and of some of them these values.
@@ -83,7 +33,7 @@ fn assert_logged(lines: &[Line], level: Level, message: &str, fields: &str, valu
     let Some(line) = lines.iter().find(is_it) else {
         panic!("no {level} event `{message}` with {values:?} in {lines:#?}")
     };
-    assert_eq!(line.fields, expected, "{}", line.text);
+    assert_eq!(line.fields.keys().copied().collect::<BTreeSet<_>>(), expected, "{}", line.text);
 }
 
 const SELECTED: &str = "backend size bitrate_bps open_ms";
@@ -97,7 +47,7 @@ fn what_happens_to_a_stream_is_logged_with_its_figures() {
     if passed_as_child("what_happens_to_a_stream_is_logged_with_its_figures", &[]) {
         return;
     }
-    tracing::subscriber::set_global_default(Keeper).unwrap();
+    tracing::subscriber::set_global_default(LOG.clone()).unwrap();
     let stage = Double::get().load();
     a_stream_that_fails_and_returns(&stage);
     who_is_not_had(&stage);

@@ -11,12 +11,12 @@ use direct264::config::{CallForm, GpuChoice, NvencConfig};
 use direct264::nvenc::{NvencEncoder, probe};
 use direct264::{Bitrate, Encoder, EncoderConfig, Error, FrameId, Picture, PixelFormat, Reason};
 
-/// What a call's failure means.
+/// The meaning of a call's failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Need {
     Required,
     Optional,
-    /// It is made at the end, which goes on.
+    /// The call belongs to the end, which goes on without it.
     End,
 }
 

@@ -1,18 +1,14 @@
 //! The capabilities of a GPU: each answer reaches its place, and a setting beyond them is left out and reported.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
-use std::fmt::Debug;
 use std::num::NonZeroU8;
-use std::sync::{Arc, Mutex};
 
+use crate::common::log::LogKeeper;
 use crate::common::{config, decode, encode_run, size};
 use d264_double::{Double, Stage};
 use direct264::config::{CallForm, IntraRefresh, NvencConfig, Profile, TemporalLayers};
 use direct264::nvenc::{Capabilities, NvencEncoder, probe};
 use direct264::{Bitrate, Encoder, EncoderConfig, Error, Reason};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
 
 fn probed(stage: &Stage, caps: &str) -> Capabilities {
     stage.set(&format!("CAPS={caps}"));
@@ -54,42 +50,6 @@ fn each_capability_reaches_its_field_and_no_other() {
     stage.report().assert_clean("probes");
 }
 
-/// Keeps what is told to have been left out.
-#[derive(Default)]
-struct Keeper(Arc<Mutex<Vec<String>>>);
-
-impl Visit for &Keeper {
-    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "left_out" {
-            self.0.lock().unwrap().push(value.to_owned());
-        }
-    }
-}
-
-impl Subscriber for Keeper {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        event.record(&mut &*self);
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
 /// Settings that need something of the GPU. On the caller's thread, so that what is told there is heard there.
 fn demanding() -> EncoderConfig {
     let nvenc = NvencConfig::new()
@@ -125,10 +85,12 @@ fn what_the_gpu_cannot_do_is_left_out_and_told_and_the_rest_works() {
     for (caps, left_out, config) in cases {
         stage.reset();
         stage.set(&format!("CAPS={caps}"));
-        let keeper = Keeper::default();
-        let told = Arc::clone(&keeper.0);
-        let mut encoder = tracing::subscriber::with_default(keeper, || NvencEncoder::new(&config)).unwrap();
-        assert_eq!(*told.lock().unwrap(), left_out, "{caps}");
+        let log = LogKeeper::default();
+        let mut encoder =
+            tracing::subscriber::with_default(log.clone(), || NvencEncoder::new(&config)).unwrap();
+        let told = log.take().into_iter().filter_map(|mut line| line.fields.remove("left_out"));
+        let left_out: Vec<String> = left_out.iter().map(|what| format!("{what:?}")).collect();
+        assert_eq!(told.collect::<Vec<_>>(), left_out, "{caps}");
         let mut units = encode_run(&mut encoder, 0, 3);
         encoder.set_bitrate(Bitrate::from_kbps(700).unwrap()).unwrap();
         units.extend(encode_run(&mut encoder, 3, 3));

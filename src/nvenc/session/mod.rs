@@ -251,8 +251,9 @@ impl Session {
 }
 
 impl Drop for Session {
-    /// Ends the session in the documented order: end of stream, reading of the pictures in flight, the unlock of
-    /// what a failed unlock left, then the drop of the fields. Those unmap, unregister, free, and destroy the output buffers, the session and the stream.
+    /// Ends the session in the documented order: end of stream, reading of the pictures in flight, a second unlock
+    /// where one has failed, then the drop of the fields. Those unmap, unregister, free, and destroy the output
+    /// buffers, the session and the stream.
     fn drop(&mut self) {
         self.progress.at(SessionStep::Close);
         let context = Arc::clone(self.open.context());

@@ -14,7 +14,7 @@ use direct264::nvenc::NvencEncoder;
 use direct264::openh264::OpenH264Encoder;
 use direct264::{Encoder, EncoderConfig, Error, Picture, PixelFormat};
 
-/// Who opens at the same time may retain a context twice, and then lets go of one.
+/// Threads that open at the same time may retain a context twice, and then let go of one.
 #[test]
 fn a_context_that_several_threads_enter_first_is_given_back_as_often_as_it_was_retained() {
     let stage = stage("FAULT=cuDevicePrimaryCtxRetain:*=hang300");

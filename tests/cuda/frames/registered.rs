@@ -43,7 +43,7 @@ fn so_many_places_are_kept_and_no_more() {
     }
     let calls = |name: &str| stage.report().calls(name) - before.calls(name);
     assert_eq!((calls("nvEncRegisterResource"), calls("nvEncUnregisterResource")), (40, 8));
-    // The ones of late are still known, and the first one is not.
+    // The latest places are still known, and the first one is not.
     for place in [&places[39], &places[8], &places[0]] {
         place.write(&device, &pictures[1]);
         encoder.encode(&place.frame(0), Picture::Auto).unwrap();

@@ -100,7 +100,7 @@ fn a_driver_that_hangs_whenever_it_is_asked_is_not_given_one_thread_after_the_ot
         live.frames(1);
         std::thread::sleep(ms(10));
     }
-    // Those that come later wait behind the first.
+    // Later attempts wait behind the first.
     let hang = threads().iter().filter(|name| *name == "direct264-nvenc").count();
     assert!((1..=4).contains(&hang), "{hang} threads hang");
     stage.set("FAULT=");

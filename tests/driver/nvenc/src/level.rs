@@ -1,4 +1,4 @@
-//! What a level allows a session, as drivers hold to it: the rate and the VBV, at its start and in flight.
+//! The rate and the VBV that a level allows a session, at its start and in flight, as drivers hold to it.
 
 use crate::config::Profile;
 

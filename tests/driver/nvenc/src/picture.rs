@@ -26,8 +26,8 @@ const KNOWN_FLAGS: u32 = 0xf;
 const TYPE_P: u32 = 0;
 pub(crate) const TYPE_IDR: u32 = 3;
 
-/// What the kernel that copies a client's surface reads at a time: cards raise a sticky error for a pitch that is no
-/// multiple of it.
+/// The bytes that the kernel which copies a client's surface reads at a time. Cards raise a sticky error for a pitch
+/// that is no multiple of it.
 const VECTOR_BYTES: usize = 16;
 const MISALIGNED_ADDRESS: u32 = 716;
 

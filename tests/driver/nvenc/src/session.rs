@@ -84,7 +84,7 @@ pub(crate) struct Session {
     last_error: CString,
     /// The call under way does its work and then answers an error.
     pub(crate) answers_failure: bool,
-    /// What was given back by a call that answered an error: a client may try again.
+    /// The handles that a call gave back although it answered an error: a client may try again.
     pub(crate) given_back: BTreeSet<u64>,
     pub(crate) log: Log,
 }
