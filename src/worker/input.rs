@@ -41,7 +41,7 @@ impl<F, E> FrameSender<F, E> {
     }
 
     /// Submits a frame with the wish for its picture. A full queue replaces its oldest frame and returns that frame;
-    /// the changes and the IDR of the replaced frame pass to the next one.
+    /// the changes of the replaced frame pass to the next one, and so does its request for an IDR or an intra refresh.
     ///
     /// # Errors
     /// [`Closed`] with the frame.

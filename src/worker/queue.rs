@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::num::NonZeroU32;
 use std::time::Instant;
 
 use crate::config::SettingsChange;
@@ -13,6 +14,8 @@ pub(super) struct Changes {
     pub(super) settings: SettingsChange,
     /// Whether the next frame is to be an IDR.
     pub(super) wants_idr: bool,
+    /// The length of the intra refresh that is to begin with the next frame.
+    pub(super) wants_refresh: Option<NonZeroU32>,
 }
 
 impl Changes {
@@ -21,6 +24,7 @@ impl Changes {
         Self {
             settings: self.settings.after(earlier.settings),
             wants_idr: self.wants_idr || earlier.wants_idr,
+            wants_refresh: self.wants_refresh.or(earlier.wants_refresh),
         }
     }
 }
@@ -52,7 +56,11 @@ impl<F> FrameQueue<F> {
     /// Adds a frame and returns the one that it replaces, whose changes pass to the next frame.
     pub(super) fn push(&mut self, frame: F, picture: Picture, submitted: Instant) -> Option<F> {
         let mut before = mem::take(&mut self.since);
-        before.wants_idr |= picture == Picture::Idr;
+        match picture {
+            Picture::Auto => {}
+            Picture::Idr => before.wants_idr = true,
+            Picture::IntraRefresh { frames } => before.wants_refresh = Some(frames),
+        }
         let replaced = if self.waiting.len() < self.depth { None } else { self.waiting.pop_front() };
         let replaced = replaced.map(|oldest| {
             let heir = self.waiting.front_mut().map_or(&mut before, |next| &mut next.before);
@@ -102,6 +110,7 @@ mod tests {
         let expected = Changes {
             settings: SettingsChange { bitrate: Some(kbps(200)), size, ..SettingsChange::new() },
             wants_idr: true,
+            wants_refresh: None,
         };
         assert_eq!(pop(&mut queue), Some((expected, Some(1))));
         let rest = Changes { settings: SettingsChange::new().bitrate(kbps(300)), ..Changes::default() };

@@ -1,6 +1,6 @@
 //! Tests the worker with an encoder that a test holds up, lets fail, and watches.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::thread;
@@ -146,6 +146,26 @@ fn what_belongs_to_a_frame_that_is_replaced_passes_to_the_next() {
         [(0, true), (2, true)]
     );
     assert_eq!(watch.asked.lock().unwrap().last(), Some(&Asked::Bitrate(high)));
+}
+
+#[test]
+fn a_request_for_an_intra_refresh_passes_to_the_next_frame_too_and_only_there() {
+    let ((frames, mut units), watch) = held();
+    let source = Source::new(small());
+    frames.submit(source.frame(0), Picture::Auto).unwrap();
+    assert_eq!(watch.entered.recv_timeout(PATIENCE), Ok(0));
+    let refresh = Picture::IntraRefresh { frames: NonZeroU32::new(5).unwrap() };
+    frames.submit(source.frame(1), refresh).unwrap();
+    frames.submit(source.frame(2), Picture::Auto).unwrap();
+    watch.go();
+    watch.go();
+    assert_eq!(watch.entered.recv_timeout(PATIENCE), Ok(2));
+    frames.submit(source.frame(3), Picture::Auto).unwrap();
+    let asked = watch.asked();
+    assert_eq!(asked, [Asked::Frame(0, Picture::Auto), Asked::Frame(2, refresh)]);
+    drop((watch.turns, frames));
+    rest(&mut units);
+    assert_eq!(watch.asked.lock().unwrap().last(), Some(&Asked::Frame(3, Picture::Auto)));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The thread of a worker.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -27,6 +28,7 @@ pub(super) fn run<F: ToFrame, E: Encoder>(encoder: E, shared: &Shared<F, E>) {
         shared,
         memory: Arc::new(Recycler::new(most_units + SPARE_UNITS)),
         owes_idr: false,
+        owes_refresh: None,
         can_go_on: true,
     };
     let _closed = OnDrop(|| shared.close());
@@ -53,6 +55,8 @@ struct WorkerThread<'s, F, E> {
     memory: Arc<Recycler<UnitBuffer>>,
     /// Whether an IDR is due.
     owes_idr: bool,
+    /// The length of an intra refresh that is due.
+    owes_refresh: Option<NonZeroU32>,
     can_go_on: bool,
 }
 
@@ -60,8 +64,9 @@ impl<F: ToFrame, E: Encoder> WorkerThread<'_, F, E> {
     /// Makes the changes, with the size last, so that a new size begins with its own rates and a refused size keeps
     /// none back.
     fn change(&mut self, changes: Changes) {
-        let Changes { settings, wants_idr } = changes;
+        let Changes { settings, wants_idr, wants_refresh } = changes;
         self.owes_idr |= wants_idr;
+        self.owes_refresh = wants_refresh.or(self.owes_refresh);
         let (rates, size) = settings.without_size();
         let rates = (rates != SettingsChange::new()).then(|| self.encoder.change(rates));
         let size = size.map(|size| self.encoder.set_size(size));
@@ -75,12 +80,17 @@ impl<F: ToFrame, E: Encoder> WorkerThread<'_, F, E> {
 
     fn encode(&mut self, waiting: Waiting<F>) {
         let waited = Instant::now().saturating_duration_since(waiting.submitted);
-        let picture = if self.owes_idr { Picture::Idr } else { Picture::Auto };
+        let picture = match self.owes_refresh {
+            _ if self.owes_idr => Picture::Idr,
+            Some(frames) => Picture::IntraRefresh { frames },
+            None => Picture::Auto,
+        };
         let mut timestamp = None;
         let coded = waiting.frame.to_frame().map_err(Error::from).and_then(|frame| {
             timestamp = Some(frame.timestamp());
             let unit = self.encoder.encode(&frame, picture)?;
             self.owes_idr &= !unit.is_idr;
+            self.owes_refresh = None;
             Ok(Unit::new(&unit, waited, &self.memory))
         });
         // The frame returns to its pool before the receiver learns of it, so that the pool has it by then.
