@@ -1,5 +1,6 @@
 //! Access units: the bytes of one coded picture and the facts about it.
 
+use std::num::NonZeroU32;
 use std::ops::{Deref, Range};
 use std::time::Duration;
 
@@ -27,6 +28,38 @@ pub struct StageTimes {
     pub total: Duration,
 }
 
+/// The place of a picture in an intra refresh.
+///
+/// ```
+/// # fn sent(unit: &direct264::AccessUnit<'_>) {
+/// if let Some(place) = unit.refresh {
+///     println!("picture {} of {}", place.number, place.frames);
+///     if place.is_last() {
+///         println!("a receiver that has all of them shows the exact picture again");
+///     }
+/// }
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct RefreshPlace {
+    /// The number of the picture in the refresh, from 1 to `frames`.
+    pub number: NonZeroU32,
+    /// The length of the refresh in pictures: as asked for, or shorter, since each picture of it codes at least 32 rows
+    /// anew.
+    pub frames: NonZeroU32,
+}
+
+impl RefreshPlace {
+    /// Whether the refresh ends with this picture. A receiver that lost pictures before the refresh, and none of it, decodes
+    /// this picture and those behind it exactly, unless
+    /// [`single_slice_refresh`](crate::config::NvencConfig::single_slice_refresh) is set.
+    #[must_use]
+    pub const fn is_last(self) -> bool {
+        self.number.get() == self.frames.get()
+    }
+}
+
 /// The facts about an access unit, without its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -38,6 +71,9 @@ pub struct AccessUnitInfo {
     /// Whether no other picture refers to this one (`nal_ref_idc` is 0 in each slice), so that it can be dropped without
     /// harm to any other. Such pictures come with [`TemporalLayers::Two`](crate::config::TemporalLayers::Two).
     pub is_droppable: bool,
+    /// The place of the picture in an intra refresh that was [requested](crate::Picture::IntraRefresh); `None` for an IDR
+    /// and outside a refresh.
+    pub refresh: Option<RefreshPlace>,
     /// The frame's timestamp, untouched.
     pub timestamp: Timestamp,
     /// The quantiser (QP), 0 to 51, where the backend tells it: of the whole picture, or the mean.
@@ -55,6 +91,7 @@ impl AccessUnitInfo {
             frame_id,
             is_idr: false,
             is_droppable: false,
+            refresh: None,
             timestamp,
             qp: None,
             times: StageTimes::default(),
@@ -85,7 +122,7 @@ impl AccessUnit<'_> {
     }
 
     /// The number of slices, 1 or more: as many as [`EncoderConfig::slices`](crate::EncoderConfig::slices) asked for, else
-    /// as the backend chose for the size.
+    /// as the backend chose for the size. NVENC may code a picture of an intra refresh in other slices.
     #[must_use]
     pub fn slices(&self) -> usize {
         slices(self.nals())

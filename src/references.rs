@@ -21,13 +21,14 @@ pub(crate) enum Answer {
     Idr,
 }
 
-/// The pictures of one session since its last IDR, by their numbers.
+/// The pictures of one session since its last IDR or intra refresh, by their numbers.
 #[derive(Debug)]
 pub(crate) struct References {
     /// The number of references that the session keeps.
     kept: usize,
     known: VecDeque<CodedPicture>,
-    last_idr: u64,
+    /// The picture that the stream starts anew with: the last IDR, or the first one of an intra refresh that has ended.
+    start: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -43,13 +44,13 @@ impl References {
     /// An empty set of references for a session that keeps `kept` of them.
     pub(crate) fn new(kept: u32) -> Self {
         let kept = usize::try_from(kept).unwrap_or(1).max(1);
-        Self { kept, known: VecDeque::with_capacity(REMEMBERED), last_idr: 0 }
+        Self { kept, known: VecDeque::with_capacity(REMEMBERED), start: 0 }
     }
 
     pub(crate) fn coded(&mut self, picture: u64, is_idr: bool, is_droppable: bool) {
         if is_idr {
             self.known.clear();
-            self.last_idr = picture;
+            self.start = picture;
         }
         if self.known.len() == REMEMBERED {
             self.known.pop_front();
@@ -58,19 +59,35 @@ impl References {
         self.known.push_back(CodedPicture { picture, parent, is_reference: !is_droppable, is_lost: false });
     }
 
+    /// Records that an intra refresh from the picture `first` on ended with the newest picture. A receiver may have asked
+    /// for the refresh after a loss, so no picture before its end is one that the receiver has. If the newest picture
+    /// `is_exact`, losses before the refresh have no effect any more.
+    #[cfg(nvenc)]
+    pub(crate) fn refreshed(&mut self, first: u64, is_exact: bool) {
+        self.known.drain(..self.known.len().saturating_sub(1));
+        if let Some(newest) = self.known.front_mut() {
+            newest.parent = None;
+        }
+        if is_exact {
+            self.start = first;
+        }
+    }
+
     /// Records that a receiver does not have these pictures, and returns the answer.
     pub(crate) fn lose(&mut self, lost: RangeInclusive<u64>) -> Answer {
         let (Some(oldest), Some(newest)) = (self.known.front(), self.known.back()) else {
             return Answer::Nothing;
         };
         let (oldest, newest) = (oldest.picture, newest.picture);
-        if lost.is_empty() || *lost.end() < self.last_idr || *lost.start() > newest {
+        if lost.is_empty() || *lost.end() < self.start || *lost.start() > newest {
             return Answer::Nothing;
         }
         if *lost.start() < oldest {
-            // The loss may reach back to the IDR or to pictures no longer remembered, so every picture counts as lost.
+            // The loss may reach back to the IDR, into an intra refresh or to pictures no longer remembered, so every
+            // picture counts as lost.
+            let is_news = self.known.iter().any(|known| !known.is_lost);
             self.known.iter_mut().for_each(|known| known.is_lost = true);
-            return Answer::Idr;
+            return if is_news { Answer::Idr } else { Answer::Nothing };
         }
         let newly = self.mark(&lost);
         if newly.is_empty() {
@@ -162,6 +179,34 @@ mod tests {
         assert_eq!(references.lose(8..=8), Invalidate(vec![8, 11, 12]));
         references.coded(13, false, false);
         assert_eq!(references.lose(11..=12), Nothing);
+    }
+
+    #[cfg(nvenc)]
+    #[test]
+    fn an_intra_refresh_mends_what_was_lost_before_it_and_leaves_no_picture_before_its_end() {
+        // The pictures 4 to 6 are those of the refresh.
+        let refreshed = |is_exact| {
+            let mut references = coded(16, 6);
+            references.refreshed(4, is_exact);
+            references.coded(7, false, false);
+            references.coded(8, false, false);
+            references
+        };
+        for (lost, exact, inexact) in [
+            (0..=3, Nothing, Idr),
+            (3..=4, Idr, Idr),
+            (4..=4, Idr, Idr),
+            (5..=6, Idr, Idr),
+            (6..=8, Idr, Idr),
+            (7..=7, Invalidate(vec![7, 8]), Invalidate(vec![7, 8])),
+            (8..=8, Invalidate(vec![8]), Invalidate(vec![8])),
+        ] {
+            for (is_exact, expected) in [(true, exact), (false, inexact)] {
+                let mut references = refreshed(is_exact);
+                assert_eq!(references.lose(lost.clone()), expected, "{lost:?}, {is_exact}");
+                assert_eq!(references.lose(lost.clone()), Nothing, "{lost:?}, {is_exact}, once more");
+            }
+        }
     }
 
     #[test]

@@ -41,7 +41,9 @@ pub enum MultiPass {
     FullResolution,
 }
 
-/// A column or row of intra macroblocks that wanders over the picture, so that a receiver recovers without an IDR.
+/// A periodic intra refresh: rows of intra macroblocks that wander over the picture, so that a receiver recovers without an
+/// IDR. It takes the place of refreshes on request: the driver tells of none that it begins by itself, and within one it
+/// ignores a request and honours no [`invalidate`](crate::Encoder::invalidate). Both are answered with an IDR.
 ///
 /// A GPU without the capability leaves it out, with a warning in the log. [`Capabilities`](crate::nvenc::Capabilities)
 /// tells beforehand.
@@ -52,7 +54,8 @@ pub struct IntraRefresh {
 }
 
 impl IntraRefresh {
-    /// An intra refresh every `period_frames` frames, spread over `length_frames` of them.
+    /// An intra refresh every `period_frames` frames, spread over `length_frames` of them, at most one for each 32 rows of
+    /// the picture.
     ///
     /// # Errors
     /// [`ConfigError::IntraRefresh`] unless 1 <= `length_frames` < `period_frames`.
@@ -228,6 +231,7 @@ pub struct NvencConfig {
     pub(crate) multi_pass: MultiPass,
     pub(crate) vbv_percent: NonZeroU32,
     pub(crate) intra_refresh: Option<IntraRefresh>,
+    pub(crate) single_slice_refresh: bool,
     pub(crate) reference_frames: NonZeroU8,
     pub(crate) gpu: GpuChoice,
     pub(crate) form: CallForm,
@@ -240,8 +244,8 @@ impl NvencConfig {
     /// The largest [`vbv_percent`](NvencConfig::vbv_percent): 100 frames.
     pub const MAX_VBV_PERCENT: u32 = 10_000;
 
-    /// The settings with the least latency: P1, one pass, a VBV of one frame, no intra refresh, any GPU, bounded
-    /// calls.
+    /// The settings with the least latency: P1, one pass, a VBV of one frame, no periodic intra refresh, any GPU,
+    /// bounded calls.
     #[must_use]
     pub const fn new() -> Self {
         const ONE_FRAME: NonZeroU32 = match NonZeroU32::new(100) {
@@ -253,6 +257,7 @@ impl NvencConfig {
             multi_pass: MultiPass::Off,
             vbv_percent: ONE_FRAME,
             intra_refresh: None,
+            single_slice_refresh: false,
             reference_frames: NonZeroU8::MIN,
             gpu: GpuChoice::Any,
             form: CallForm::Bounded(CallLimits::DEFAULT),
@@ -282,10 +287,23 @@ impl NvencConfig {
         self
     }
 
-    /// Sets the intra refresh; `None` (the default) for none.
+    /// Sets the periodic intra refresh; `None` (the default) for refreshes on request alone:
+    /// [`Picture::IntraRefresh`](crate::Picture::IntraRefresh).
     #[must_use]
     pub const fn intra_refresh(mut self, intra_refresh: Option<IntraRefresh>) -> Self {
         self.intra_refresh = intra_refresh;
+        self
+    }
+
+    /// Sets whether a picture keeps its one slice during an intra refresh; `false` unless set. NVENC else codes the
+    /// refreshed rows in slices of their own, which isolate them from the rest of the picture. In one slice they are
+    /// reported not to be isolated, so that a receiver which has lost a picture is exact again only with an IDR.
+    ///
+    /// It holds with one of [`slices`](crate::EncoderConfig::slices), where
+    /// [`Capabilities`](crate::nvenc::Capabilities) allow it.
+    #[must_use]
+    pub const fn single_slice_refresh(mut self, one: bool) -> Self {
+        self.single_slice_refresh = one;
         self
     }
 

@@ -16,7 +16,7 @@ use super::progress::{SessionProgress, SessionStep};
 use super::seat::Seat;
 use super::session::Session;
 use crate::backend::Backend;
-use crate::config::{CallForm, EncoderConfig, GpuChoice, GpuUuid};
+use crate::config::{CallForm, EncoderConfig, GpuChoice, GpuUuid, IntraRefresh};
 use crate::cuda;
 use crate::error::{ConfigError, DriverError, Error, Unavailable};
 use crate::level::Level;
@@ -42,6 +42,25 @@ impl Setup {
     /// The number of references that the session keeps.
     pub(super) fn reference_frames(&self, config: &EncoderConfig) -> u32 {
         params::reference_frames(config, &self.can, self.attempt)
+    }
+
+    /// Whether the session was armed for [`Picture::IntraRefresh`](crate::Picture::IntraRefresh).
+    pub(super) fn refreshes_on_request(&self, config: &EncoderConfig) -> bool {
+        config.nvenc.intra_refresh.is_none() && self.intra_refresh(config).is_some()
+    }
+
+    /// Whether the driver begins an intra refresh by itself from time to time.
+    pub(super) fn refreshes_by_itself(&self, config: &EncoderConfig) -> bool {
+        config.nvenc.intra_refresh.is_some() && self.intra_refresh(config).is_some()
+    }
+
+    fn intra_refresh(&self, config: &EncoderConfig) -> Option<IntraRefresh> {
+        params::intra_refresh(config, &self.can, self.attempt)
+    }
+
+    /// Whether a picture keeps one slice during an intra refresh.
+    pub(super) fn keeps_one_slice(&self, config: &EncoderConfig) -> bool {
+        params::keeps_one_slice(config, &self.can)
     }
 
     /// The level that the stream needs.

@@ -1,5 +1,7 @@
 //! Translates a configuration to NVENC's settings: pure, and exhaustive on purpose.
 
+use std::num::NonZeroU32;
+
 use direct264_sys::nvenc::{
     ApiVersion, GUID, NV_ENC_CODEC_H264_GUID, NV_ENC_CONFIG, NV_ENC_CONFIG_H264,
     NV_ENC_CONFIG_H264_VUI_PARAMETERS, NV_ENC_H264_ADAPTIVE_TRANSFORM_AUTOSELECT,
@@ -29,6 +31,11 @@ pub(super) const TUNING: u32 = NV_ENC_TUNING_INFO_ULTRA_LOW_LATENCY;
 /// The `NV_ENC_CONFIG_H264::sliceMode` whose number counts slices.
 const SLICES_IN_A_PICTURE: u32 = 3;
 const VIDEO_FORMAT_UNSPECIFIED: u32 = 5;
+
+/// The period of an intra refresh that only a request begins. No stream reaches it: 200 days at 60 Hz.
+const NO_PERIOD: u32 = 1 << 30;
+/// The rows of pixels that the encoder refreshes in a picture at the least.
+const ROWS_OF_A_REFRESH: u32 = 32;
 
 /// The driver's settings. The pointer between the two structs is set for the length of a call.
 #[derive(Debug, Clone, Copy)]
@@ -114,10 +121,11 @@ pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
         preset: preset_name,
         multi_pass,
         vbv_percent,
-        intra_refresh,
-        reference_frames: _, // limited in `reference_frames`
-        gpu: _,              // chosen before
-        form: _,             // `NvencEncoder`'s
+        intra_refresh: _,        // in `intra_refresh`
+        single_slice_refresh: _, // in `keeps_one_slice`
+        reference_frames: _,     // limited in `reference_frames`
+        gpu: _,                  // chosen before
+        form: _,                 // `NvencEncoder`'s
     } = nvenc;
     let coded = size.padded_to_even();
     let slices = slices.map_or(1, |slices| u32::from(slices.get()));
@@ -169,8 +177,12 @@ pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
         h264.flags |= NV_ENC_CONFIG_H264::enableTemporalSVC | NV_ENC_CONFIG_H264::disableSVCPrefixNalu;
         (h264.numTemporalLayers, h264.maxTemporalLayers) = (2, 2);
     }
-    if let Some(refresh) = intra_refresh.filter(|_| can.intra_refresh) {
-        set_intra_refresh(h264, refresh, slices, can);
+    if let Some(IntraRefresh { period_frames, length_frames }) = intra_refresh(config, can, attempt) {
+        h264.flags |= NV_ENC_CONFIG_H264::enableIntraRefresh | NV_ENC_CONFIG_H264::outputRecoveryPointSEI;
+        if keeps_one_slice(config, can) {
+            h264.flags |= NV_ENC_CONFIG_H264::singleSliceIntraRefresh;
+        }
+        (h264.intraRefreshPeriod, h264.intraRefreshCnt) = (period_frames, length_frames);
     }
     h264.h264VUIParameters = vui(colour);
     made.zero_what_is_newer_than(api);
@@ -191,6 +203,36 @@ fn has_two_layers(can: &Capabilities, attempt: Attempt) -> bool {
     can.temporal_layers >= 2 && attempt.keeps_details()
 }
 
+/// Returns the intra refresh of a session: the one that the caller asked for, else one that the driver never begins by
+/// itself, and that arms the session for a request.
+///
+/// Two temporal layers arm nothing: rows in a picture that no other refers to would refresh none of the later ones.
+pub(super) fn intra_refresh(
+    config: &EncoderConfig,
+    can: &Capabilities,
+    attempt: Attempt,
+) -> Option<IntraRefresh> {
+    if !(can.intra_refresh && attempt.keeps_details()) {
+        return None;
+    }
+    let largest = config.size().union(config.max_size);
+    let armed = IntraRefresh { period_frames: NO_PERIOD, length_frames: longest_refresh(largest).get() };
+    let has_two_layers = config.temporal_layers == TemporalLayers::Two && has_two_layers(can, attempt);
+    config.nvenc.intra_refresh.or((!has_two_layers).then_some(armed))
+}
+
+/// Returns the most pictures that an intra refresh can be spread over.
+pub(super) fn longest_refresh(size: FrameSize) -> NonZeroU32 {
+    let rows = size.padded_to_even().height();
+    NonZeroU32::new(rows / ROWS_OF_A_REFRESH).unwrap_or(NonZeroU32::MIN)
+}
+
+/// Whether a picture keeps one slice during an intra refresh.
+pub(super) fn keeps_one_slice(config: &EncoderConfig, can: &Capabilities) -> bool {
+    let has_one = config.slices.is_none_or(|slices| slices.get() == 1);
+    config.nvenc.single_slice_refresh && has_one && can.single_slice_intra_refresh
+}
+
 /// Names the settings beyond this GPU; usually none.
 pub(super) fn left_out(config: &EncoderConfig, can: &Capabilities, attempt: Attempt) -> Vec<&'static str> {
     let references = u32::from(config.nvenc.reference_frames.get());
@@ -204,7 +246,14 @@ pub(super) fn left_out(config: &EncoderConfig, can: &Capabilities, attempt: Atte
         (!can.custom_vbv, "the size of the VBV"),
         (!can.cabac && config.profile != Profile::ConstrainedBaseline, "CABAC"),
         (!can.transform_8x8 && config.profile == Profile::High, "the 8x8 transform"),
-        (!can.intra_refresh && config.nvenc.intra_refresh.is_some(), "intra refresh"),
+        (
+            config.nvenc.intra_refresh.is_some() && intra_refresh(config, can, attempt).is_none(),
+            "intra refresh",
+        ),
+        (
+            config.nvenc.single_slice_refresh && !can.single_slice_intra_refresh,
+            "one slice during intra refresh",
+        ),
         (!can.dynamic_size && config.max_size != config.size(), "a change of size without a new session"),
     ];
     left_out.into_iter().filter_map(|(is, what)| is.then_some(what)).collect()
@@ -262,14 +311,6 @@ fn entropy_and_transform(h264: &mut NV_ENC_CONFIG_H264, profile: Profile, can: &
     } else {
         NV_ENC_H264_ADAPTIVE_TRANSFORM_DISABLE
     };
-}
-
-fn set_intra_refresh(h264: &mut NV_ENC_CONFIG_H264, refresh: IntraRefresh, slices: u32, can: &Capabilities) {
-    h264.flags |= NV_ENC_CONFIG_H264::enableIntraRefresh | NV_ENC_CONFIG_H264::outputRecoveryPointSEI;
-    if slices == 1 && can.single_slice_intra_refresh {
-        h264.flags |= NV_ENC_CONFIG_H264::singleSliceIntraRefresh;
-    }
-    (h264.intraRefreshPeriod, h264.intraRefreshCnt) = (refresh.period_frames, refresh.length_frames);
 }
 
 fn vui(colour: Colour) -> NV_ENC_CONFIG_H264_VUI_PARAMETERS {

@@ -1,4 +1,4 @@
-use std::num::{NonZeroU8, NonZeroU32};
+use std::num::NonZeroU8;
 
 use direct264_sys::nvenc::{NV_ENC_QP, NV_ENC_TUNING_INFO_LOW_LATENCY};
 
@@ -67,6 +67,9 @@ fn h264(params: &Params) -> &NV_ENC_CONFIG_H264 {
     &params.config.encodeCodecConfig.h264Config
 }
 
+/// The flags of a session with intra refresh.
+const REFRESH: u32 = NV_ENC_CONFIG_H264::enableIntraRefresh | NV_ENC_CONFIG_H264::outputRecoveryPointSEI;
+
 fn every(qp: NV_ENC_QP) -> [u32; 3] {
     [qp.qpInterP, qp.qpInterB, qp.qpIntra]
 }
@@ -110,7 +113,7 @@ fn the_stream_has_no_period_one_reference_headers_with_each_idr_and_a_whole_vui(
     assert_eq!((params.config.gopLength, params.config.frameIntervalP), (NVENC_INFINITE_GOPLENGTH, 1));
     assert_eq!(params.config.frameFieldMode, NV_ENC_PARAMS_FRAME_FIELD_MODE_FRAME);
     let h264 = h264(&params);
-    assert_eq!(h264.flags, NV_ENC_CONFIG_H264::repeatSPSPPS);
+    assert_eq!(h264.flags, NV_ENC_CONFIG_H264::repeatSPSPPS | REFRESH);
     assert_eq!(h264.idrPeriod, NVENC_INFINITE_GOPLENGTH);
     assert_eq!(h264.level, 40);
     assert_eq!((h264.sliceMode, h264.sliceModeData), (3, 1));
@@ -169,9 +172,7 @@ fn every_setting_reaches_its_field() {
     let h264 = h264(&params);
     assert_eq!((h264.sliceMode, h264.sliceModeData), (3, 4));
     assert_eq!((h264.intraRefreshPeriod, h264.intraRefreshCnt), (60, 15));
-    // Four slices were asked for, so the refresh must not use a single slice.
-    let refresh = NV_ENC_CONFIG_H264::enableIntraRefresh | NV_ENC_CONFIG_H264::outputRecoveryPointSEI;
-    assert_eq!(h264.flags, NV_ENC_CONFIG_H264::repeatSPSPPS | refresh);
+    assert_eq!(h264.flags, NV_ENC_CONFIG_H264::repeatSPSPPS | REFRESH);
     let vui = &h264.h264VUIParameters;
     assert_eq!((vui.videoFullRangeFlag, vui.colourMatrix), (1, 6));
 }
@@ -216,6 +217,7 @@ fn a_missing_capability_is_left_out_and_nothing_else_with_it() {
 
     let (params, told) = with(Capabilities { intra_refresh: false, ..ALL });
     assert_eq!(h264(&params).flags, NV_ENC_CONFIG_H264::repeatSPSPPS);
+    assert_eq!(h264(&whole).flags, NV_ENC_CONFIG_H264::repeatSPSPPS | REFRESH);
     assert_eq!((h264(&params).intraRefreshPeriod, h264(&params).intraRefreshCnt), (0, 0));
     assert_eq!(told, ["intra refresh"]);
 
@@ -265,7 +267,8 @@ fn two_temporal_layers_are_asked_for_without_prefixes_where_the_gpu_has_them() {
     }
     let can = Capabilities { temporal_layers: 1, ..ALL };
     let params = made(&config, &can, ApiVersion::V12_1, Attempt::AsAsked);
-    assert_eq!((h264(&params).flags, h264(&params).numTemporalLayers), (NV_ENC_CONFIG_H264::repeatSPSPPS, 0));
+    let flags = NV_ENC_CONFIG_H264::repeatSPSPPS | REFRESH;
+    assert_eq!((h264(&params).flags, h264(&params).numTemporalLayers), (flags, 0));
     assert_eq!(left_out(&config, &can, Attempt::AsAsked), ["a second temporal layer"]);
     assert_eq!(left_out(&config, &ALL, Attempt::PresetKept), ["a second temporal layer"]);
 }
@@ -300,14 +303,53 @@ fn each_set_of_settings_leaves_out_a_little_more() {
 }
 
 #[test]
-fn what_an_older_api_does_not_know_is_not_asked_of_it() {
-    let config = config().nvenc(NvencConfig::new().intra_refresh(Some(IntraRefresh::new(60, 15).unwrap())));
+fn every_session_is_armed_for_an_intra_refresh_on_request() {
+    let of = |config: &EncoderConfig| {
+        let params = asked(config);
+        let h264 = h264(&params);
+        (h264.flags, h264.intraRefreshPeriod, h264.intraRefreshCnt)
+    };
+    let flags = NV_ENC_CONFIG_H264::repeatSPSPPS | REFRESH;
+    // 1080 rows, and those of the largest size.
+    assert_eq!(of(&config()), (flags, 1 << 30, 33));
+    assert_eq!(of(&config().max_size(size(2560, 1440))), (flags, 1 << 30, 45));
+    let low = EncoderConfig::new(size(320, 50), FrameRate::hz(30).unwrap(), Bitrate::MIN);
+    assert_eq!(of(&low), (flags, 1 << 30, 1));
+    let periodic = config().nvenc(NvencConfig::new().intra_refresh(Some(IntraRefresh::new(60, 15).unwrap())));
+    assert_eq!(of(&periodic), (flags, 60, 15));
+
+    let cannot = Capabilities { intra_refresh: false, ..ALL };
+    for (can, attempt) in [(cannot, Attempt::AsAsked), (ALL, Attempt::PresetKept)] {
+        let params = made(&config(), &can, ApiVersion::V12_1, attempt);
+        assert_eq!(h264(&params).flags, NV_ENC_CONFIG_H264::repeatSPSPPS);
+        assert_eq!(left_out(&config(), &can, attempt), [] as [&str; 0]);
+        assert_eq!(left_out(&periodic, &can, attempt), ["intra refresh"]);
+    }
+}
+
+#[test]
+fn a_single_slice_is_kept_in_an_intra_refresh_only_where_it_is_asked_for() {
+    let one = config().nvenc(NvencConfig::new().single_slice_refresh(true));
+    let single = |config: &EncoderConfig, can: &Capabilities, api| {
+        let params = made(config, can, api, Attempt::AsAsked);
+        h264(&params).flags & NV_ENC_CONFIG_H264::singleSliceIntraRefresh != 0
+    };
     for api in ApiVersion::ALL {
-        let params = made(&config, &ALL, api, Attempt::AsAsked);
+        assert!(!single(&config(), &ALL, api), "{api}");
+        assert_eq!(single(&one, &ALL, api), api >= ApiVersion::V11_1, "{api}");
+    }
+    assert!(!single(&one.clone().slices(NonZeroU8::new(4)), &ALL, ApiVersion::V12_1));
+    let cannot = Capabilities { single_slice_intra_refresh: false, ..ALL };
+    assert!(!single(&one, &cannot, ApiVersion::V12_1));
+    assert_eq!(left_out(&one, &cannot, Attempt::AsAsked), ["one slice during intra refresh"]);
+}
+
+#[test]
+fn what_an_older_api_does_not_know_is_not_asked_of_it() {
+    for api in ApiVersion::ALL {
+        let params = made(&config(), &ALL, api, Attempt::AsAsked);
         assert_eq!(params.init.version, api.words().NV_ENC_INITIALIZE_PARAMS);
         assert_eq!(params.config.version, api.words().NV_ENC_CONFIG);
-        let single = h264(&params).flags & NV_ENC_CONFIG_H264::singleSliceIntraRefresh;
-        assert_eq!(single != 0, api >= ApiVersion::V11_1, "{api}");
     }
 }
 

@@ -41,6 +41,7 @@ fn settings() -> Vec<(&'static str, Value, Value, &'static str)> {
     const ONE_FRAME: &str = "the VBV holds one frame, so that no picture waits in it for longer";
     const QUANTISERS: &str = "the range of quantisers is a setting and always given";
     const ONE_REFERENCE: &str = "a decoder has to keep one picture";
+    const ARMED: &str = "a request begins an intra refresh, and no period does";
     const SIZES: &str = "said aloud: the session's size is the largest it may change to";
     const COLOUR: &str = "the stream says what its colours are";
     let infinite = json!(u32::MAX);
@@ -83,9 +84,11 @@ fn settings() -> Vec<(&'static str, Value, Value, &'static str)> {
         (
             "h264Flags",
             json!(0x1030),
-            json!(0x1000),
-            "no buffering period and picture timing messages: nothing uses them",
+            json!(0x1600),
+            "no buffering period and picture timing messages: nothing uses them; armed for an intra refresh",
         ),
+        ("intraRefreshPeriod", json!(0), json!(1 << 30), ARMED),
+        ("intraRefreshCnt", json!(0), json!(11), ARMED),
         ("vui.videoFormat", json!(0), json!(5), "unspecified; FFmpeg says component"),
         ("vui.colourDescriptionPresentFlag", json!(0), json!(1), COLOUR),
         ("vui.colour.0", json!(2), json!(1), COLOUR),

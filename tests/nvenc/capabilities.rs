@@ -55,6 +55,7 @@ fn demanding() -> EncoderConfig {
     let nvenc = NvencConfig::new()
         .form(CallForm::Direct)
         .reference_frames(NonZeroU8::new(4).unwrap())
+        .single_slice_refresh(true)
         .intra_refresh(Some(IntraRefresh::new(30, 10).unwrap()));
     config(size(320, 240), 30, 500).max_size(size(640, 360)).profile(Profile::High).nvenc(nvenc)
 }
@@ -76,7 +77,7 @@ fn what_the_gpu_cannot_do_is_left_out_and_told_and_the_rest_works() {
         ("SUPPORT_DYN_BITRATE_CHANGE=0", &[], demanding()),
         ("SUPPORT_DYN_RES_CHANGE=0", &["a change of size without a new session"], demanding()),
         ("SUPPORT_INTRA_REFRESH=0", &["intra refresh"], demanding()),
-        ("SINGLE_SLICE_INTRA_REFRESH=0", &[], demanding()),
+        ("SINGLE_SLICE_INTRA_REFRESH=0", &["one slice during intra refresh"], demanding()),
         ("SUPPORT_REF_PIC_INVALIDATION=0", &["some reference frames"], demanding()),
         ("SUPPORT_MULTIPLE_REF_FRAMES=0", &["some reference frames"], demanding()),
         ("", &[], two_layers()),

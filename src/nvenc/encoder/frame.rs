@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::NvencEncoder;
 use super::in_flight::{FrameInFlight, Origin};
 use super::memory::{SlotMemory, nothing};
-use crate::access_unit::{AccessUnitInfo, StageTimes};
+use crate::access_unit::{AccessUnitInfo, RefreshPlace, StageTimes};
 use crate::backend::Backend;
 use crate::cuda::{PinnedMemory, Process, frame_in};
 use crate::engine::Depth;
@@ -137,24 +137,22 @@ impl NvencEncoder {
         frame: Option<&Frame<'_>>,
     ) -> Result<(), Error> {
         let Brought { source, slot, times, start } = brought;
-        let refresh_frames = match picture {
-            Picture::IntraRefresh { frames } if !is_idr => frames.get(),
-            _ => 0,
-        };
+        let refresh = if is_idr { None } else { self.waves.next(picture, self.config.size()) };
         let keep = depth.kept();
         let is_read = usize::from(self.in_flight.is_some()) + 1 > keep;
         let is_in_device_memory = matches!(source, Source::Device { .. });
         let is_behind_others = is_in_device_memory || self.is_in_device_memory();
-        let next = Some(Next { slot, source, is_idr, refresh_frames });
+        let next = Some(Next { slot, source, is_idr, refresh });
         let out = self.advance(next, keep, is_behind_others, is_read)?;
         if picture == Picture::Idr {
             self.note(EventKind::IdrRequested);
         }
+        self.waves.submitted(picture, refresh);
         self.idr_due = false;
         self.taken += 1;
         self.frames_since_idr = if is_idr { 1 } else { self.frames_since_idr.saturating_add(1) };
         if depth == Depth::One {
-            self.count(timestamp, times, start, out);
+            self.count(timestamp, times, start, refresh, out);
             return Ok(());
         }
         let in_device_memory = frame.filter(|_| is_in_device_memory).and_then(Frame::in_device_memory);
@@ -162,8 +160,10 @@ impl NvencEncoder {
             Some(frame) => Origin::Device(frame),
             None => Origin::Host(self.config.size()),
         };
-        match self.in_flight.replace(FrameInFlight { slot, origin, timestamp, times, start }) {
-            Some(FrameInFlight { timestamp, times, start, .. }) => self.count(timestamp, times, start, out),
+        match self.in_flight.replace(FrameInFlight { slot, origin, timestamp, times, start, refresh }) {
+            Some(FrameInFlight { timestamp, times, start, refresh, .. }) => {
+                self.count(timestamp, times, start, refresh, out);
+            }
             None => self.output = Some(out),
         }
         Ok(())
@@ -173,8 +173,8 @@ impl NvencEncoder {
     pub(super) fn read_flying(&mut self) -> Result<(), Error> {
         let is_behind_others = self.is_in_device_memory();
         let out = self.advance(None, 0, is_behind_others, true)?;
-        if let Some(FrameInFlight { timestamp, times, start, .. }) = self.in_flight.take() {
-            self.count(timestamp, times, start, out);
+        if let Some(FrameInFlight { timestamp, times, start, refresh, .. }) = self.in_flight.take() {
+            self.count(timestamp, times, start, refresh, out);
         }
         Ok(())
     }
@@ -218,13 +218,22 @@ impl NvencEncoder {
     }
 
     /// Counts an access unit, and queues it for the caller.
-    fn count(&mut self, timestamp: Timestamp, mut times: StageTimes, start: Instant, mut out: Box<Output>) {
+    fn count(
+        &mut self,
+        timestamp: Timestamp,
+        mut times: StageTimes,
+        start: Instant,
+        refresh: Option<RefreshPlace>,
+        mut out: Box<Output>,
+    ) {
         let buffer = std::mem::take(&mut out.buffer);
         let Output { is_idr, is_droppable, qp, upload, submit, wait, copy, .. } = *out;
         self.output = Some(out);
         self.watch_the_rate(buffer.bytes.len(), qp);
         let frame_id = FrameId(self.frames);
-        self.references.coded(self.frames - self.first_picture, is_idr, is_droppable);
+        let picture = self.frames - self.first_picture;
+        self.references.coded(picture, is_idr, is_droppable);
+        let refresh = refresh.and_then(|place| self.refreshed(picture, is_idr, place));
         self.frames += 1;
         self.is_first = false;
         if is_idr {
@@ -236,7 +245,7 @@ impl NvencEncoder {
         times.total = start.elapsed();
         let qp = u8::try_from(qp).ok().filter(|&qp| qp <= QpRange::MAX_QP);
         let known = AccessUnitInfo::new(Backend::Nvenc, frame_id, timestamp);
-        let info = AccessUnitInfo { is_idr, is_droppable, qp, times, ..known };
+        let info = AccessUnitInfo { is_idr, is_droppable, refresh, qp, times, ..known };
         self.ready.push(buffer, info);
     }
 
@@ -257,7 +266,7 @@ impl NvencEncoder {
         let is_asked_for = match picture {
             Picture::Auto => false,
             Picture::Idr => true,
-            Picture::IntraRefresh { .. } => !self.setup.can.intra_refresh,
+            Picture::IntraRefresh { .. } => !self.setup.refreshes_on_request(&self.config),
         };
         self.idr_due || is_asked_for || period_is_over
     }

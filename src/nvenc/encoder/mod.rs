@@ -7,6 +7,7 @@ mod in_flight;
 mod lending;
 mod memory;
 mod recovery;
+mod waves;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ use crate::units::FrameId;
 use crate::window::Window;
 use in_flight::FrameInFlight;
 use memory::SlotMemory;
+use waves::Waves;
 
 /// An H.264 encoder on an NVIDIA GPU.
 ///
@@ -90,6 +92,7 @@ pub struct NvencEncoder {
     /// Whether no access unit of this session has come out yet.
     is_first: bool,
     references: References,
+    waves: Waves,
     /// The number of the session's first frame.
     first_picture: u64,
     window: Window,
@@ -117,6 +120,7 @@ impl NvencEncoder {
             runner,
             level: setup.level(&config),
             references: References::new(setup.reference_frames(&config)),
+            waves: Waves::default(),
             first_picture: 0,
             setup,
             slots: Default::default(),

@@ -11,6 +11,11 @@ use crate::references::Answer;
 use crate::units::FrameId;
 
 impl NvencEncoder {
+    /// Whether the next picture may belong to an intra refresh that has begun. A periodic one begins unseen.
+    fn may_refresh(&self) -> bool {
+        self.waves.run() || self.setup.refreshes_by_itself(&self.config)
+    }
+
     pub(super) fn recover(&mut self, lost: &RangeInclusive<FrameId>) -> Result<Recovery, Error> {
         let (FrameId(first), FrameId(last)) = (*lost.start(), *lost.end());
         // Frames of an earlier session precede an IDR of this one.
@@ -21,8 +26,8 @@ impl NvencEncoder {
         let recovery = match answer {
             Answer::Nothing => return Ok(Recovery::NotNeeded),
             Answer::Idr => Recovery::Idr,
-            // The IDR that is due leaves no reference to choose.
-            Answer::Invalidate(_) if self.idr_due => Recovery::Idr,
+            // The IDR that is due leaves no reference to choose, and a driver within a refresh takes no choice.
+            Answer::Invalidate(_) if self.idr_due || self.may_refresh() => Recovery::Idr,
             Answer::Invalidate(pictures) => match self.run(Job::Invalidate { pictures })?.result {
                 Ok(()) => Recovery::OlderReference,
                 Err(error) => {

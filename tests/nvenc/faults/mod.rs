@@ -35,8 +35,8 @@ fn live<'a>(
 ) -> Result<(), Error> {
     for number in 0..8 {
         let picture = match number {
+            1 => Picture::IntraRefresh { frames: NonZeroU32::MIN },
             4 => Picture::Idr,
-            6 => Picture::IntraRefresh { frames: NonZeroU32::MIN },
             _ => Picture::Auto,
         };
         encoder.encode(&frame(number)?, picture)?;

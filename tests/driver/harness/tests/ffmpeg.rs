@@ -116,6 +116,11 @@ runs! {
     delimiters_and_intra_refresh((640, 360), "", "-aud 1 -intra-refresh 1 -b:v 4M") |run| {
         assert_eq!(units(&run.stream, 9), 40);
     };
+    /// FFmpeg asks for one picture less than the period, and gets as many as there are rows for.
+    periodic_intra_refresh((640, 360), "", "-intra-refresh 1 -g 20 -b:v 4M") |run| {
+        assert_eq!(run.report.sessions()[0]["intra_refreshes"], serde_json::json!({"11": 1}));
+        assert_eq!(units(&run.stream, 5), 1);
+    };
     colour_is_signalled((640, 360), "", "-b:v 4M -colorspace bt709 -color_primaries bt709 -color_trc bt709") |run| {
         let colour = &run.report.sessions()[0]["settings"]["vui"]["colour"];
         assert_eq!(colour, &serde_json::json!([1, 1, 1]));

@@ -1,4 +1,4 @@
-//! References and temporal layers: requests of a client, and the answers of the double.
+//! References, intra refresh and temporal layers: requests of a client, and the answers of the double.
 #![expect(clippy::unwrap_used, reason = "a test fails where something cannot be done")]
 
 mod client;
@@ -78,33 +78,138 @@ fn only_a_reference_can_be_invalidated_and_only_where_the_gpu_can() {
     }
 }
 
+/// repeatSPSPPS, and with it enableIntraRefresh, outputRecoveryPointSEI and singleSliceIntraRefresh.
+const REPEAT_HEADERS: u32 = 1 << 12;
+const ARMED: u32 = REPEAT_HEADERS | 1 << 10 | 1 << 9;
+const ONE_SLICE: u32 = ARMED | 1 << 20;
+
+/// The settings of an intra refresh: flags, period, length.
+fn refreshing(flags: u32, period: u32, length: u32) -> impl Fn(&mut Struct) {
+    move |config| {
+        config.put(H264, flags).put(H264 + 52, period).put(H264 + 56, length);
+    }
+}
+
+/// Submits a picture that asks for an intra refresh of that length, 0 for none.
+fn submit(client: &Client, ready: &Ready, (number, flags, refresh): (u64, u32, u32)) -> u32 {
+    let mut picture = client.picture(&ready.session, ready.mapped, ready.output, WIDTH, number);
+    picture.put(16, flags).put(80 + 16, refresh);
+    client.encode(&ready.session, &picture)
+}
+
+/// A letter for the picture: an IDR `I`, another intra picture `i`, or `P`; and whether a message comes with it.
+fn kind(unit: &[u8]) -> (char, bool) {
+    let starts = (0..unit.len() - 4).filter(|&at| unit[at..at + 4] == [0, 0, 0, 1]).map(|at| at + 4);
+    let heads: Vec<[u8; 2]> = starts.map(|at| [unit[at], unit[at + 1]]).collect();
+    let slice = heads.iter().find(|head| matches!(head[0] & 0x1f, 1 | 5)).unwrap();
+    let letter = match slice {
+        [header, _] if header & 0x1f == 5 => 'I',
+        // The code of the slice type stands behind that of the first macroblock, a bit.
+        [_, bits] => {
+            let code = bits << 1;
+            let slice_type = (code >> (7 - 2 * code.leading_zeros())) - 1;
+            if slice_type % 5 == 2 { 'i' } else { 'P' }
+        }
+    };
+    (letter, heads.iter().any(|head| head[0] & 0x1f == 6))
+}
+
 #[test]
 fn an_intra_refresh_is_forced_on_no_idr_and_only_where_the_gpu_can() {
-    for (caps, flags, rule) in [
-        ("", FORCE_IDR, "forced on an IDR"),
-        ("SUPPORT_INTRA_REFRESH=0", 0, "the capabilities deny"),
-        ("", 0, ""),
-    ] {
+    for (caps, flags, rule) in
+        [("", FORCE_IDR, "forced on an IDR"), ("SUPPORT_INTRA_REFRESH=0", 0, "the capabilities deny")]
+    {
         let client = Client::new(API_12_1);
         client.stage.set(&format!("CAPS={caps}"));
         let ready = client.ready();
         assert_eq!(client.submit(&ready, 0, 0), 0);
         client.take(&ready.session, ready.output).unwrap();
-        let mut picture = client.picture(&ready.session, ready.mapped, ready.output, WIDTH, 1);
-        picture.put(16, flags).put(80 + 16, 12);
-        let status = client.encode(&ready.session, &picture);
-        assert_eq!(status == 0, rule.is_empty());
-        if status == 0 {
-            client.take(&ready.session, ready.output).unwrap();
-        }
+        assert_ne!(submit(&client, &ready, (1, flags, 4)), 0);
+        client.put_away(ready);
+        client.finish();
+        client.stage.report().assert_violation("nvEncEncodePicture", rule);
+    }
+}
+
+#[test]
+fn an_intra_refresh_has_32_rows_a_picture_and_is_alone_in_an_armed_session() {
+    const NEVER: u32 = 1 << 30;
+    let force = |number, refresh| (number, 0, refresh);
+    // Settings, pictures that ask for something, the pictures that come, those with a message, and the rule broken.
+    for (settings, asked, kinds, messages, ignored, rule) in [
+        ((REPEAT_HEADERS, 0, 0), vec![force(1, 2)], "IPPPPPPPPP", vec![], 1, "not armed"),
+        // 192 rows.
+        ((ARMED, NEVER, 6), vec![force(1, 12)], "IPPPPPiPPP", vec![1], 0, ""),
+        ((ARMED, NEVER, 6), vec![force(1, 1), force(2, 1)], "IiiPPPPPPP", vec![1, 2], 0, ""),
+        ((ARMED, NEVER, 6), vec![force(1, 3), force(3, 3)], "IPPiPPPPPP", vec![1], 1, "while one runs"),
+        (
+            (ARMED, NEVER, 6),
+            vec![force(1, 4), (3, FORCE_IDR, 0), force(4, 4)],
+            "IPPIPPPiPP",
+            vec![1, 4],
+            0,
+            "",
+        ),
+        ((ONE_SLICE, NEVER, 6), vec![force(1, 3)], "IPPPPPPPPP", vec![1], 0, ""),
+        ((ARMED, 4, 2), vec![], "IPPPPiPPPi", vec![4, 8], 0, ""),
+    ] {
+        let what = format!("{settings:?}, {asked:?}");
+        let client = Client::new(API_12_1);
+        let (flags, period, length) = settings;
+        let ready = client.ready_with(refreshing(flags, period, length));
+        let seen: Vec<(char, bool)> = (0..10)
+            .map(|number| {
+                let plain = (number, 0, 0);
+                let picture = asked.iter().find(|picture| picture.0 == number).unwrap_or(&plain);
+                assert_eq!(submit(&client, &ready, *picture), 0, "{what}");
+                kind(&client.take(&ready.session, ready.output).unwrap().1)
+            })
+            .collect();
+        assert_eq!(seen.iter().map(|seen| seen.0).collect::<String>(), kinds, "{what}");
+        let with_message: Vec<usize> = (0..10).filter(|&at| seen[at].1).collect();
+        assert_eq!(with_message, messages, "{what}");
         client.put_away(ready);
         client.finish();
         let report = client.stage.report();
+        let session = report.sessions().last().unwrap().clone();
+        assert_eq!(session["intra_refreshes_ignored"], ignored, "{what}");
+        let begun = session["intra_refreshes"].as_object().unwrap();
+        let begun: u64 = begun.values().filter_map(serde_json::Value::as_u64).sum();
+        assert_eq!(begun, messages.len() as u64, "{what}");
         if rule.is_empty() {
-            report.assert_clean("a forced refresh");
-            assert_eq!(report.sessions().last().unwrap()["intra_refreshes_forced"]["12"], 1);
+            report.assert_clean(&what);
         } else {
             report.assert_violation("nvEncEncodePicture", rule);
         }
     }
+}
+
+#[test]
+fn within_an_intra_refresh_no_invalidation_is_honoured() {
+    let client = Client::new(API_12_1);
+    let ready = client.ready_with(|config| {
+        refreshing(ARMED, 1 << 30, 6)(config);
+        config.put(H264 + 60, 4);
+    });
+    let next = |number: u64, refresh| {
+        assert_eq!(submit(&client, &ready, (number, 0, refresh)), 0);
+        kind(&client.take(&ready.session, ready.output).unwrap().1).0
+    };
+    let mut kinds = String::new();
+    for number in 0..3 {
+        kinds.push(next(number, if number == 1 { 4 } else { 0 }));
+    }
+    assert_eq!(invalidate(&client, &ready, 2), 0);
+    for number in 3..6 {
+        kinds.push(next(number, 0));
+    }
+    // Behind the refresh it is, and what was before the end of the refresh is predicted from as anything else.
+    assert_eq!(invalidate(&client, &ready, 4), 0);
+    kinds.push(next(6, 0));
+    assert_eq!(kinds, "IPPPiPP");
+    client.put_away(ready);
+    client.finish();
+    let report = client.stage.report();
+    report.assert_violation("nvEncInvalidateRefFrames", "within an intra refresh");
+    assert_eq!(report.sessions().last().unwrap()["from_older_references"], 1);
 }

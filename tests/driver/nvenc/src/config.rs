@@ -70,7 +70,10 @@ pub(crate) struct Config {
     pub(crate) no_headers: bool,
     pub(crate) delimiter: bool,
     pub(crate) vui: Vui,
-    intra_refresh: Option<(u32, u32)>,
+    /// Period and length.
+    pub(crate) intra_refresh: Option<(u32, u32)>,
+    /// The rows of a refresh are not isolated in slices of their own.
+    pub(crate) single_slice_refresh: bool,
     pub(crate) recovery_point: bool,
     /// As the client put it, for the report.
     pub(crate) described: Value,
@@ -183,6 +186,7 @@ impl Config {
             delimiter: config.bit(H264, 6),
             vui: read_vui(init, config, version),
             intra_refresh: config.bit(H264, 10).then(|| (config.u32(H264 + 52), config.u32(H264 + 56))),
+            single_slice_refresh: config.bit(H264, 20),
             recovery_point: config.bit(H264, 9),
             described: describe(init, config),
         };

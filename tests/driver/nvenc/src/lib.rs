@@ -22,6 +22,7 @@ mod level;
 mod picture;
 mod pixels;
 mod preset;
+mod refresh;
 mod report;
 mod resource;
 mod session;

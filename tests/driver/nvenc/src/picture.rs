@@ -9,9 +9,10 @@ use d264_double_common::settings::EncodeWith;
 use crate::bitstream::{Finished, State};
 use crate::config::Config;
 use crate::driver::{broke, settings};
-use crate::h264::{Coded, Coder, Unknown, annex_b, prefix, recovery_point, sei};
+use crate::h264::{Coded, Coder, Kind, Unknown, annex_b, prefix, recovery_point, sei};
 use crate::layout::Struct;
 use crate::pixels::{Picture, Raw, span};
+use crate::refresh::{Refresh, Role};
 use crate::session::Session;
 use crate::status::{GENERIC, INVALID_CALL, INVALID_PARAM, INVALID_PTR, UNSUPPORTED_PARAM};
 use crate::view::{Address, View};
@@ -41,7 +42,7 @@ pub(crate) struct Submitted {
     idr: bool,
     headers: bool,
     messages: Vec<Vec<u8>>,
-    /// The length of the intra refresh that it starts, in pictures; 0 for none.
+    /// The length of the intra refresh that is asked for with it, in pictures; 0 for none.
     refresh: u32,
     pub(crate) timestamp: u64,
     pub(crate) duration: u64,
@@ -87,7 +88,7 @@ fn assemble(
     refresh: u32,
 ) -> Vec<u8> {
     let delimiter: &[u8] = if coded.idr { &[9, 0x10] } else { &[9, 0x30] };
-    let recovery = config.recovery_point.then(|| recovery_point(refresh)).filter(|_| !coded.idr);
+    let recovery = (config.recovery_point && refresh > 0).then(|| recovery_point(refresh));
     let mut units: Vec<&[u8]> = Vec::new();
     if config.delimiter {
         units.push(delimiter);
@@ -197,7 +198,6 @@ impl Session {
             ready,
             ticket,
         };
-        self.log.submitted(refresh);
         self.frames += 1;
         self.unfinished += 1;
         self.hold(input, 1);
@@ -324,30 +324,28 @@ impl Session {
         let coder = self.coder.as_mut()?;
         self.scratch.convert(raw, config.width as usize, config.height as usize);
         let (source, timestamp) = (&self.scratch, picture.timestamp);
-        let coded = match &mut self.past {
-            Some(past) => past.encode(coder, config, source, timestamp, picture.idr),
-            None => coder.encode(source, picture.idr),
+        let mut role = self.refresh.next(config, picture.refresh, picture.idr);
+        let kind = match picture.idr {
+            true => Kind::Idr,
+            false if role.is_last && !config.single_slice_refresh => Kind::Intra,
+            false => Kind::Predicted,
         };
-        let coded = match coded {
+        let past = &mut self.past;
+        let coded = match past.encode(coder, config, source, timestamp, kind) {
             Some(coded) => coded,
             None => {
                 self.new_sequence = true;
-                [30, 45].into_iter().find_map(|least| match &mut self.past {
-                    Some(past) => past.begin(coder, config, source, timestamp, least),
-                    None => {
-                        *coder = Coder::with_least_qp(config, least).ok()?;
-                        coder.encode(source, true)
-                    }
-                })?
+                [30, 45].into_iter().find_map(|least| past.begin(coder, config, source, timestamp, least))?
             }
         };
+        if coded.idr {
+            (self.refresh, role) = (Refresh::default(), Role::default());
+        }
         let due = coded.idr && !config.no_headers && (config.repeat_headers || self.new_sequence);
         let headers = picture.headers || due;
-        let bytes = assemble(coder, config, &coded, headers, &picture.messages, picture.refresh);
+        let bytes = assemble(coder, config, &coded, headers, &picture.messages, role.begins);
         self.new_sequence = false;
-        if coded.is_reference() {
-            self.reference = Some(picture.timestamp);
-        }
+        self.log.refreshed(role);
         self.log.encoded(coded.idr, bytes.len());
         self.log.reached_back(coded.back);
         Some(Finished {
@@ -395,12 +393,15 @@ impl Session {
         }
         self.encode_all();
         self.log.invalidated();
-        let is_one_left = match &mut self.past {
-            Some(past) => past.lose(timestamp),
-            None if self.reference == Some(timestamp) => Ok(false),
-            None => Err(Unknown),
-        };
-        let is_one_left = is_one_left.map_err(|Unknown| {
+        if self.refresh.runs() {
+            broke(
+                FUNCTION,
+                0,
+                "references are invalidated within an intra refresh, where cards do not honour it",
+            );
+            return Ok(());
+        }
+        let is_one_left = self.past.lose(timestamp).map_err(|Unknown| {
             let rule = "a picture is invalidated that is not among the references";
             broke(FUNCTION, INVALID_PARAM, rule)
         })?;

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::bitstream::State;
 use crate::config::Config;
 use crate::driver::bridge;
+use crate::refresh::Role;
 use crate::session::{Session, all, lock};
 
 /// How many ended sessions are kept.
@@ -30,8 +31,9 @@ pub(crate) struct Log {
     invalidations: u64,
     /// Pictures that were predicted from an older reference than the last.
     from_older: u64,
-    /// How often an intra refresh of each length was forced.
+    /// How often an intra refresh of each length began, and requests for one that were ignored.
     refreshes: BTreeMap<u32, u64>,
+    refreshes_ignored: u64,
     /// How often each set of picture flags came.
     flags: BTreeMap<u32, u64>,
 }
@@ -48,6 +50,7 @@ impl Log {
             invalidations: 0,
             from_older: 0,
             refreshes: BTreeMap::new(),
+            refreshes_ignored: 0,
             flags: BTreeMap::new(),
         }
     }
@@ -69,10 +72,11 @@ impl Log {
         *self.flags.entry(flags).or_default() += 1;
     }
 
-    pub(crate) fn submitted(&mut self, refresh_frames: u32) {
-        if refresh_frames > 0 {
-            *self.refreshes.entry(refresh_frames).or_default() += 1;
+    pub(crate) fn refreshed(&mut self, role: Role) {
+        if role.begins > 0 {
+            *self.refreshes.entry(role.begins).or_default() += 1;
         }
+        self.refreshes_ignored += u64::from(role.ignores);
     }
 
     pub(crate) fn encoded(&mut self, idr: bool, bytes: usize) {
@@ -95,7 +99,8 @@ impl Log {
             "settings": self.settings, "reconfigurations": self.changes,
             "frames": self.frames, "idrs": self.idrs, "bytes": self.bytes,
             "picture_flags": self.flags, "invalidations": self.invalidations,
-            "from_older_references": self.from_older, "intra_refreshes_forced": self.refreshes,
+            "from_older_references": self.from_older, "intra_refreshes": self.refreshes,
+            "intra_refreshes_ignored": self.refreshes_ignored,
         })
     }
 }

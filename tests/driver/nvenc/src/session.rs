@@ -16,6 +16,7 @@ use crate::h264::{Coder, Past};
 use crate::layout::{Struct, VERSIONS, api_of, api_word, version_index};
 use crate::picture::{Canned, Submitted};
 use crate::pixels::{Picture, Raw};
+use crate::refresh::Refresh;
 use crate::report::{self, Log};
 use crate::resource::{Mapping, Registration};
 use crate::status::{
@@ -72,10 +73,9 @@ pub(crate) struct Session {
     pub(crate) frames: u32,
     /// Pictures since the last end of stream.
     pub(crate) unfinished: u32,
-    /// Where more than one reference is kept: what was coded since the last IDR.
-    pub(crate) past: Option<Past>,
-    /// Else the one that there is, by its timestamp.
-    pub(crate) reference: Option<u64>,
+    /// What was coded since the last IDR.
+    pub(crate) past: Past,
+    pub(crate) refresh: Refresh,
     pub(crate) idr_next: bool,
     /// The next IDR starts a sequence whose headers no receiver has.
     pub(crate) new_sequence: bool,
@@ -170,8 +170,8 @@ impl Session {
             scratch: Picture::default(),
             frames: 0,
             unfinished: 0,
-            past: None,
-            reference: None,
+            past: Past::new(1),
+            refresh: Refresh::default(),
             idr_next: false,
             new_sequence: true,
             spent: false,
@@ -245,7 +245,7 @@ impl Session {
             OUT_OF_MEMORY
         })?;
         self.coder = Some(coder);
-        self.past = (config.references > 1).then(|| Past::new(config.references));
+        self.past = Past::new(config.references);
         self.canned = None;
         self.idr_next = true;
         self.new_sequence = true;
@@ -277,9 +277,7 @@ impl Session {
             if let Some(coder) = &mut self.coder {
                 coder.set_rate(new.target_bits_per_second(), new.frames_per_second());
             }
-            if let Some(past) = &mut self.past {
-                past.set_rate(new.target_bits_per_second(), new.frames_per_second());
-            }
+            self.past.set_rate(new.target_bits_per_second(), new.frames_per_second());
         } else {
             self.start(&new)?;
         }

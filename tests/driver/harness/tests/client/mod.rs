@@ -197,8 +197,14 @@ impl Client {
     }
 
     pub fn session(&self, width: u32, height: u32) -> Session {
+        self.session_with(width, height, |_| {})
+    }
+
+    /// A session whose configuration was changed.
+    pub fn session_with(&self, width: u32, height: u32, change: impl Fn(&mut Struct)) -> Session {
         let handle = self.open().unwrap();
-        let (config, init) = self.settings(width, height, 2_000_000);
+        let (mut config, init) = self.settings(width, height, 2_000_000);
+        change(&mut config);
         assert_eq!(self.nv(slot::INITIALIZE, &[handle, init.at()]), 0);
         Session { handle, config, init }
     }
@@ -300,7 +306,11 @@ pub const SURFACE_BYTES: usize = 320 * 192 * 3 / 2;
 
 impl Client {
     pub fn ready(&self) -> Ready {
-        let session = self.session(WIDTH, HEIGHT);
+        self.ready_with(|_| {})
+    }
+
+    pub fn ready_with(&self, change: impl Fn(&mut Struct)) -> Ready {
+        let session = self.session_with(WIDTH, HEIGHT, change);
         let output = self.bitstream(&session);
         let memory = self.device_memory(SURFACE_BYTES);
         assert_eq!(self.cu("cuMemsetD8_v2", &[memory, 100, SURFACE_BYTES]), 0);

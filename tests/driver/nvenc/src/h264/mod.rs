@@ -10,4 +10,4 @@ mod slice;
 pub(crate) use coder::{Coded, Coder};
 pub(crate) use headers::{Signal, Vui};
 pub(crate) use nal::{annex_b, prefix, recovery_point, sei};
-pub(crate) use past::{Past, Unknown};
+pub(crate) use past::{Kind, Past, Unknown};

@@ -1,4 +1,8 @@
-//! Going back: an encoder that predicts the next picture from an older one than the last.
+//! What openh264 cannot do by itself: a picture that is predicted from an older one than the last, and an intra picture that
+//! is no IDR.
+//!
+//! An IDR of openh264's becomes the intra picture. From there to the next IDR the pictures have other numbers than openh264
+//! gives them, and the heads of their slices are written anew.
 //!
 //! openh264 predicts from the last reference and no other. So what an encoder was given since its last IDR is kept, and
 //! when a picture is to be predicted from an older reference, another encoder is given the same up to that reference: it
@@ -19,6 +23,15 @@ use crate::pixels::Picture;
 /// Pictures of a sequence that are kept at most; beyond them there is no way back but an IDR.
 const MOST_STEPS: usize = 600;
 
+/// The kinds of pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Predicted,
+    /// Predicted from nothing, and no IDR.
+    Intra,
+    Idr,
+}
+
 /// What was done since the last IDR, and the references that a decoder has.
 #[derive(Debug)]
 pub(crate) struct Past {
@@ -27,8 +40,10 @@ pub(crate) struct Past {
     /// Oldest first.
     references: VecDeque<Reference>,
     steps: Vec<Step>,
-    /// There were too many steps.
+    /// There were too many steps, or nothing to go back to.
     is_forgotten: bool,
+    /// The pictures have other numbers than openh264 gives them.
+    is_renumbered: bool,
     /// What the encoder of this sequence was started with.
     begun_with: Option<(Config, i32)>,
     idr: u32,
@@ -39,8 +54,8 @@ pub(crate) struct Past {
 
 #[derive(Debug)]
 enum Step {
-    /// A picture, and what came of it.
-    Picture(Box<Picture>, u64),
+    /// A picture, whether it is an intra picture, and what came of it.
+    Picture(Box<Picture>, bool, u64),
     Rate(u32, f32),
 }
 
@@ -63,7 +78,8 @@ impl Past {
             kept: kept as usize,
             references: VecDeque::new(),
             steps: Vec::new(),
-            is_forgotten: false,
+            is_forgotten: kept == 1,
+            is_renumbered: kept > 1,
             begun_with: None,
             idr: 0,
             pictures: 0,
@@ -71,16 +87,16 @@ impl Past {
         }
     }
 
-    /// Encodes a picture from the newest reference that is not lost, or as an IDR; none if openh264 refuses it.
+    /// Encodes a picture: a predicted one from the newest reference that is not lost. None if openh264 refuses it.
     pub(crate) fn encode(
         &mut self,
         coder: &mut Coder,
         config: &Config,
         picture: &Picture,
         timestamp: u64,
-        idr: bool,
+        kind: Kind,
     ) -> Option<Coded> {
-        if idr || self.pictures == 0 {
+        if kind == Kind::Idr || self.pictures == 0 {
             return self.begin(coder, config, picture, timestamp, 0);
         }
         let from = self.references.iter().rev().find(|reference| !reference.is_lost)?;
@@ -88,11 +104,19 @@ impl Past {
         if back > 1 && steps < self.last_reference_steps() {
             self.go_back(coder, config, steps)?;
         }
-        let coded = coder.encode(picture, false)?;
-        self.note(coded, picture, timestamp, back)
+        let coded = coder.encode(picture, kind == Kind::Intra)?;
+        if coded.idr && kind == Kind::Predicted {
+            // The period of IDRs that openh264 was given is over.
+            self.restart();
+            self.is_forgotten = true;
+            return self.note(coded, picture, timestamp, (Kind::Idr, 1));
+        }
+        self.is_renumbered |= kind == Kind::Intra;
+        self.note(coded, picture, timestamp, (kind, back))
     }
 
-    /// Encodes a picture as an IDR, with a new encoder for each, so that another one can come to be like it.
+    /// Encodes a picture as an IDR. Where it may be gone back to, or is to be coarser, with a new encoder: another one can
+    /// come to be like it.
     pub(crate) fn begin(
         &mut self,
         coder: &mut Coder,
@@ -101,28 +125,47 @@ impl Past {
         timestamp: u64,
         least_qp: i32,
     ) -> Option<Coded> {
-        *coder = Coder::with_least_qp(config, least_qp).ok()?;
-        self.begun_with = Some((config.clone(), least_qp));
+        if self.kept > 1 || least_qp > 0 {
+            *coder = Coder::with_least_qp(config, least_qp).ok()?;
+            self.begun_with = Some((config.clone(), least_qp));
+        }
         let coded = coder.encode(picture, true)?;
-        self.references.clear();
-        self.steps.clear();
-        self.is_forgotten = false;
-        self.idr ^= 1;
-        (self.pictures, self.next_frame_num) = (0, 0);
-        self.note(coded, picture, timestamp, 1)
+        self.restart();
+        self.note(coded, picture, timestamp, (Kind::Idr, 1))
     }
 
-    fn note(&mut self, mut coded: Coded, picture: &Picture, timestamp: u64, back: u32) -> Option<Coded> {
+    fn restart(&mut self) {
+        self.references.clear();
+        self.steps.clear();
+        self.is_forgotten = self.kept == 1;
+        self.is_renumbered = self.kept > 1;
+        self.idr ^= 1;
+        (self.pictures, self.next_frame_num) = (0, 0);
+    }
+
+    fn note(
+        &mut self,
+        mut coded: Coded,
+        picture: &Picture,
+        timestamp: u64,
+        (kind, back): (Kind, u32),
+    ) -> Option<Coded> {
         self.is_forgotten |= self.steps.len() >= MOST_STEPS;
+        let is_intra = kind != Kind::Predicted;
         if self.is_forgotten {
             self.steps.clear();
         } else {
-            self.steps.push(Step::Picture(Box::new(picture.clone()), digest(&coded)));
+            self.steps.push(Step::Picture(Box::new(picture.clone()), is_intra, digest(&coded)));
         }
-        let numbers = Numbers { frame_num: self.next_frame_num, picture: self.pictures, idr: self.idr, back };
-        for slice in &mut coded.slices {
-            *slice = renumber(slice, coded.syntax, numbers)?;
+        if self.is_renumbered {
+            let (frame_num, picture, idr) = (self.next_frame_num, self.pictures, self.idr);
+            let is_plain_intra = kind == Kind::Intra;
+            let numbers = Numbers { frame_num, picture, idr, back, is_plain_intra };
+            for slice in &mut coded.slices {
+                *slice = renumber(slice, coded.syntax, numbers)?;
+            }
         }
+        coded.idr = kind == Kind::Idr;
         self.pictures += 1;
         if coded.is_reference() {
             if self.references.len() == self.kept {
@@ -162,10 +205,10 @@ impl Past {
         let (begun_with, least_qp) = self.begun_with.as_ref()?;
         *coder = Coder::with_least_qp(begun_with, *least_qp).ok()?;
         self.steps.truncate(steps);
-        for (index, step) in self.steps.iter().enumerate() {
+        for step in &self.steps {
             match step {
-                Step::Picture(picture, came_of_it) => {
-                    if coder.encode(picture, index == 0).is_none_or(|again| digest(&again) != *came_of_it) {
+                Step::Picture(picture, is_intra, came_of_it) => {
+                    if coder.encode(picture, *is_intra).is_none_or(|again| digest(&again) != *came_of_it) {
                         broke(Function::nvEncEncodePicture, 0, "the double does not code alike twice");
                     }
                 }

@@ -23,6 +23,8 @@ pub(crate) struct Numbers {
     pub(crate) idr: u32,
     /// How many references back lies the one that it is predicted from; 1 is the last.
     pub(crate) back: u32,
+    /// An IDR of openh264's becomes an intra picture that is none.
+    pub(crate) is_plain_intra: bool,
 }
 
 /// Gives a slice these numbers; none if it has a head such as openh264 does not write.
@@ -31,8 +33,9 @@ pub(crate) fn renumber(unit: &[u8], syntax: Syntax, numbers: Numbers) -> Option<
     let mut from = Reader::new(&payload);
     let mut to = Writer::default();
     let header = from.bits(8)?;
-    to.bits(header, 8);
-    let (is_idr, is_reference) = (header & 0x1f == 5, header >> 5 & 3 != 0);
+    let (was_idr, is_reference) = (header & 0x1f == 5, header >> 5 & 3 != 0);
+    let is_idr = was_idr && !numbers.is_plain_intra;
+    to.bits(if was_idr && !is_idr { header & 0xe0 | 1 } else { header }, 8);
     // First macroblock, type, picture parameter set.
     let mut copy_ue = |from: &mut Reader<'_>| {
         let value = from.ue()?;
@@ -44,8 +47,10 @@ pub(crate) fn renumber(unit: &[u8], syntax: Syntax, numbers: Numbers) -> Option<
     copy_ue(&mut from)?;
     from.bits(syntax.frame_num_bits)?;
     to.bits(numbers.frame_num, syntax.frame_num_bits);
-    if is_idr {
+    if was_idr {
         from.ue()?;
+    }
+    if is_idr {
         to.ue(numbers.idr);
     }
     if let Some(bits) = syntax.order_bits {
@@ -61,8 +66,9 @@ pub(crate) fn renumber(unit: &[u8], syntax: Syntax, numbers: Numbers) -> Option<
         pass_modification(&mut from)?;
         write_modification(&mut to, numbers.back);
     }
-    if is_idr {
-        to.bits(from.bits(2)?, 2);
+    if was_idr {
+        let marking = from.bits(2)?;
+        if is_idr { to.bits(marking, 2) } else { to.bit(0) }
     } else if is_reference {
         // Marked by the sliding window, and by nothing else.
         if from.bit()? == 1 {
@@ -147,13 +153,34 @@ mod tests {
 
     #[test]
     fn the_same_numbers_give_the_same_slice() {
-        let same = Numbers { frame_num: 2, picture: 2, idr: 0, back: 1 };
+        let same = Numbers { frame_num: 2, picture: 2, idr: 0, back: 1, is_plain_intra: false };
         assert_eq!(renumber(&slice(), SYNTAX, same).unwrap(), slice());
     }
 
     #[test]
+    fn an_idr_becomes_an_intra_picture() {
+        let head = |header, is_idr: bool| {
+            let mut writer = Writer::default();
+            writer.bits(header, 8);
+            for value in [0, 7, 0] {
+                writer.ue(value);
+            }
+            writer.bits(if is_idr { 0 } else { 5 }, 15);
+            if is_idr {
+                writer.ue(3);
+            }
+            writer.bits(if is_idr { 0 } else { 14 }, 16);
+            writer.bits(0, if is_idr { 2 } else { 1 });
+            writer.bits(0b1_0110_0101, 9);
+            escape(&writer.finish())
+        };
+        let numbers = Numbers { frame_num: 5, picture: 7, idr: 0, back: 1, is_plain_intra: true };
+        assert_eq!(renumber(&head(0x65, true), SYNTAX, numbers).unwrap(), head(0x61, false));
+    }
+
+    #[test]
     fn other_numbers_are_written_and_the_data_stays() {
-        let other = Numbers { frame_num: 300, picture: 301, idr: 0, back: 6 };
+        let other = Numbers { frame_num: 300, picture: 301, idr: 0, back: 6, is_plain_intra: false };
         let payload = unescape(&renumber(&slice(), SYNTAX, other).unwrap());
         let mut reader = Reader::new(&payload);
         reader.bits(8);
