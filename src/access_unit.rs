@@ -51,8 +51,8 @@ pub struct RefreshPlace {
 }
 
 impl RefreshPlace {
-    /// Whether the refresh ends with this picture. A receiver that lost pictures before the refresh, and none of it, decodes
-    /// this picture and those behind it exactly, unless
+    /// Whether the refresh ends with this picture. A receiver that lost pictures before the refresh, and none of it,
+    /// decodes this picture and those behind it exactly, unless
     /// [`single_slice_refresh`](crate::config::NvencConfig::single_slice_refresh) is set.
     #[must_use]
     pub const fn is_last(self) -> bool {
@@ -71,8 +71,8 @@ pub struct AccessUnitInfo {
     /// Whether no other picture refers to this one (`nal_ref_idc` is 0 in each slice), so that it can be dropped without
     /// harm to any other. Such pictures come with [`TemporalLayers::Two`](crate::config::TemporalLayers::Two).
     pub is_droppable: bool,
-    /// The place of the picture in an intra refresh that was [requested](crate::Picture::IntraRefresh); `None` for an IDR
-    /// and outside a refresh.
+    /// The place of the picture in an intra refresh that was [requested](crate::Picture::IntraRefresh); `None` for an
+    /// IDR and outside a refresh.
     pub refresh: Option<RefreshPlace>,
     /// The frame's timestamp, untouched.
     pub timestamp: Timestamp,

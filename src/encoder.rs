@@ -64,7 +64,9 @@ pub trait Encoder: Engine + Send + fmt::Debug {
     ///
     /// NVENC keeps as many older frames to predict from as
     /// [`reference_frames`](crate::config::NvencConfig::reference_frames) says. The next frame is an IDR if none of
-    /// those is left, the GPU lacks the capability, or the driver refuses. With openh264 every loss costs an IDR.
+    /// those is left, the GPU lacks the capability, the driver refuses, or an intra refresh runs. Frames before the
+    /// last frame of an intra refresh are none of those, since the receiver may have asked for the refresh after a
+    /// loss. With openh264 every loss costs an IDR.
     ///
     /// # Errors
     /// As [`encode`](Encoder::encode), when the session has ended.

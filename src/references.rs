@@ -55,13 +55,16 @@ impl References {
         if self.known.len() == REMEMBERED {
             self.known.pop_front();
         }
-        let parent = self.known.iter().rev().find(|known| known.can_be_used()).map(|known| known.picture);
+        let parent = match self.known.back() {
+            Some(newest) if newest.can_be_used() => Some(newest.picture),
+            _ => self.newest_usable(),
+        };
         self.known.push_back(CodedPicture { picture, parent, is_reference: !is_droppable, is_lost: false });
     }
 
-    /// Records that an intra refresh from the picture `first` on ended with the newest picture. A receiver may have asked
-    /// for the refresh after a loss, so no picture before its end is one that the receiver has. If the newest picture
-    /// `is_exact`, losses before the refresh have no effect any more.
+    /// Records that an intra refresh from the picture `first` on ended with the newest picture. A receiver may have
+    /// asked for the refresh after a loss, so no picture before its end is one that the receiver has. If the newest
+    /// picture `is_exact`, losses before the refresh have no effect any more.
     #[cfg(nvenc)]
     pub(crate) fn refreshed(&mut self, first: u64, is_exact: bool) {
         self.known.drain(..self.known.len().saturating_sub(1));
@@ -118,6 +121,10 @@ impl References {
             }
         }
         newly
+    }
+
+    fn newest_usable(&self) -> Option<u64> {
+        self.known.iter().rev().find(|known| known.can_be_used()).map(|known| known.picture)
     }
 
     fn is_lost(&self, picture: u64) -> bool {

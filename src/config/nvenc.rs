@@ -41,9 +41,10 @@ pub enum MultiPass {
     FullResolution,
 }
 
-/// A periodic intra refresh: rows of intra macroblocks that wander over the picture, so that a receiver recovers without an
-/// IDR. It takes the place of refreshes on request: the driver tells of none that it begins by itself, and within one it
-/// ignores a request and honours no [`invalidate`](crate::Encoder::invalidate). Both are answered with an IDR.
+/// A periodic intra refresh: rows of intra macroblocks that wander over the picture, so that a receiver recovers
+/// without an IDR. It takes the place of refreshes on request: the driver tells of none that it begins by itself, and
+/// within one it ignores a request and honours no [`invalidate`](crate::Encoder::invalidate). Both are answered with an
+/// IDR.
 ///
 /// A GPU without the capability leaves it out, with a warning in the log. [`Capabilities`](crate::nvenc::Capabilities)
 /// tells beforehand.
@@ -54,8 +55,8 @@ pub struct IntraRefresh {
 }
 
 impl IntraRefresh {
-    /// An intra refresh every `period_frames` frames, spread over `length_frames` of them, at most one for each 32 rows of
-    /// the picture.
+    /// An intra refresh every `period_frames` frames, spread over `length_frames` of them, at most one for each 32 rows
+    /// of the picture.
     ///
     /// # Errors
     /// [`ConfigError::IntraRefresh`] unless 1 <= `length_frames` < `period_frames`.
@@ -312,8 +313,8 @@ impl NvencConfig {
     ///
     /// Each frame is still predicted from one other frame. [`Encoder::invalidate`](crate::Encoder::invalidate) can
     /// choose it among those that the receiver has; with 1 its answer is an IDR. With `n` reference frames, a loss
-    /// that is reported within `n - 1` frames needs no IDR. The decoder has to keep as many frames, which can raise
-    /// the level.
+    /// that is reported within `n - 1` frames needs no IDR, unless an intra refresh runs or has just ended. The
+    /// decoder has to keep as many frames, which can raise the level.
     #[must_use]
     pub const fn reference_frames(mut self, frames: NonZeroU8) -> Self {
         self.reference_frames = frames;

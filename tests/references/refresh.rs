@@ -37,7 +37,8 @@ fn encoded(encoder: &mut dyn Encoder, frames: Range<u32>, asked: &[(u32, Picture
         .collect()
 }
 
-/// The first frame and the length of each refresh that the access units tell of; of an unfinished one as far as it came.
+/// The first frame and the length of each refresh that the access units tell of; of an unfinished one as far as it
+/// came.
 fn told(units: &[OwnedAccessUnit]) -> Vec<(u64, u64)> {
     let mut told: Vec<(u64, u64)> = Vec::new();
     for unit in units {
@@ -66,7 +67,8 @@ fn begun(stage: &Stage, what: &str) -> (Value, Value) {
     (session["intra_refreshes"].clone(), session["intra_refreshes_ignored"].clone())
 }
 
-/// The frames that a receiver without some of them shows otherwise than one that has all of them. `None` without ffmpeg.
+/// The frames that a receiver without some of them shows otherwise than one that has all of them. `None` without
+/// ffmpeg.
 fn wrong_without(missing: &[u64], units: &[OwnedAccessUnit]) -> Option<Vec<u64>> {
     let arrived: Vec<_> = units.iter().filter(|unit| !missing.contains(&unit.frame_id.0)).collect();
     let whole = decode::ffmpeg(&stream(units), seven())?;
@@ -136,8 +138,8 @@ fn a_receiver_that_lost_frames_is_exact_from_the_end_of_an_intra_refresh_on_unle
 #[test]
 fn a_loss_about_an_intra_refresh_is_answered_by_what_the_refresh_leaves() {
     let stage = stage();
-    // The refresh has the frames 10 to 12, and mends the loss of frame 7. Then frames are reported lost before the frame
-    // `at`, and the receiver shows the frames `wrong` otherwise than one that has everything.
+    // The refresh has the frames 10 to 12, and mends the loss of frame 7. Then frames are reported lost before the
+    // frame `at`, and the receiver shows the frames `wrong` otherwise than one that has everything.
     for (lost, at, answer, wrong) in [
         // Told within it.
         (11..=11, 12, Recovery::Idr, vec![8, 9, 10]),

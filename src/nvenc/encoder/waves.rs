@@ -1,7 +1,7 @@
 //! Tracks the intra refreshes on request: the one that runs, and the request that waits behind it.
 //!
-//! While a refresh runs, the driver ignores a request for another one and honours no invalidation of references. A refresh
-//! sweeps rows of 32 pixels, and the driver cuts a length for which there are too few.
+//! While a refresh runs, the driver ignores a request for another one and honours no invalidation of references. Each
+//! picture of a refresh codes at least 32 rows of pixels anew, and the driver cuts a length that leaves fewer.
 
 use std::num::NonZeroU32;
 
@@ -28,6 +28,15 @@ impl Waves {
 
     /// Returns the place of the next picture, which is no IDR.
     pub(super) fn next(&self, picture: Picture, size: FrameSize) -> Option<RefreshPlace> {
+        match picture {
+            Picture::Auto if self.newest.is_none() => None,
+            _ => self.next_of_one(picture, size),
+        }
+    }
+
+    /// Does the work of [`next`](Waves::next) for the few pictures that may belong to a refresh.
+    #[cold]
+    fn next_of_one(&self, picture: Picture, size: FrameSize) -> Option<RefreshPlace> {
         if let Some(place) = self.newest.filter(|place| !place.is_last()) {
             return Some(RefreshPlace { number: place.number.saturating_add(1), ..place });
         }
@@ -41,18 +50,18 @@ impl Waves {
 
     /// Records that a picture was submitted, at the place that [`next`](Waves::next) gave or as an IDR.
     pub(super) fn submitted(&mut self, picture: Picture, place: Option<RefreshPlace>) {
-        self.newest = place;
-        let goes_on = place.is_some_and(|place| place.number > NonZeroU32::MIN);
-        match picture {
-            _ if !goes_on => self.waiting = None,
-            Picture::IntraRefresh { frames } => self.waiting = Some(frames),
-            _ => {}
-        }
+        let waiting = match picture {
+            _ if place.is_none_or(|place| place.number == NonZeroU32::MIN) => None,
+            Picture::IntraRefresh { frames } => Some(frames),
+            _ => self.waiting,
+        };
+        *self = Self { newest: place, waiting };
     }
 }
 
 impl NvencEncoder {
     /// Records that a picture of a refresh came out, and returns its place; `None` for an IDR.
+    #[cold]
     pub(super) fn refreshed(
         &mut self,
         picture: u64,

@@ -1,7 +1,7 @@
 //! Intra refreshes, as cards run them: rows of 32 pixels at the least in each picture, and one refresh at a time.
 //!
-//! openh264 codes no rows anew. So the pictures of a refresh are predicted as ever, and the last one is an intra picture: a
-//! decoder that lacks an earlier picture is wrong until then, and exact from then on.
+//! openh264 codes no rows anew. So the pictures of a refresh are predicted as ever, and the last one is an intra
+//! picture: a decoder that lacks an earlier picture is wrong until then, and exact from then on.
 
 use d264_double_common::Function;
 

@@ -1,8 +1,8 @@
-//! What openh264 cannot do by itself: a picture that is predicted from an older one than the last, and an intra picture that
-//! is no IDR.
+//! What openh264 cannot do by itself: a picture that is predicted from an older one than the last, and an intra picture
+//! that is no IDR.
 //!
-//! An IDR of openh264's becomes the intra picture. From there to the next IDR the pictures have other numbers than openh264
-//! gives them, and the heads of their slices are written anew.
+//! An IDR of openh264's becomes the intra picture. From there to the next IDR the pictures have other numbers than
+//! openh264 gives them, and the heads of their slices are written anew.
 //!
 //! openh264 predicts from the last reference and no other. So what an encoder was given since its last IDR is kept, and
 //! when a picture is to be predicted from an older reference, another encoder is given the same up to that reference: it
@@ -115,8 +115,8 @@ impl Past {
         self.note(coded, picture, timestamp, (kind, back))
     }
 
-    /// Encodes a picture as an IDR. Where it may be gone back to, or is to be coarser, with a new encoder: another one can
-    /// come to be like it.
+    /// Encodes a picture as an IDR. Where it may be gone back to, or is to be coarser, with a new encoder: another one
+    /// can come to be like it.
     pub(crate) fn begin(
         &mut self,
         coder: &mut Coder,
