@@ -9,20 +9,32 @@ use crate::fault::Action;
 pub const SYMBOL: &std::ffi::CStr = c"d264_double_bridge";
 
 /// Changes with every change of the table, so that halves of different builds refuse each other.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// The verdict on a call that was just counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct Verdict {
     /// 0 go on, 1 answer `value` instead, 2 an empty access unit, 3 a garbage one, 4 go on and then answer `value`,
-    /// 5 answer `value` and give nothing back either.
+    /// 5 answer `value` and give nothing back either, 6 the GPU is lost.
     pub kind: u32,
     /// The answer.
     pub value: u32,
 }
 
+/// The first answer of CUDA once a GPU fell off the bus (`CUDA_ERROR_UNKNOWN`).
+pub const LOST: u32 = 999;
+
+/// `NV_ENC_ERR_GENERIC`.
+const GENERIC: u32 = 20;
+
 impl Verdict {
+    /// Whether the GPU is lost with this call.
+    #[must_use]
+    pub const fn loses_gpu(self) -> bool {
+        self.kind == 6
+    }
+
     /// Nothing is wrong with this call.
     pub const GO_ON: Self = Self { kind: 0, value: 0 };
 
@@ -33,6 +45,7 @@ impl Verdict {
             1 => Some((self.value, function.releases())),
             4 => Some((self.value, true)),
             5 => Some((self.value, false)),
+            6 => Some((if function.name().starts_with("cu") { LOST } else { GENERIC }, false)),
             _ => None,
         }
     }
@@ -44,6 +57,7 @@ impl Verdict {
             Action::Answer(value) => Self { kind: 1, value },
             Action::AnswerAfter(value) => Self { kind: 4, value },
             Action::AnswerInstead(value) => Self { kind: 5, value },
+            Action::Lost => Self { kind: 6, value: 0 },
             Action::Empty => Self { kind: 2, value: 0 },
             Action::Garbage => Self { kind: 3, value: 0 },
             Action::Hang | Action::Delay(_) => Self::GO_ON,

@@ -8,6 +8,7 @@
 //! | `3+` | from the third on | | `hang250` | wait 250 ms, then do the call |
 //! | `*` | always | | `20!` | do the call, then answer that number all the same |
 //! | | | | `20-` | answer that number, do nothing, also where something is given back |
+//! | | | | `lost` | the GPU falls off the bus: 999 of CUDA, 20 of NVENC, and its context is dead |
 //! | | | | `empty`, `garbage` | of `nvEncLockBitstream`: an access unit of no bytes, or of noise |
 //!
 //! A call is counted from the moment its rule is set, so that a rule set in a running process means "the next one".
@@ -23,6 +24,8 @@ pub enum Action {
     AnswerInstead(u32),
     /// Does its work, then answers this number all the same.
     AnswerAfter(u32),
+    /// The GPU falls off the bus: the call answers an unknown error, and the current context is dead.
+    Lost,
     /// Does not return while the rule stands.
     Hang,
     /// Waits this many milliseconds, then does the call.
@@ -81,6 +84,7 @@ fn parse_when(text: &str) -> Option<(u64, u64)> {
 fn parse_action(text: &str) -> Option<Action> {
     match text {
         "hang" => Some(Action::Hang),
+        "lost" => Some(Action::Lost),
         "empty" => Some(Action::Empty),
         "garbage" => Some(Action::Garbage),
         _ => match text.strip_prefix("hang") {
@@ -115,6 +119,7 @@ mod tests {
         );
         assert_eq!(parse("cuInit:*=hang250").unwrap()[0].action, Action::Delay(250));
         assert_eq!(parse("cuInit:2-4=1").unwrap()[0].last, 4);
+        assert_eq!(parse("cuStreamQuery:1=lost").unwrap()[0].action, Action::Lost);
         assert_eq!(parse("cuInit=1!").unwrap()[0].action, Action::AnswerAfter(1));
         assert_eq!(parse("cuMemFree=1-").unwrap()[0].action, Action::AnswerInstead(1));
         assert_eq!(parse("").unwrap(), []);

@@ -1,9 +1,10 @@
 //! Contexts: made, retained, pushed, popped, and what must be gone before they are.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use d264_double_common::Function;
+use d264_double_common::bridge::LOST;
 
 use crate::error::{INVALID_CONTEXT, INVALID_VALUE};
 use crate::ledger::violation;
@@ -30,6 +31,19 @@ pub(crate) struct Context {
     /// Encode sessions that live in it.
     pub(crate) sessions: i32,
     pub(crate) peers: Vec<u64>,
+}
+
+impl Context {
+    /// The error of a dead context. A GPU that fell off the bus gives one of several to what was valid before.
+    pub(crate) fn alive(&self) -> Result<(), u32> {
+        const OF_LOST_GPU: [u32; 7] = [LOST, 46, 101, 201, 304, 400, 401];
+        static ANSWERS: AtomicUsize = AtomicUsize::new(0);
+        match self.dead {
+            0 => Ok(()),
+            LOST => Err(OF_LOST_GPU[ANSWERS.fetch_add(1, Ordering::Relaxed) % OF_LOST_GPU.len()]),
+            sticky => Err(sticky),
+        }
+    }
 }
 
 /// A device's primary context.

@@ -15,7 +15,7 @@ pub(crate) fn call(function: Function, body: impl FnOnce() -> Result<(), u32>) -
             if work_first {
                 let _ = body();
             }
-            if error::is_sticky(status) {
+            if error::is_sticky(status) || verdict.loses_gpu() {
                 world::world().kill_current(status);
             }
             return status;

@@ -39,6 +39,8 @@ pub(crate) struct Record {
     pub(crate) trace_dropped: u64,
     /// How often a stream was asked for with each set of flags.
     pub(crate) stream_flags: BTreeMap<u32, u64>,
+    /// How many streams were made with each priority.
+    pub(crate) stream_priorities: BTreeMap<i32, u64>,
     /// Copies that were put behind a picture that is being encoded.
     pub(crate) copies_behind_pictures: u64,
 }

@@ -62,6 +62,7 @@ pub(crate) fn text() -> String {
     report.insert("trace".to_owned(), Value::Array(trace));
     report.insert("copies_behind_pictures".to_owned(), json!(record.copies_behind_pictures));
     report.insert("stream_flags".to_owned(), json!(record.stream_flags));
+    report.insert("stream_priorities".to_owned(), json!(record.stream_priorities));
     report.insert("trace_dropped".to_owned(), json!(record.trace_dropped));
     format!("{:#}\n", Value::Object(report))
 }

@@ -99,7 +99,7 @@ impl World {
         self.ready()?;
         let handle = crate::context::current().ok_or(INVALID_CONTEXT)?;
         let context = self.contexts.get(&handle).ok_or(CONTEXT_IS_DESTROYED)?;
-        if context.dead == 0 { Ok(handle) } else { Err(context.dead) }
+        context.alive().map(|()| handle)
     }
 
     /// A sticky error: the context that is current on this thread is of no more use.

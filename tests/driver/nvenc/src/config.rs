@@ -9,6 +9,7 @@ use crate::guid::{self, Guid};
 use crate::h264::Vui;
 use crate::layout::Struct;
 use crate::level;
+use crate::pixels::Colour;
 use crate::preset;
 use crate::status::{INVALID_PARAM, INVALID_VERSION, UNSUPPORTED_PARAM};
 use crate::view::View;
@@ -80,6 +81,15 @@ pub(crate) struct Config {
 }
 
 impl Config {
+    /// The colour that RGB becomes.
+    pub(crate) fn rgb_colour(&self) -> Colour {
+        let told = self.vui.signal.as_ref().filter(|_| !settings().rgb_is_bt601);
+        told.map_or(Colour::UNTOLD, |signal| Colour {
+            matrix: signal.colour.map_or(Colour::UNTOLD.matrix, |(_, _, matrix)| matrix),
+            full_range: signal.full_range,
+        })
+    }
+
     pub(crate) fn frames_per_second(&self) -> f32 {
         self.frame_rate.0 as f32 / self.frame_rate.1 as f32
     }

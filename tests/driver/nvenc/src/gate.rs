@@ -4,8 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use d264_double_common::Function;
+use d264_double_common::bridge::LOST;
 
-use crate::driver::{broke, enter, leave};
+use crate::driver::{bridge, broke, enter, leave};
 use crate::session::{self, Session, lock};
 use crate::status::{GENERIC, INVALID_ENCODERDEVICE, NEED_MORE_INPUT};
 
@@ -98,9 +99,19 @@ fn check_context(function: Function, session: &Mutex<Session>) -> Result<(), u32
     if function.releases() { Ok(()) } else { checked }
 }
 
+/// Kills the context that is current on this thread, as a GPU does that falls off the bus.
+fn lose_gpu() {
+    if let Some(bridge) = bridge() {
+        (bridge.kill)((bridge.current_context)(), LOST);
+    }
+}
+
 fn guarded(function: Function, body: impl FnOnce(Option<(u32, bool)>, Spoiled) -> Result<(), u32>) -> u32 {
     let answer = catch_unwind(AssertUnwindSafe(|| {
         let verdict = enter(function);
+        if verdict.loses_gpu() {
+            lose_gpu();
+        }
         let spoiled = match verdict.kind {
             2 => Spoiled::Empty,
             3 => Spoiled::Garbage,

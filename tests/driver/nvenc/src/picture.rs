@@ -322,7 +322,7 @@ impl Session {
     fn encode(&mut self, picture: &Submitted, raw: &Raw) -> Option<Finished> {
         let config = self.config.as_ref()?;
         let coder = self.coder.as_mut()?;
-        self.scratch.convert(raw, config.width as usize, config.height as usize);
+        self.scratch.convert(raw, config.width as usize, config.height as usize, config.rgb_colour());
         let (source, timestamp) = (&self.scratch, picture.timestamp);
         let mut role = self.refresh.next(config, picture.refresh, picture.idr);
         let kind = match picture.idr {

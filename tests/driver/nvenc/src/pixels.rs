@@ -72,12 +72,12 @@ impl Picture {
         (y, u, v)
     }
 
-    /// Takes the pixels of a client's picture of at least this size.
-    pub(crate) fn convert(&mut self, raw: &Raw, width: usize, height: usize) {
+    /// Takes the pixels of a client's picture of at least this size; RGB becomes this colour.
+    pub(crate) fn convert(&mut self, raw: &Raw, width: usize, height: usize, colour: Colour) {
         self.resize(width, height);
         match raw.format {
-            ARGB => self.take_packed(raw, [2, 1, 0]),
-            ABGR => self.take_packed(raw, [0, 1, 2]),
+            ARGB => self.take_packed(raw, [2, 1, 0], colour),
+            ABGR => self.take_packed(raw, [0, 1, 2], colour),
             _ => self.take_planes(raw),
         }
     }
@@ -113,39 +113,77 @@ impl Picture {
         }
     }
 
-    /// BT.601, limited range: what the hardware does with RGB.
-    fn take_packed(&mut self, raw: &Raw, [red, green, blue]: [usize; 3]) {
+    /// Converts RGB to a colour, as the hardware does.
+    fn take_packed(&mut self, raw: &Raw, [red, green, blue]: [usize; 3], colour: Colour) {
         let (width, height) = (self.width, self.height);
         let pixel = |x: usize, y: usize| {
             let at = y.min(height - 1) * raw.pitch + x.min(width - 1) * 4;
             let channel = |place: usize| i32::from(raw.bytes[at + place]);
-            (channel(red), channel(green), channel(blue))
+            [channel(red), channel(green), channel(blue)]
         };
-        let byte = |value: i32| u8::try_from(value.clamp(0, 255)).unwrap_or(0);
+        let (rows, black) = colour.rows();
+        let sample = |row: &[i32; 3], of: [i32; 3], zero: i32| {
+            let sum: i32 = row.iter().zip(of).map(|(factor, channel)| factor * channel).sum();
+            u8::try_from((((sum + (1 << 15)) >> 16) + zero).clamp(0, 255)).unwrap_or(0)
+        };
         let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
         let (luma, chroma) = self.bytes.split_at_mut(width * height);
         let (u, v) = chroma.split_at_mut(half_width * half_height);
         for y in 0..height {
             for x in 0..width {
-                let (r, g, b) = pixel(x, y);
-                luma[y * width + x] = byte(((66 * r + 129 * g + 25 * b + 128) >> 8) + 16);
+                luma[y * width + x] = sample(&rows[0], pixel(x, y), black);
             }
         }
         for y in 0..half_height {
             for x in 0..half_width {
                 let four = [(0, 0), (1, 0), (0, 1), (1, 1)].map(|(dx, dy)| pixel(2 * x + dx, 2 * y + dy));
-                let mean = |part: fn(&(i32, i32, i32)) -> i32| (four.iter().map(part).sum::<i32>() + 2) / 4;
-                let (r, g, b) = (mean(|p| p.0), mean(|p| p.1), mean(|p| p.2));
-                u[y * half_width + x] = byte(((-38 * r - 74 * g + 112 * b + 128) >> 8) + 128);
-                v[y * half_width + x] = byte(((112 * r - 94 * g - 18 * b + 128) >> 8) + 128);
+                let mean: [i32; 3] = std::array::from_fn(|channel| {
+                    (four.iter().map(|pixel| pixel[channel]).sum::<i32>() + 2) / 4
+                });
+                u[y * half_width + x] = sample(&rows[1], mean, 128);
+                v[y * half_width + x] = sample(&rows[2], mean, 128);
             }
         }
     }
 }
 
+/// The colour that RGB becomes: the matrix by its code point (H.273), and the range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Colour {
+    pub(crate) matrix: u32,
+    pub(crate) full_range: bool,
+}
+
+impl Colour {
+    /// BT.601, limited range: the hardware's choice for a stream that tells none.
+    pub(crate) const UNTOLD: Self = Self { matrix: 6, full_range: false };
+
+    /// The factors of red, green and blue in luma, U and V, in 65536ths; and the luma of black.
+    fn rows(self) -> ([[i32; 3]; 3], i32) {
+        let (red, blue) = match self.matrix {
+            1 => (0.2126, 0.0722),
+            9 => (0.2627, 0.0593),
+            _ => (0.299, 0.114),
+        };
+        let luma = [red, 1.0 - red - blue, blue];
+        let (luma_scale, chroma_scale, black) =
+            if self.full_range { (1.0, 1.0, 0) } else { (219.0 / 255.0, 224.0 / 255.0, 16) };
+        // The difference of a channel from luma, half as large as it can become.
+        let difference = |channel: usize| -> [f64; 3] {
+            std::array::from_fn(|other| {
+                (f64::from(u8::from(other == channel)) - luma[other]) / (2.0 * (1.0 - luma[channel]))
+            })
+        };
+        let fixed = |row: [f64; 3], scale: f64| row.map(|factor| (factor * scale * 65536.0).round() as i32);
+        let rows =
+            [fixed(luma, luma_scale), fixed(difference(2), chroma_scale), fixed(difference(0), chroma_scale)];
+        (rows, black)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{ABGR, ARGB, IYUV, NV12, Picture, Raw, YV12, span};
+    use super::{ABGR, ARGB, Colour, IYUV, NV12, Picture, Raw, YV12, span};
 
     fn raw(format: u32, pitch: usize, rows: usize, bytes: &[u8]) -> Raw {
         let mut raw = Raw::default();
@@ -165,20 +203,28 @@ mod tests {
         ];
         for layout in layouts {
             let mut picture = Picture::default();
-            picture.convert(&layout, 4, 2);
+            picture.convert(&layout, 4, 2, Colour::UNTOLD);
             assert_eq!(picture.planes(), (&y[..], &[9, 10][..], &[11, 12][..]));
         }
     }
 
     #[test]
-    fn packed_colours_are_bt601_limited() {
+    fn packed_colours_become_the_colour_of_the_stream() {
         // Word-ordered: ARGB is B G R A in memory.
         let red_argb = raw(ARGB, 8, 2, &[0, 0, 255, 0].repeat(4));
         let red_abgr = raw(ABGR, 8, 2, &[255, 0, 0, 0].repeat(4));
-        for layout in [red_argb, red_abgr] {
-            let mut picture = Picture::default();
-            picture.convert(&layout, 2, 2);
-            assert_eq!(picture.planes(), (&[82; 4][..], &[90][..], &[240][..]));
+        // The definitions of BT.601, BT.709 and BT.2020.
+        for (matrix, full_range, [y, u, v]) in [
+            (6, false, [81, 90, 240]),
+            (6, true, [76, 85, 255]),
+            (1, false, [63, 102, 240]),
+            (9, true, [67, 92, 255]),
+        ] {
+            for layout in [&red_argb, &red_abgr] {
+                let mut picture = Picture::default();
+                picture.convert(layout, 2, 2, Colour { matrix, full_range });
+                assert_eq!(picture.planes(), (&[y; 4][..], &[u][..], &[v][..]), "{matrix} {full_range}");
+            }
         }
     }
 

@@ -36,6 +36,7 @@ pub(crate) struct Log {
     refreshes_ignored: u64,
     /// How often each set of picture flags came.
     flags: BTreeMap<u32, u64>,
+    has_own_output_stream: bool,
 }
 
 impl Log {
@@ -52,7 +53,12 @@ impl Log {
             refreshes: BTreeMap::new(),
             refreshes_ignored: 0,
             flags: BTreeMap::new(),
+            has_own_output_stream: false,
         }
+    }
+
+    pub(crate) fn ordered_on(&mut self, input: u64, output: u64) {
+        self.has_own_output_stream = input != output;
     }
 
     pub(crate) fn initialised(&mut self, config: &Config) {
@@ -101,6 +107,7 @@ impl Log {
             "picture_flags": self.flags, "invalidations": self.invalidations,
             "from_older_references": self.from_older, "intra_refreshes": self.refreshes,
             "intra_refreshes_ignored": self.refreshes_ignored,
+            "has_own_output_stream": self.has_own_output_stream,
         })
     }
 }

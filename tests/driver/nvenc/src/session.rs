@@ -305,6 +305,7 @@ impl Session {
         }
         self.hold_streams(-1);
         self.streams = (streams[0], streams[1]);
+        self.log.ordered_on(streams[0], streams[1]);
         self.hold_streams(1);
         Ok(())
     }

@@ -4,6 +4,7 @@ use d264_double_common::Function;
 use d264_double_common::pointer::Out;
 
 use super::give;
+use crate::context::Context;
 use crate::error::{INVALID_VALUE, NOT_SUPPORTED};
 use crate::gate::exports;
 use crate::ledger::violation;
@@ -123,7 +124,6 @@ impl World {
         if let Some(freed) = self.memory.remove(address) {
             self.forget_accesses(freed.bytes.address(), freed.len);
         }
-        let dead = self.contexts.get(&context).map_or(0, |context| context.dead);
-        if dead == 0 { Ok(()) } else { Err(dead) }
+        self.contexts.get(&context).map_or(Ok(()), Context::alive)
     }
 }

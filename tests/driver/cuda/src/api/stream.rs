@@ -109,5 +109,6 @@ fn create(stream: Out<u64>, flags: u32, priority: i32) -> Result<(), u32> {
     let mut world = world();
     let context = world.current()?;
     let made = world.add_stream(context, flags == NON_BLOCKING, priority);
+    *lock(&LEDGER.record).stream_priorities.entry(priority).or_default() += 1;
     give(stream, made)
 }
