@@ -18,6 +18,8 @@ pub enum Reason {
     DriverTooOld,
     /// `cuInit` fails or there is no device.
     NoGpu,
+    /// Opening is refused as unsupported, and the driver knows more GPUs than this process was handed.
+    GpusHidden,
     /// CUDA works, but no NVENC session can be opened or H.264 is not among its codecs.
     NoEncoderOnGpu,
     /// Opening is refused because too many sessions are open.
@@ -40,13 +42,14 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::NoDriver,
         Self::NotBuilt,
         Self::NoVideoCapability,
         Self::MissingSymbol,
         Self::DriverTooOld,
         Self::NoGpu,
+        Self::GpusHidden,
         Self::NoEncoderOnGpu,
         Self::SessionLimit,
         Self::OutOfMemory,
@@ -68,6 +71,7 @@ impl Reason {
             Self::MissingSymbol => "missing_symbol",
             Self::DriverTooOld => "driver_too_old",
             Self::NoGpu => "no_gpu",
+            Self::GpusHidden => "gpus_hidden",
             Self::NoEncoderOnGpu => "no_encoder_on_gpu",
             Self::SessionLimit => "session_limit",
             Self::OutOfMemory => "out_of_memory",
@@ -103,6 +107,7 @@ impl Reason {
             Self::MissingSymbol => "a driver library lacks a function that is needed",
             Self::DriverTooOld => "the NVIDIA driver is too old: its encode API is below 11.0",
             Self::NoGpu => "the NVIDIA driver finds no GPU that it can use",
+            Self::GpusHidden => "the driver opens no session, since some of its GPUs are hidden from here",
             Self::NoEncoderOnGpu => "the GPU has no H.264 encoder that can be reached from here",
             Self::SessionLimit => "every encode session that the driver allows is in use",
             Self::OutOfMemory => "the GPU has no memory left for an encoder",
@@ -129,6 +134,9 @@ impl Reason {
             Self::DriverTooOld => "install driver 455.28 or newer",
             Self::NoGpu => {
                 "check that nvidia-smi lists a GPU, and that the container was given one; after a driver update, reboot"
+            }
+            Self::GpusHidden => {
+                "hand all GPUs into the container, or install driver 610 or newer; A100, H100 and the like have no encoder in any case"
             }
             Self::NoEncoderOnGpu => {
                 "A100, A30, H100, H200, B200 and some laptop parts have none: take a GPU with NVENC, such as T4, L4, L40S or A10"

@@ -4,20 +4,21 @@
 mod common;
 
 use std::process::{Child, Command};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::config;
 use common::live::{Live, fallbacks, ms, patient, small};
 use d264_double::{Double, Stage, passed_as_child, threads};
-use direct264::config::{CallLimits, NvencConfig};
+use direct264::config::{CallForm, CallLimits, NvencConfig};
 use direct264::{Backend, EncoderConfig, Picture, Reason};
 
-const LIMIT: Duration = CallLimits::DEFAULT.rest;
+/// A limit shorter than a stop.
+const SHORT: CallLimits = CallLimits::DEFAULT.rest(ms(100));
 
-/// With the default limits.
-fn opened() -> (Stage, Live) {
+fn opened(limits: CallLimits) -> (Stage, Live) {
     let stage = Double::get().load();
-    let wanted: EncoderConfig = config(small(), 30, 300).nvenc(NvencConfig::new()).failover(patient());
+    let nvenc = NvencConfig::new().form(CallForm::Bounded(limits));
+    let wanted: EncoderConfig = config(small(), 30, 300).nvenc(nvenc).failover(patient());
     let mut live = Live::open(&wanted);
     live.frames(3);
     (stage, live)
@@ -35,7 +36,7 @@ fn a_process_that_is_stopped_takes_no_driver_for_one_that_hangs() {
     if passed_as_child("a_process_that_is_stopped_takes_no_driver_for_one_that_hangs", &[]) {
         return;
     }
-    let (stage, mut live) = opened();
+    let (stage, mut live) = opened(SHORT);
     // Most of the time a call is under way.
     stage.set("FAULT=nvEncLockBitstream:*=hang20");
     let mut stops = stops(8);
@@ -47,7 +48,7 @@ fn a_process_that_is_stopped_takes_no_driver_for_one_that_hangs() {
     assert!(stops.wait().unwrap().success());
     assert_eq!(fallbacks(&live.events), []);
     assert!(live.units.iter().all(|unit| unit.backend == Backend::Nvenc));
-    let stalled = live.units.iter().filter(|unit| unit.times.total > LIMIT).count();
+    let stalled = live.units.iter().filter(|unit| unit.times.total > SHORT.rest).count();
     assert!(stalled > 0, "no stop fell into a call");
     stage.set("FAULT=");
     live.end().assert_whole("a process that is stopped");
@@ -59,13 +60,13 @@ fn a_driver_that_hangs_is_found_out_by_a_process_that_is_stopped_too() {
     if passed_as_child("a_driver_that_hangs_is_found_out_by_a_process_that_is_stopped_too", &[]) {
         return;
     }
-    for times in [0, 8] {
-        let (stage, mut live) = opened();
+    for (times, limits) in [(0, CallLimits::DEFAULT), (0, SHORT), (8, SHORT)] {
+        let (stage, mut live) = opened(limits);
         stage.set("FAULT=nvEncLockBitstream:1=hang5000");
         let mut stops = stops(times);
         let unit = live.frame(Picture::Auto);
         assert_eq!(unit.backend, Backend::OpenH264);
-        assert!(unit.times.total >= LIMIT);
+        assert!(unit.times.total >= limits.rest);
         assert_eq!(fallbacks(&live.events), [Reason::TimedOut]);
         assert!(threads().iter().any(|thread| thread == "direct264-nvenc"), "the call came back before");
         assert!(stops.wait().unwrap().success());

@@ -5,6 +5,7 @@ use std::num::{NonZeroU8, NonZeroU32};
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::colour::{Colour, ColourMatrix, ColourRange};
 use crate::error::ConfigError;
 
 /// An NVENC preset: P1 is the fastest, P7 gives the best picture for its bits.
@@ -183,17 +184,20 @@ pub struct CallLimits {
     pub open: Duration,
     /// The limit of each call until the first access unit.
     pub first: Duration,
-    /// The limit of each later call. Calls for frames in device memory always have the limit
-    /// [`first`](CallLimits::first), since they also wait for the caller's work on the stream that writes the frame.
+    /// The limit of each later call, if the call only submits, awaits or invalidates pictures. Two kinds of calls always
+    /// have the limit [`first`](CallLimits::first): those for frames in device memory, since they also wait for the
+    /// caller's work on the stream that writes the frame; and those that reconfigure, allocate, register or free, since
+    /// CUDA lets some of them wait for all work on the GPU.
     pub rest: Duration,
 }
 
 impl CallLimits {
-    /// 10 s for opening, 1 s until the first access unit, then 100 ms.
+    /// 10 s for opening, 1 s until the first access unit, then 500 ms: a picture takes tens of milliseconds on a busy
+    /// GPU, and a driver that hangs does so for good.
     pub const DEFAULT: Self = Self {
         open: Duration::from_secs(10),
         first: Duration::from_secs(1),
-        rest: Duration::from_millis(100),
+        rest: Duration::from_millis(500),
     };
 
     /// Sets the limit of opening.
@@ -236,6 +240,7 @@ pub struct NvencConfig {
     pub(crate) reference_frames: NonZeroU8,
     pub(crate) gpu: GpuChoice,
     pub(crate) form: CallForm,
+    pub(crate) converts_rgb: bool,
 }
 
 impl NvencConfig {
@@ -262,6 +267,7 @@ impl NvencConfig {
             reference_frames: NonZeroU8::MIN,
             gpu: GpuChoice::Any,
             form: CallForm::Bounded(CallLimits::DEFAULT),
+            converts_rgb: false,
         }
     }
 
@@ -333,6 +339,23 @@ impl NvencConfig {
     pub const fn form(mut self, form: CallForm) -> Self {
         self.form = form;
         self
+    }
+
+    /// Sets whether NVENC converts RGB of 4 bytes a pixel to any colour of the stream; `false` unless set.
+    ///
+    /// NVENC is reported to convert with the matrix and range that the stream's VUI tells. For BT.601 at limited range it
+    /// does so in any case. For any other colour the CPU converts unless this is set, since nothing here has run on NVENC
+    /// hardware yet. With `true`, RGB in host memory is uploaded as it is, and RGB in device memory is not downloaded.
+    /// `direct264 check` measures what a GPU does.
+    #[must_use]
+    pub const fn converts_rgb(mut self, converts: bool) -> Self {
+        self.converts_rgb = converts;
+        self
+    }
+
+    /// Whether NVENC converts RGB to this colour.
+    pub(crate) fn converts_rgb_to(&self, colour: Colour) -> bool {
+        self.converts_rgb || colour == Colour { matrix: ColourMatrix::Bt601, range: ColourRange::Limited }
     }
 
     pub(crate) const fn validate(&self) -> Result<(), ConfigError> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use direct264_sys::cuda::CUDA_ERROR_NOT_READY;
 
 use direct264_sys::cuda::{
-    CU_MEMORYTYPE_DEVICE, CU_MEMORYTYPE_HOST, CU_STREAM_NON_BLOCKING, CUDA_MEMCPY2D, CUstream,
+    CU_MEMORYTYPE_DEVICE, CU_MEMORYTYPE_HOST, CU_STREAM_NON_BLOCKING, CUDA_MEMCPY2D, CUstream, Functions,
 };
 
 use super::check;
@@ -19,7 +19,7 @@ use crate::backend::Backend;
 use crate::error::{DriverError, Error, Internal};
 use crate::frame::DevicePlane;
 
-/// A stream that does not wait for the default stream, nor the default stream for it.
+/// A stream of the greatest priority, which does not wait for the default stream, nor the default stream for it.
 #[derive(Debug)]
 pub(crate) struct Stream {
     context: Arc<Context>,
@@ -34,8 +34,11 @@ impl Stream {
     pub(crate) fn new(context: &Arc<Context>) -> Result<Self, DriverError> {
         let _entered = context.enter()?;
         let mut handle: CUstream = std::ptr::null_mut();
-        // SAFETY: `handle` lives through the call, which writes to it and keeps no pointer.
-        let code = unsafe { (context.functions().cuStreamCreate)(&raw mut handle, CU_STREAM_NON_BLOCKING) };
+        let code = match create_urgent(context.functions(), &mut handle) {
+            Some(0) => 0,
+            // SAFETY: `handle` lives through the call, which writes to it and keeps no pointer.
+            _ => unsafe { (context.functions().cuStreamCreate)(&raw mut handle, CU_STREAM_NON_BLOCKING) },
+        };
         check("cuStreamCreate", code)?;
         if handle.is_null() {
             return Err(DriverError::unusable(Backend::Nvenc, "cuStreamCreate", "no stream"));
@@ -161,6 +164,19 @@ impl Stream {
         let code = unsafe { (self.context.functions().cuStreamSynchronize)(self.handle()) };
         check("cuStreamSynchronize", code)
     }
+}
+
+/// Makes a stream with the greatest priority, since the encoder's kernels would else queue behind the caller's. Returns
+/// the status, or `None` where the driver has no priorities. The context has to be current.
+fn create_urgent(functions: &Functions, handle: &mut CUstream) -> Option<u32> {
+    let (mut least, mut greatest) = (0, 0);
+    // SAFETY: both numbers live through the call, which writes to them and keeps no pointer.
+    let code = unsafe { functions.cuCtxGetStreamPriorityRange?(&raw mut least, &raw mut greatest) };
+    if code != 0 {
+        return None;
+    }
+    // SAFETY: `handle` lives through the call, which writes to it and keeps no pointer.
+    Some(unsafe { functions.cuStreamCreateWithPriority?(&raw mut *handle, CU_STREAM_NON_BLOCKING, greatest) })
 }
 
 impl Drop for Stream {

@@ -17,8 +17,9 @@ impl<'a> Frame<'a> {
     /// registered for the next frames, up to 32 places, until [`forget_cuda`](crate::Encoder::forget_cuda). NVENC
     /// does not take memory of a stream-ordered pool such as `cudaMallocAsync`, a pitch that is no multiple of 16, an
     /// address that is no multiple of 256, a chroma plane elsewhere, or an odd size: such a picture is copied once on
-    /// the GPU. NVENC converts RGB to BT.601 at limited range alone. For any other colour, and for the software
-    /// backend, the picture is downloaded.
+    /// the GPU. NVENC converts RGB to BT.601 at limited range, and to other colours with
+    /// [`NvencConfig::converts_rgb`](crate::config::NvencConfig::converts_rgb). Otherwise, and for the software backend,
+    /// the picture is downloaded.
     ///
     /// The memory has to belong to the primary context of the GPU that encodes. The CUDA runtime, PyTorch and cudarc
     /// use the primary context, and [`GpuChoice`](crate::config::GpuChoice) chooses the GPU. Nothing is copied from GPU to

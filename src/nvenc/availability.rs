@@ -3,8 +3,10 @@
 use direct264_sys::DriverLoadError;
 use direct264_sys::cuda::{CUDA_ERROR_NOT_INITIALIZED, InitError};
 use direct264_sys::nvenc::{
-    NV_ENC_ERR_INCOMPATIBLE_CLIENT_KEY, NV_ENC_ERR_NO_ENCODE_DEVICE, NV_ENC_ERR_OUT_OF_MEMORY,
-    NV_ENC_ERR_UNSUPPORTED_DEVICE, NVENCSTATUS, NegotiateError, OpenError,
+    NV_ENC_ERR_DEVICE_NOT_EXIST, NV_ENC_ERR_INCOMPATIBLE_CLIENT_KEY, NV_ENC_ERR_INVALID_PARAM,
+    NV_ENC_ERR_INVALID_VERSION, NV_ENC_ERR_MAP_FAILED, NV_ENC_ERR_NO_ENCODE_DEVICE, NV_ENC_ERR_OUT_OF_MEMORY,
+    NV_ENC_ERR_RESOURCE_REGISTER_FAILED, NV_ENC_ERR_UNIMPLEMENTED, NV_ENC_ERR_UNSUPPORTED_DEVICE,
+    NV_ENC_ERR_UNSUPPORTED_PARAM, NVENCSTATUS, NegotiateError, OpenError,
 };
 
 use crate::backend::Backend;
@@ -21,8 +23,10 @@ pub(super) fn cuda_not_loaded(error: &DriverLoadError) -> Unavailable {
 }
 
 /// The finding that `libnvidia-encode` did not load, while `libcuda` did.
-pub(super) fn encode_library_not_loaded(error: &DriverLoadError) -> Unavailable {
-    not_loaded(error, Reason::NoVideoCapability)
+pub(super) fn encode_library_not_loaded(error: &DriverLoadError, is_jetson: bool) -> Unavailable {
+    const ON_A_JETSON: &str =
+        "Jetsons before Thor have no NVENC library, only an encoder behind V4L2: take openh264 there";
+    not_loaded(error, Reason::NoVideoCapability).advising(is_jetson.then_some(ON_A_JETSON))
 }
 
 fn not_loaded(error: &DriverLoadError, missing_library: Reason) -> Unavailable {
@@ -55,8 +59,9 @@ pub(super) fn not_negotiated(error: NegotiateError) -> Error {
     }
 }
 
-/// The error of a session that did not open.
-pub(super) fn not_opened(error: OpenError) -> Error {
+/// The error of a session that did not open. `hidden` tells whether GPUs are hidden from this process, and is asked
+/// where that can be the cause.
+pub(super) fn not_opened(error: OpenError, hidden: impl FnOnce() -> Option<String>) -> Error {
     const OPEN: &str = "nvEncOpenEncodeSessionEx";
     match error {
         OpenError::MissingFunction(missing) => because(Reason::MissingSymbol, missing.to_string()).into(),
@@ -64,9 +69,11 @@ pub(super) fn not_opened(error: OpenError) -> Error {
         OpenError::Refused(status) => {
             let told = |reason| because(reason, format!("{OPEN}: {status}")).advising(status.advice());
             match status {
-                NV_ENC_ERR_NO_ENCODE_DEVICE | NV_ENC_ERR_UNSUPPORTED_DEVICE => {
-                    told(Reason::NoEncoderOnGpu).into()
-                }
+                NV_ENC_ERR_NO_ENCODE_DEVICE => told(Reason::NoEncoderOnGpu).into(),
+                NV_ENC_ERR_UNSUPPORTED_DEVICE => match hidden() {
+                    Some(hidden) => because(Reason::GpusHidden, format!("{OPEN}: {status}; {hidden}")).into(),
+                    None => told(Reason::NoEncoderOnGpu).into(),
+                },
                 NV_ENC_ERR_OUT_OF_MEMORY | NV_ENC_ERR_INCOMPATIBLE_CLIENT_KEY => {
                     told(Reason::SessionLimit).into()
                 }
@@ -81,7 +88,31 @@ pub(super) fn not_opened(error: OpenError) -> Error {
 }
 
 fn refused(call: &'static str, status: NVENCSTATUS) -> Error {
-    DriverError::refused(Backend::Nvenc, call, status.0, status.to_string()).advising(status.advice()).into()
+    let refused = DriverError::refused(Backend::Nvenc, call, status.0, status.to_string());
+    refused.advising(advice(call, status)).into()
+}
+
+/// Advice for a call that was refused with a status, where there is more to say than for the reason. What the status
+/// tells a programmer of the driver's API is no advice for a user of this crate.
+pub(super) fn advice(call: &'static str, status: NVENCSTATUS) -> Option<&'static str> {
+    const OF_SETTINGS: &str =
+        "leave out the setting that the driver names; `direct264 probe --json` lists what the GPU can do";
+    const OF_LOCK: &str =
+        "the picture is lost with its session: open another one; look for GPU errors (Xid) in the kernel log";
+    const OF_DEVICE: &str = "the GPU has gone: look for GPU errors (Xid) in the kernel log";
+    match (call, status) {
+        (_, NV_ENC_ERR_OUT_OF_MEMORY) => None,
+        (_, NV_ENC_ERR_DEVICE_NOT_EXIST) => Some(OF_DEVICE),
+        ("nvEncLockBitstream", _) => Some(OF_LOCK),
+        (
+            "nvEncInitializeEncoder" | "nvEncReconfigureEncoder",
+            NV_ENC_ERR_INVALID_PARAM | NV_ENC_ERR_UNSUPPORTED_PARAM | NV_ENC_ERR_UNIMPLEMENTED,
+        ) => Some(OF_SETTINGS),
+        (_, NV_ENC_ERR_INVALID_VERSION | NV_ENC_ERR_MAP_FAILED | NV_ENC_ERR_RESOURCE_REGISTER_FAILED) => {
+            status.advice()
+        }
+        _ => None,
+    }
 }
 
 /// The error of a session that opened, and then refused a call on the way to the first picture.
@@ -107,7 +138,7 @@ pub(super) fn as_unavailable(error: &Error) -> Unavailable {
 mod tests {
     use super::*;
     use direct264_sys::cuda::{CUDA_ERROR_NO_DEVICE, CUDA_ERROR_SYSTEM_DRIVER_MISMATCH};
-    use direct264_sys::nvenc::{ApiVersion, DriverApi, NV_ENC_ERR_INVALID_VERSION};
+    use direct264_sys::nvenc::{ApiVersion, DriverApi, NV_ENC_ERR_GENERIC};
     use direct264_sys::{DriverLibrary, LoaderMessage};
 
     fn library(library: DriverLibrary, said: &str) -> DriverLoadError {
@@ -115,7 +146,7 @@ mod tests {
     }
 
     fn opened(error: OpenError) -> Reason {
-        as_unavailable(&not_opened(error)).reason
+        as_unavailable(&not_opened(error, || None)).reason
     }
 
     #[test]
@@ -123,8 +154,13 @@ mod tests {
         let cuda = library(DriverLibrary::Cuda, "libcuda.so.1: cannot open shared object file");
         assert_eq!(cuda_not_loaded(&cuda).reason, Reason::NoDriver);
         let nvcuvid = library(DriverLibrary::NvEncode, "libnvcuvid.so.1: cannot open shared object file");
-        let why = encode_library_not_loaded(&nvcuvid);
-        assert_eq!(why.reason, Reason::NoVideoCapability);
+        let why = encode_library_not_loaded(&nvcuvid, false);
+        assert_eq!(
+            (why.reason, why.advice()),
+            (Reason::NoVideoCapability, Reason::NoVideoCapability.advice())
+        );
+        let on_a_jetson = encode_library_not_loaded(&nvcuvid, true).advice();
+        assert!(on_a_jetson.contains("Jetson") && !on_a_jetson.contains("container"), "{on_a_jetson}");
         assert!(why.detail.contains("libnvcuvid.so.1"), "{why}");
     }
 
@@ -160,6 +196,32 @@ mod tests {
     }
 
     #[test]
+    fn an_unsupported_gpu_may_be_one_whose_neighbours_are_hidden() {
+        let hidden = || Some("driver 570 knows 2 GPUs, and this process sees 1".to_owned());
+        let why = as_unavailable(&not_opened(OpenError::Refused(NV_ENC_ERR_UNSUPPORTED_DEVICE), hidden));
+        assert_eq!((why.reason, why.advice()), (Reason::GpusHidden, Reason::GpusHidden.advice()));
+        assert!(why.detail.contains("nvEncOpenEncodeSessionEx") && why.detail.contains("2 GPUs"), "{why}");
+        let taken = NV_ENC_ERR_INCOMPATIBLE_CLIENT_KEY;
+        assert_eq!(
+            as_unavailable(&not_opened(OpenError::Refused(taken), hidden)).reason,
+            Reason::SessionLimit
+        );
+    }
+
+    #[test]
+    fn advice_is_for_the_call_that_was_refused() {
+        let lock = |status| advice("nvEncLockBitstream", status).unwrap();
+        assert!(lock(NV_ENC_ERR_INVALID_PARAM).contains("open another one"));
+        assert_eq!(lock(NV_ENC_ERR_INVALID_PARAM), lock(NV_ENC_ERR_GENERIC));
+        // That of the reason holds, which says nothing about session limits.
+        assert_eq!(advice("nvEncEncodePicture", NV_ENC_ERR_OUT_OF_MEMORY), None);
+        assert_eq!(advice("nvEncLockBitstream", NV_ENC_ERR_OUT_OF_MEMORY), None);
+        assert!(advice("nvEncInitializeEncoder", NV_ENC_ERR_INVALID_PARAM).unwrap().contains("probe"));
+        assert_eq!(advice("nvEncGetEncodeCaps", NV_ENC_ERR_INVALID_PARAM), None);
+        assert_eq!(advice("nvEncEncodePicture", NVENCSTATUS(4711)), None);
+    }
+
+    #[test]
     fn a_refused_session_is_told_by_its_status() {
         for status in [NV_ENC_ERR_NO_ENCODE_DEVICE, NV_ENC_ERR_UNSUPPORTED_DEVICE] {
             assert_eq!(opened(OpenError::Refused(status)), Reason::NoEncoderOnGpu);
@@ -168,7 +230,7 @@ mod tests {
             assert_eq!(opened(OpenError::Refused(status)), Reason::SessionLimit);
         }
         for status in [NV_ENC_ERR_INVALID_VERSION, NVENCSTATUS(4711)] {
-            match not_opened(OpenError::Refused(status)) {
+            match not_opened(OpenError::Refused(status), || None) {
                 Error::Driver(why) => assert_eq!(why.status(), Some(i64::from(status.0))),
                 other => panic!("{other:?}"),
             }

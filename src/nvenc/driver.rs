@@ -13,6 +13,7 @@ use direct264_sys::nvenc::{
 };
 
 use super::availability;
+use super::machine::Machine;
 use super::params::Params;
 use crate::backend::Backend;
 use crate::cuda::{Context, PitchedMemory, refused as refused_by_cuda};
@@ -33,7 +34,13 @@ pub(super) fn load_cuda() -> Result<&'static cuda::Driver, Unavailable> {
 }
 
 pub(super) fn load_encode_library() -> Result<&'static sys::EncodeLibrary, Unavailable> {
-    sys::load().map_err(availability::encode_library_not_loaded)
+    sys::load().map_err(|error| availability::encode_library_not_loaded(error, is_jetson()))
+}
+
+fn is_jetson() -> bool {
+    let cuda = load_cuda().ok().filter(|cuda| cuda.initialise().is_ok());
+    let devices = cuda.and_then(|cuda| devices(cuda).ok()).unwrap_or_default();
+    Machine::this().is_jetson(devices.iter().map(|device| &*device.name))
 }
 
 impl Drivers {
@@ -59,7 +66,8 @@ impl Drivers {
         // SAFETY: the context is retained by `context`, which the session keeps.
         let session = unsafe { self.encode.open_session(self.api, context.handle()) };
         drop(entered);
-        let session = session.map_err(|error| context.explain(availability::not_opened(error)))?;
+        let hidden = || Machine::this().hidden_gpus(self.cuda.devices().ok()?.len());
+        let session = session.map_err(|error| context.explain(availability::not_opened(error, hidden)))?;
         Ok(Arc::new(OpenSession { session, context, patience, outliving: Mutex::default() }))
     }
 }
@@ -152,7 +160,8 @@ impl OpenSession {
             Some(said) => format!("{status}; the driver says: {said}"),
             None => status.to_string(),
         };
-        DriverError::refused(Backend::Nvenc, call, status.0, detail).because(reason).advising(status.advice())
+        let advice = availability::advice(call, status);
+        DriverError::refused(Backend::Nvenc, call, status.0, detail).because(reason).advising(advice)
     }
 
     /// Repeats a call while the driver answers that it is busy, until patience ends.

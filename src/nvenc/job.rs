@@ -48,9 +48,16 @@ pub(super) enum Job {
 }
 
 impl Job {
-    /// Whether the job also waits for the caller's work on the GPU.
-    pub(super) const fn is_behind_others(&self) -> bool {
-        matches!(self, Self::Fetch { .. } | Self::Advance { is_behind_others: true, .. })
+    /// Whether the job may wait for other work on the GPU: it reads the caller's device memory, or allocates, registers,
+    /// reconfigures or frees.
+    pub(super) const fn waits_for_others(&self) -> bool {
+        match self {
+            Self::Advance { is_behind_others, .. } => *is_behind_others,
+            Self::Prepare { .. } | Self::Fetch { .. } | Self::Forget { .. } | Self::Reconfigure { .. } => {
+                true
+            }
+            Self::Invalidate { .. } | Self::ParameterSets => false,
+        }
     }
 }
 

@@ -33,6 +33,8 @@ mod lent;
 #[cfg(nvenc)]
 mod look;
 #[cfg(nvenc)]
+mod machine;
+#[cfg(nvenc)]
 mod opening;
 #[cfg(nvenc)]
 mod output;
@@ -93,6 +95,13 @@ pub fn probe() -> Probe {
 }
 
 /// [`probe`] with another limit, on a thread of its own that a hanging driver keeps.
+///
+/// ```
+/// let found = direct264::nvenc::probe_within(std::time::Duration::from_secs(2));
+/// for gpu in &found.gpus {
+///     println!("GPU {}: {}", gpu.index, gpu.name);
+/// }
+/// ```
 #[must_use]
 pub fn probe_within(limit: Duration) -> Probe {
     #[cfg(nvenc)]
@@ -102,6 +111,25 @@ pub fn probe_within(limit: Duration) -> Probe {
         let _ = limit;
         Probe { unavailable: Some(not_built()), ..Probe::default() }
     }
+}
+
+/// The number of this process's NVENC sessions, from before their opening until after their end. The end of a failed
+/// session goes on after its encoder was dropped. A program that should leave none to the driver waits, before it exits,
+/// until this is 0, for as long as it can:
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// let deadline = Instant::now() + Duration::from_secs(1);
+/// while direct264::nvenc::sessions() > 0 && Instant::now() < deadline {
+///     std::thread::sleep(Duration::from_millis(5));
+/// }
+/// ```
+#[must_use]
+pub fn sessions() -> usize {
+    #[cfg(nvenc)]
+    return seat::sessions();
+    #[cfg(not(nvenc))]
+    0
 }
 
 #[cfg(not(nvenc))]

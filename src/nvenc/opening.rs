@@ -1,4 +1,4 @@
-//! Opens a session that takes pictures: chooses the GPU and the set of settings.
+//! Opens a session that takes pictures: chooses the GPU and the set of settings, and does the work of the first picture.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use direct264_sys::nvenc::{
 use super::availability;
 use super::driver::{Drivers, OpenSession, PresetConfig};
 use super::params::{self, Attempt, Params, Request};
+use super::pixels::{Staging, SurfaceFormat};
 use super::probe::Capabilities;
 use super::progress::{SessionProgress, SessionStep};
 use super::seat::Seat;
@@ -35,7 +36,17 @@ pub(super) struct Setup {
     pub(super) api: ApiVersion,
     pub(super) can: Capabilities,
     pub(super) attempt: Attempt,
+    /// The largest coded size that the session has room for.
+    pub(super) room: FrameSize,
     preset: PresetConfig,
+}
+
+/// The results of an opening beside the session.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) setup: Setup,
+    /// The memory for the first picture from the host, in the session's first slot.
+    pub(super) first: Staging,
 }
 
 impl Setup {
@@ -74,6 +85,7 @@ impl Setup {
             config,
             level,
             attempt: self.attempt,
+            room: self.room,
             preset: &self.preset.0,
             can: &self.can,
             api: self.api,
@@ -85,7 +97,7 @@ impl Setup {
 ///
 /// # Errors
 /// Of several GPUs, the first error other than a missing encoder.
-pub(super) fn open(config: &EncoderConfig, progress: &SessionProgress) -> Result<(Session, Setup), Error> {
+pub(super) fn open(config: &EncoderConfig, progress: &SessionProgress) -> Result<(Session, Opened), Error> {
     progress.at(SessionStep::Load);
     let drivers = Drivers::load()?;
     let mut failure: Option<Error> = None;
@@ -96,9 +108,9 @@ pub(super) fn open(config: &EncoderConfig, progress: &SessionProgress) -> Result
         let device = devices.remove(at);
         progress.on(device.index);
         match open_on(&drivers, &device, config, progress) {
-            Ok((mut session, setup)) => {
+            Ok((mut session, opened)) => {
                 session.sit(seat);
-                return Ok((session, setup));
+                return Ok((session, opened));
             }
             Err(error @ Error::Config(_)) => return Err(error),
             Err(error) => {
@@ -122,7 +134,7 @@ fn on_gpu(mut error: Error, device: &Device, seat: &Seat) -> Error {
     match &mut error {
         Error::Unavailable(why) => {
             if why.reason == Reason::SessionLimit {
-                place += &format!(", where this process has {}", seat.others());
+                place += &format!(", where this process has {} open", seat.open_sessions());
             }
             why.detail += &place;
         }
@@ -136,12 +148,31 @@ fn has_no_encoder(error: &Error) -> bool {
     matches!(error, Error::Unavailable(why) if why.reason == Reason::NoEncoderOnGpu)
 }
 
+/// Opens a session on a GPU, without room for larger sizes where the GPU has no memory for that.
 fn open_on(
     drivers: &Drivers,
     device: &Device,
     config: &EncoderConfig,
     progress: &SessionProgress,
-) -> Result<(Session, Setup), Error> {
+) -> Result<(Session, Opened), Error> {
+    let size = config.size();
+    let (coded, room) = (size.padded_to_even(), size.union(config.max_size).padded_to_even());
+    match open_with(drivers, device, (config, room), progress) {
+        Err(error) if error.reason() == Reason::OutOfMemory && room != coded => {
+            tracing::warn!(%error, "no memory for pictures up to {room}: a size above {coded} takes a new session");
+            open_with(drivers, device, (config, coded), progress)
+        }
+        opened => opened,
+    }
+}
+
+/// Opens a session with the first set of settings that the driver takes.
+fn open_with(
+    drivers: &Drivers,
+    device: &Device,
+    (config, room): (&EncoderConfig, FrameSize),
+    progress: &SessionProgress,
+) -> Result<(Session, Opened), Error> {
     let patience = match config.nvenc.form {
         // Less than the caller's limit, so that the driver's answer arrives first.
         CallForm::Bounded(limits) => limits.rest / 5 * 4,
@@ -153,10 +184,10 @@ fn open_on(
         progress.at(SessionStep::Open);
         let open = drivers.open(device, patience)?;
         let context = Arc::clone(open.context());
-        match set_up(open, device, attempt, config, progress) {
-            Ok((session, setup)) => {
-                tell(config, &setup);
-                return Ok((session, setup));
+        match set_up(open, device, attempt, (config, room), progress) {
+            Ok((session, opened)) => {
+                tell(config, &opened.setup);
+                return Ok((session, opened));
             }
             Err(Error::Driver(error)) if refuses_settings(&error) => {
                 tracing::debug!(attempt = attempt.name(), %error, "settings refused");
@@ -174,9 +205,9 @@ fn set_up(
     open: Arc<OpenSession>,
     device: &Device,
     attempt: Attempt,
-    config: &EncoderConfig,
+    (config, room): (&EncoderConfig, FrameSize),
     progress: &SessionProgress,
-) -> Result<(Session, Setup), Error> {
+) -> Result<(Session, Opened), Error> {
     progress.at(SessionStep::Ask);
     let can = Capabilities::of(&open)?;
     check_size(config.size().padded_to_even(), &can)?;
@@ -191,11 +222,14 @@ fn set_up(
         api: open.api(),
         can,
         attempt,
+        room,
         preset,
     };
     let params = setup.params(config, None)?;
-    let session = Session::new(open, &params, progress.clone()).map_err(availability::not_ready)?;
-    Ok((session, setup))
+    let mut session = Session::new(open, &params, progress.clone()).map_err(availability::not_ready)?;
+    // Most formats are brought to the encoder as I420, and NV12 takes the same memory.
+    let first = session.prepare(0, SurfaceFormat::I420, None).map_err(availability::not_ready)?;
+    Ok((session, Opened { setup, first }))
 }
 
 pub(super) fn refuses_settings(error: &DriverError) -> bool {

@@ -89,6 +89,8 @@ pub(super) struct Request<'a> {
     /// The level of the running sequence; `None` takes the lowest that holds the stream.
     pub(super) level: Option<Level>,
     pub(super) attempt: Attempt,
+    /// The largest coded size that the session may change to.
+    pub(super) room: FrameSize,
     /// The driver's configuration of the preset.
     pub(super) preset: &'a NV_ENC_CONFIG,
     pub(super) can: &'a Capabilities,
@@ -100,11 +102,11 @@ pub(super) struct Request<'a> {
 /// # Errors
 /// [`ConfigError::Slices`] for more slices than the picture has rows of macroblocks.
 pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
-    let &Request { config, level, attempt, preset, can, api } = request;
+    let &Request { config, level, attempt, room, preset, can, api } = request;
     // Exhaustive on purpose: a new setting does not compile until its meaning here is decided.
     let &EncoderConfig {
         settings: Settings { size, frame_rate, bitrate, qp_range },
-        max_size,
+        max_size: _,          // in the room and the level
         max_bitrate: _,       // in the level
         max_memory_bytes: _,  // checked before
         idr_period_frames: _, // counted by `NvencEncoder` from the last IDR of any cause
@@ -126,6 +128,7 @@ pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
         reference_frames: _,     // limited in `reference_frames`
         gpu: _,                  // chosen before
         form: _,                 // `NvencEncoder`'s
+        converts_rgb: _,         // `SurfaceFormat`'s
     } = nvenc;
     let coded = size.padded_to_even();
     let slices = slices.map_or(1, |slices| u32::from(slices.get()));
@@ -143,7 +146,7 @@ pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
     (init.encodeWidth, init.encodeHeight) = (coded.width(), coded.height());
     (init.darWidth, init.darHeight) = display_aspect(coded, sample_aspect);
     (init.frameRateNum, init.frameRateDen) = (frame_rate.numerator(), frame_rate.denominator());
-    let largest = if can.dynamic_size { largest(coded, max_size.padded_to_even(), can) } else { coded };
+    let largest = if can.dynamic_size { largest(coded, room, can) } else { coded };
     (init.maxEncodeWidth, init.maxEncodeHeight) = (largest.width(), largest.height());
     // The driver decides picture types, and so knows when an IDR comes. With the low-latency tunings some drivers fail
     // after the first picture when the caller decides.

@@ -55,7 +55,8 @@ fn hostile_preset(api: ApiVersion) -> NV_ENC_CONFIG {
 
 fn made(config: &EncoderConfig, can: &Capabilities, api: ApiVersion, attempt: Attempt) -> Params {
     let preset = hostile_preset(api);
-    let request = Request { config, level: None, attempt, preset: &preset, can, api };
+    let room = config.size().union(config.max_size).padded_to_even();
+    let request = Request { config, level: None, attempt, room, preset: &preset, can, api };
     params(&request).unwrap()
 }
 
@@ -380,6 +381,7 @@ fn more_slices_than_rows_of_macroblocks_are_refused_with_the_limit() {
         config: &config,
         level: None,
         attempt: Attempt::AsAsked,
+        room: config.size(),
         preset: &preset,
         can: &ALL,
         api: ApiVersion::V12_1,

@@ -1,15 +1,12 @@
 //! The layout of a picture in the memory that is uploaded, and the one copy that brings a frame there.
 
-use crate::colour::{Colour, ColourMatrix, ColourRange};
+use crate::config::EncoderConfig;
 use crate::convert::PlanesMut;
 use crate::cuda::PinnedMemory;
 use crate::error::FrameError;
 use crate::format::{PixelFormat, RgbOrder};
 use crate::frame::{Frame, Pixels, Plane};
 use crate::units::{FrameSize, Timestamp};
-
-/// The colour to which NVENC converts RGB by itself.
-const HARDWARE_COLOUR: Colour = Colour { matrix: ColourMatrix::Bt601, range: ColourRange::Limited };
 
 /// A format that NVENC reads without conversion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,26 +18,25 @@ pub(super) enum SurfaceFormat {
 }
 
 impl SurfaceFormat {
-    /// Returns the surface format for frames of this format, and whether the frames go there unconverted. NVENC
-    /// converts RGB only to BT.601 at limited range. Pictures of an odd size are padded on the CPU.
-    pub(super) fn for_frames(format: PixelFormat, size: FrameSize, colour: Colour) -> (Self, bool) {
+    /// Returns the surface format for frames of this format, and whether the frames go there unconverted. Pictures of an
+    /// odd size are padded on the CPU.
+    pub(super) fn for_frames(format: PixelFormat, size: FrameSize, config: &EncoderConfig) -> (Self, bool) {
         let is_even = size == size.padded_to_even();
-        match format {
-            PixelFormat::Nv12 if is_even => (Self::Nv12, true),
-            PixelFormat::I420 if is_even => (Self::I420, true),
-            PixelFormat::Rgb(RgbOrder::Bgra) if is_even && colour == HARDWARE_COLOUR => (Self::Bgra, true),
-            PixelFormat::Rgb(RgbOrder::Rgba) if is_even && colour == HARDWARE_COLOUR => (Self::Rgba, true),
-            _ => (Self::I420, false),
-        }
+        let as_it_is = match format {
+            PixelFormat::I420 => Some(Self::I420),
+            other => Self::for_device(other, config),
+        };
+        as_it_is.filter(|_| is_even).map_or((Self::I420, false), |format| (format, true))
     }
 
     /// Returns the surface format for pictures of this format in device memory; `None` if they have to be converted on
     /// the CPU.
-    pub(super) fn for_device(format: PixelFormat, colour: Colour) -> Option<Self> {
+    pub(super) fn for_device(format: PixelFormat, config: &EncoderConfig) -> Option<Self> {
+        let converts = || config.nvenc.converts_rgb_to(config.colour);
         match format {
             PixelFormat::Nv12 => Some(Self::Nv12),
-            PixelFormat::Rgb(RgbOrder::Bgra) if colour == HARDWARE_COLOUR => Some(Self::Bgra),
-            PixelFormat::Rgb(RgbOrder::Rgba) if colour == HARDWARE_COLOUR => Some(Self::Rgba),
+            PixelFormat::Rgb(RgbOrder::Bgra) if converts() => Some(Self::Bgra),
+            PixelFormat::Rgb(RgbOrder::Rgba) if converts() => Some(Self::Rgba),
             _ => None,
         }
     }
@@ -61,6 +57,11 @@ impl SurfaceFormat {
             Self::Nv12 | Self::I420 => height + height.div_ceil(2),
             Self::Bgra | Self::Rgba => height,
         }
+    }
+
+    /// Whether pictures of the other format take the same memory.
+    pub(super) const fn has_layout_of(self, other: Self) -> bool {
+        matches!(self, Self::Bgra | Self::Rgba) == matches!(other, Self::Bgra | Self::Rgba)
     }
 
     pub(super) const fn pixel_format(self) -> PixelFormat {

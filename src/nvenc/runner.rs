@@ -4,7 +4,7 @@
 use std::sync::Weak;
 
 use super::job::{Job, Reply};
-use super::opening::{self, Setup};
+use super::opening::{self, Opened};
 use super::progress::{SessionProgress, SessionStep};
 use super::seat;
 use super::session::Session;
@@ -24,15 +24,15 @@ pub(super) enum Runner {
 }
 
 impl Runner {
-    pub(super) fn open(config: &EncoderConfig) -> Result<(Self, Setup), Error> {
+    pub(super) fn open(config: &EncoderConfig) -> Result<(Self, Opened), Error> {
         match config.nvenc.form {
             CallForm::Direct => {
-                let (session, setup) = opening::open(config, &SessionProgress::default())?;
-                Ok((Self::Direct(Box::new(session)), setup))
+                let (session, opened) = opening::open(config, &SessionProgress::default())?;
+                Ok((Self::Direct(Box::new(session)), opened))
             }
             CallForm::Bounded(limits) => {
-                let (thread, setup) = SessionThread::open(config, limits)?;
-                Ok((Self::Bounded(thread), setup))
+                let (thread, opened) = SessionThread::open(config, limits)?;
+                Ok((Self::Bounded(thread), opened))
             }
         }
     }
@@ -90,10 +90,10 @@ pub(super) struct SessionThread {
 }
 
 impl SessionThread {
-    fn open(config: &EncoderConfig, limits: CallLimits) -> Result<(Self, Setup), Error> {
+    fn open(config: &EncoderConfig, limits: CallLimits) -> Result<(Self, Opened), Error> {
         const THREAD: &str = "direct264-nvenc";
         match Bounded::open(THREAD, config.clone(), limits.open) {
-            Ok((calls, setup)) => Ok((Self { calls, limits }, setup)),
+            Ok((calls, opened)) => Ok((Self { calls, limits }, opened)),
             Err(NotOpened::Failed(error)) => Err(error),
             Err(NotOpened::NoThread(error)) => Err(NoThread::new(THREAD, &error).into()),
             Err(NotOpened::TimedOut(timed_out)) => {
@@ -106,7 +106,7 @@ impl SessionThread {
     }
 
     fn run(&mut self, job: Job, first: bool) -> Result<Reply, Error> {
-        let limit = if first || job.is_behind_others() { self.limits.first } else { self.limits.rest };
+        let limit = if first || job.waits_for_others() { self.limits.first } else { self.limits.rest };
         Ok(self.calls.run(job, limit)?)
     }
 }
@@ -120,14 +120,14 @@ impl From<TimedOut> for DriverError {
 impl Worker for Session {
     type Step = SessionStep;
     type Seed = EncoderConfig;
-    type Opened = Setup;
+    type Opened = Opened;
     type Failure = Error;
     type Job = Job;
     type Reply = Reply;
     type Lost = DriverError;
     type Memory = Vec<PinnedMemory>;
 
-    fn open(config: EncoderConfig, progress: &SessionProgress) -> Result<(Self, Setup), Error> {
+    fn open(config: EncoderConfig, progress: &SessionProgress) -> Result<(Self, Opened), Error> {
         opening::open(&config, progress)
     }
 

@@ -5,12 +5,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The GPU of each session that exists or is about to open, by its place in CUDA's order.
 static TAKEN: Mutex<Vec<i32>> = Mutex::new(Vec::new());
 
+/// The GPU of each session that is open.
+static OPEN: Mutex<Vec<i32>> = Mutex::new(Vec::new());
+
 /// The GPU of each abandoned thread that hangs in a call, if the thread had come to one.
 static HANGING: Mutex<Vec<Option<i32>>> = Mutex::new(Vec::new());
 
 /// Returns the number of this process's hanging sessions. Each holds a thread, so a caller that retries asks first.
 pub(crate) fn hanging() -> usize {
     lock(&HANGING).len()
+}
+
+/// Returns the number of this process's sessions, from before their opening until after their end.
+pub(super) fn sessions() -> usize {
+    lock(&TAKEN).len()
 }
 
 /// Records that a session hangs on its GPU, or on the way to one.
@@ -20,16 +28,14 @@ pub(super) fn hangs_on(gpu: Option<i32>) {
 
 /// Records that a session hangs no more.
 pub(super) fn came_back_from(gpu: Option<i32>) {
-    let mut hanging = lock(&HANGING);
-    if let Some(at) = hanging.iter().position(|&other| other == gpu) {
-        hanging.swap_remove(at);
-    }
+    remove(&HANGING, gpu);
 }
 
 /// A session's place on a GPU, from before its opening until its end. A hanging session keeps it for good.
 #[derive(Debug)]
 pub(super) struct Seat {
     gpu: i32,
+    is_open: bool,
 }
 
 impl Seat {
@@ -43,21 +49,36 @@ impl Seat {
         let rank = |gpu: i32| (hanging.contains(&Some(gpu)), if spread { on(gpu) } else { 0 });
         let (at, &gpu) = gpus.iter().enumerate().min_by_key(|&(_, &gpu)| rank(gpu))?;
         taken.push(gpu);
-        Some((at, Self { gpu }))
+        Some((at, Self { gpu, is_open: false }))
     }
 
-    /// The number of other seats on this GPU.
-    pub(super) fn others(&self) -> usize {
-        lock(&TAKEN).iter().filter(|&&gpu| gpu == self.gpu).count().saturating_sub(1)
+    /// Records that the session is open.
+    pub(super) fn open(&mut self) {
+        if !std::mem::replace(&mut self.is_open, true) {
+            lock(&OPEN).push(self.gpu);
+        }
+    }
+
+    /// The number of sessions that are open on this GPU.
+    pub(super) fn open_sessions(&self) -> usize {
+        lock(&OPEN).iter().filter(|&&gpu| gpu == self.gpu).count()
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut taken = lock(&TAKEN);
-        if let Some(at) = taken.iter().position(|&gpu| gpu == self.gpu) {
-            taken.swap_remove(at);
+        if self.is_open {
+            remove(&OPEN, self.gpu);
         }
+        remove(&TAKEN, self.gpu);
+    }
+}
+
+/// Removes one entry from a list.
+fn remove<T: PartialEq>(list: &'static Mutex<Vec<T>>, entry: T) {
+    let mut list = lock(list);
+    if let Some(at) = list.iter().position(|other| *other == entry) {
+        list.swap_remove(at);
     }
 }
 
@@ -82,7 +103,14 @@ mod tests {
         let mut seats: Vec<_> = (0..5).map(|_| take(gpus, true)).collect();
         let order: Vec<i32> = seats.iter().map(|(gpu, _)| *gpu).collect();
         assert_eq!(order, [901, 902, 903, 901, 902]);
-        assert_eq!(seats[0].1.others(), 1);
+        // A session that is about to open counts for the next one, and is not open yet.
+        assert_eq!(seats[0].1.open_sessions(), 0);
+        seats[3].1.open();
+        assert_eq!((seats[0].1.open_sessions(), seats[1].1.open_sessions()), (1, 0));
+        let other = seats.remove(3);
+        drop(other);
+        assert_eq!(seats[0].1.open_sessions(), 0);
+        seats.insert(3, take(gpus, true));
         // The second session ends.
         drop(seats.remove(1));
         for next in [902, 903, 901] {

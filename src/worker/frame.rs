@@ -13,6 +13,25 @@ use crate::units::{FrameSize, Timestamp};
 ///
 /// The worker drops the owner once its frame is encoded. An owner that recycles its memory does so in `Drop`, as
 /// [`HostFrame`] does. For pixels in CUDA memory, an implementation holds the allocation and calls [`Frame::cuda`].
+///
+/// ```
+/// use direct264::error::FrameError;
+/// use direct264::worker::ToFrame;
+/// use direct264::{Frame, FrameSize, PixelFormat, Timestamp};
+///
+/// /// A picture of a camera whose driver wants its buffer back.
+/// struct Captured {
+///     size: FrameSize,
+///     nv12: Vec<u8>,
+///     taken: Timestamp,
+/// }
+///
+/// impl ToFrame for Captured {
+///     fn to_frame(&self) -> Result<Frame<'_>, FrameError> {
+///         Frame::contiguous(self.size, PixelFormat::Nv12, &self.nv12, self.taken)
+///     }
+/// }
+/// ```
 pub trait ToFrame: Send + 'static {
     /// Returns the picture, for the length of one call to [`Encoder::encode`](crate::Encoder::encode).
     ///

@@ -323,7 +323,7 @@ fn memory_that_a_stand_in_may_still_read_is_not_let_go_of() {
 fn attempts_end_where_the_context_is_lost_whatever_nvenc_says() {
     let test = "attempts_end_where_the_context_is_lost_whatever_nvenc_says";
     let faults = ["nvEncOpenEncodeSessionEx:*=10", "nvEncOpenEncodeSessionEx:*=20"];
-    with_each_fault_as_child(test, &faults, |fault| {
+    with_each_cause_as_child(test, &faults, |fault, cause| {
         let stage = Double::get().load();
         let device = Device::new();
         let mut encoder = open(&eager(), &BackendOrder::auto()).unwrap().encoder;
@@ -335,7 +335,7 @@ fn attempts_end_where_the_context_is_lost_whatever_nvenc_says() {
             assert!(Instant::now() < deadline, "{fault}: not tried again");
             encoder.encode(&host_frame(&pixels, 0), Picture::Auto).unwrap();
         }
-        kill_context_of(&stage, &device);
+        kill_context_of(&stage, &device, cause);
         stage.set(&format!("FAULT={fault}"));
         assert_not_tried_again(&stage, &mut encoder, &pixels);
         drop(encoder);
@@ -343,10 +343,14 @@ fn attempts_end_where_the_context_is_lost_whatever_nvenc_says() {
     });
 }
 
-/// The caller's own work kills the context, as a kernel of its would that reads where nothing is.
-fn kill_context_of(stage: &Stage, device: &Device) {
+/// The causes of a dead context: the caller's own work, such as a kernel that reads where nothing is; or a GPU that fell
+/// off the bus.
+const CAUSES: [&str; 2] = ["700", "lost"];
+
+/// Kills the context in a call of the caller.
+fn kill_context_of(stage: &Stage, device: &Device, cause: &str) {
     device.context.bind_to_thread().unwrap();
-    stage.set("FAULT=cuStreamSynchronize:1=700");
+    stage.set(&format!("FAULT=cuStreamSynchronize:1={cause}"));
     device.stream.synchronize().unwrap_err();
 }
 
@@ -354,10 +358,21 @@ fn kill_context_of(stage: &Stage, device: &Device) {
 #[test]
 fn a_context_that_died_unseen_is_not_tried_again() {
     let faults = ["nvEncEncodePicture:1=20", "nvEncLockBitstream:1=20", "nvEncReconfigureEncoder:1=20"];
-    with_each_fault_as_child("a_context_that_died_unseen_is_not_tried_again", &faults, a_context_dies_before);
+    let test = "a_context_that_died_unseen_is_not_tried_again";
+    with_each_cause_as_child(test, &faults, a_context_dies_before);
 }
 
-fn a_context_dies_before(fault: &str) {
+/// Tries each fault after each cause, in processes of their own.
+fn with_each_cause_as_child(test: &str, faults: &[&str], check: impl FnOnce(&str, &str)) {
+    for (fault, cause) in faults.iter().flat_map(|fault| CAUSES.map(|cause| (fault, cause))) {
+        if !passed_as_child(test, &[("FAULT", fault), ("WHICH", cause)]) {
+            let mine = |key| std::env::var(key).unwrap();
+            return check(&mine("D264_DOUBLE_FAULT"), &mine("D264_DOUBLE_WHICH"));
+        }
+    }
+}
+
+fn a_context_dies_before(fault: &str, cause: &str) {
     let stage = Double::get().load();
     stage.set("FAULT=");
     let device = Device::new();
@@ -366,7 +381,7 @@ fn a_context_dies_before(fault: &str) {
     for number in 0..3 {
         encoder.encode(&host_frame(&pixels, number), Picture::Auto).unwrap();
     }
-    kill_context_of(&stage, &device);
+    kill_context_of(&stage, &device, cause);
     stage.set(&format!("FAULT={fault}"));
     if fault.starts_with("nvEncReconfigureEncoder") {
         encoder.set_bitrate(direct264::Bitrate::from_kbps(200).unwrap()).unwrap();
@@ -381,17 +396,18 @@ fn a_context_dies_before(fault: &str) {
 /// The stream is in software and attempts at the hardware go on when a frame shows that its context is lost.
 #[test]
 fn a_context_that_dies_while_hardware_is_tried_again_ends_that() {
-    alone("a_context_that_dies_while_hardware_is_tried_again_ends_that", || {
+    let test = "a_context_that_dies_while_hardware_is_tried_again_ends_that";
+    with_each_fault_as_child(test, &["cuStreamQuery:1=719", "cuStreamQuery:1=lost"], |fault| {
         let stage = Double::get().load();
         let mut source = Source::new();
-        stage.set("SESSIONS=0");
+        stage.set("FAULT=\nSESSIONS=0");
         let mut encoder = open(&eager(), &BackendOrder::auto()).unwrap().encoder;
         (0..3).for_each(|_| assert_eq!(source.encode(&mut encoder), Backend::OpenH264));
-        stage.set("FAULT=cuStreamQuery:1=719");
+        stage.set(&format!("FAULT={fault}"));
         let frame = source.places[0].frame(3);
         match encoder.encode(&frame, Picture::Auto).unwrap_err() {
             Error::Frame(FrameError::Unreadable(Unreadable::Driver(why))) => {
-                assert_eq!((why.call, why.status()), ("cuStreamQuery", Some(719)));
+                assert_eq!((why.call, why.is_context_lost), ("cuStreamQuery", true));
             }
             other => panic!("{other:?}"),
         }

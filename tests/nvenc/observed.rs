@@ -46,15 +46,18 @@ fn only_what_has_to_be_converted_is() {
     stage.reset();
     let bt601 = Colour { matrix: ColourMatrix::Bt601, range: ColourRange::Limited };
     let rgba = PixelFormat::Rgb(RgbOrder::Rgba);
-    for (format, colour, is_converted) in [
-        (PixelFormat::I420, Colour::BT709_LIMITED, false),
-        (PixelFormat::Nv12, Colour::BT709_LIMITED, false),
-        (rgba, bt601, false),
-        (rgba, Colour::BT709_LIMITED, true),
-        (PixelFormat::Rgb(RgbOrder::Rgb24), bt601, true),
+    for (format, colour, converts, is_converted) in [
+        (PixelFormat::I420, Colour::BT709_LIMITED, false, false),
+        (PixelFormat::Nv12, Colour::BT709_LIMITED, false, false),
+        (rgba, bt601, false, false),
+        (rgba, Colour::BT709_LIMITED, false, true),
+        (rgba, Colour::BT709_LIMITED, true, false),
+        (PixelFormat::Rgb(RgbOrder::Rgb24), bt601, true, true),
     ] {
-        for config in forms() {
-            let mut encoder = NvencEncoder::new(&config.colour(colour)).unwrap();
+        for form in [CallForm::default(), CallForm::Direct] {
+            let nvenc = NvencConfig::new().form(form).converts_rgb(converts);
+            let config = config(size(320, 240), 30, 500).colour(colour).nvenc(nvenc);
+            let mut encoder = NvencEncoder::new(&config).unwrap();
             let pixels = vec![99; format.frame_bytes(encoder.size())];
             for number in 0..2 {
                 let frame = Frame::contiguous(encoder.size(), format, &pixels, Timestamp(number)).unwrap();
@@ -117,6 +120,62 @@ fn every_stream_is_apart_from_the_default_one() {
         let report = stage.report();
         let flags = report.json()["stream_flags"].as_object().unwrap();
         assert!(flags.len() == 1 && flags.contains_key(CU_STREAM_NON_BLOCKING), "{flags:?}");
+    }
+}
+
+/// The caller's own kernels may keep the GPU busy, and NVENC has a kernel between picture and encoder.
+#[test]
+fn every_stream_has_the_greatest_priority_if_the_driver_has_priorities() {
+    let stage = Double::get().load();
+    let refused = ["cuCtxGetStreamPriorityRange:*=801", "cuStreamCreateWithPriority:*=801"];
+    for (fault, priority) in [("", "-5"), (refused[0], "0"), (refused[1], "0")] {
+        for config in forms() {
+            stage.reset();
+            stage.set(&format!("FAULT={fault}"));
+            let mut encoder = NvencEncoder::new(&config).unwrap();
+            encode_run(&mut encoder, 0, 2);
+            drop(encoder);
+            let report = stage.report();
+            let priorities = report.json()["stream_priorities"].as_object().unwrap();
+            assert!(priorities.len() == 1 && priorities.contains_key(priority), "{fault}: {priorities:?}");
+            report.assert_clean("streams with a priority");
+        }
+    }
+}
+
+/// The memory of the first picture is made at opening, the same for I420 and NV12.
+#[test]
+fn the_first_picture_allocates_nothing_on_the_gpu() {
+    let stage = Double::get().load();
+    let made = || ["cuMemAllocPitch", "cuMemHostAlloc"].map(|call| stage.report().calls(call));
+    for format in [PixelFormat::I420, PixelFormat::Nv12, PixelFormat::Rgb(RgbOrder::Rgb24)] {
+        for config in forms() {
+            stage.reset();
+            let mut encoder = NvencEncoder::new(&config).unwrap();
+            assert_eq!(made(), [1, 1]);
+            let pixels = vec![99; format.frame_bytes(encoder.size())];
+            let frame = Frame::contiguous(encoder.size(), format, &pixels, Timestamp(0)).unwrap();
+            encoder.encode(&frame, Picture::Auto).unwrap();
+            assert_eq!(made(), [1, 1], "{format:?}");
+            drop(encoder);
+            stage.report().assert_clean("a first picture");
+        }
+    }
+}
+
+/// The next picture would else wait for the output of the one in flight.
+#[test]
+fn the_output_of_the_encoder_is_ordered_on_a_stream_of_its_own() {
+    let stage = Double::get().load();
+    for config in forms() {
+        stage.reset();
+        let mut encoder = NvencEncoder::new(&config).unwrap();
+        encode_run(&mut encoder, 0, 2);
+        drop(encoder);
+        let report = stage.report();
+        let session = &report.json()["sessions"][0];
+        assert_eq!(session["has_own_output_stream"], true, "{session}");
+        report.assert_clean("two streams");
     }
 }
 

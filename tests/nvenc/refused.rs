@@ -83,7 +83,8 @@ fn a_refused_change_costs_one_idr_in_a_new_session_and_no_fallback() {
 fn a_change_that_a_new_session_refuses_too_leaves_the_stream_as_it_was_and_is_told() {
     let stage = Double::get().load();
     for config in forms() {
-        for opening in ["nvEncOpenEncodeSessionEx:*=20", "nvEncInitializeEncoder:*=8", "cuStreamCreate:*=2"] {
+        const NO_STREAM: &str = "cuStreamCreateWithPriority:*=2;cuStreamCreate:*=2";
+        for opening in ["nvEncOpenEncodeSessionEx:*=20", "nvEncInitializeEncoder:*=8", NO_STREAM] {
             let live = changing(&stage, &config, &format!("nvEncReconfigureEncoder:*=20;{opening}"));
             assert!(live.units.iter().all(|unit| unit.backend == Backend::Nvenc), "{opening}");
             assert_eq!(idrs(&live.units), [0], "{opening}");

@@ -290,7 +290,7 @@ fn check_phase(phase: Phase, pixels: Where, least_calls: usize) {
 
 #[test]
 fn at_the_first_frame() {
-    check_phase(Phase::FirstFrame, Where::Host, 8);
+    check_phase(Phase::FirstFrame, Where::Host, 4);
 }
 
 #[test]

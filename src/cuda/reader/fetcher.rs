@@ -48,7 +48,7 @@ impl Fetcher {
         memory: &mut Option<PinnedMemory>,
     ) -> Result<(), FrameError> {
         self.fetch_from_gpu(image, size, memory).map_err(|error| {
-            let why = match error {
+            let why = match self.explain(error) {
                 Error::Frame(error) => return error,
                 Error::Driver(why) => Unreadable::Driver(why),
                 Error::Internal(why) => Unreadable::Internal(why),
@@ -60,6 +60,14 @@ impl Fetcher {
             *memory = None;
             why.into()
         })
+    }
+
+    /// Adds to the error of a failed call whether the context is lost.
+    fn explain(&self, error: Error) -> Error {
+        match &self.gpu {
+            Some(gpu) => gpu.context.explain(error),
+            None => error,
+        }
     }
 
     fn fetch_from_gpu(
@@ -81,7 +89,9 @@ impl Fetcher {
                 drop(other);
                 *memory = None;
                 progress.at(FetchStep::Enter);
-                gpu.insert(GpuReader::new(Context::primary(driver, device)?)?)
+                let context = Context::primary(driver, device)?;
+                let made = GpuReader::new(Arc::clone(&context));
+                gpu.insert(made.map_err(|error| context.explain(error.into()))?)
             }
         };
         let place = DevicePlace::of_image(image, size, &gpu.context)?;

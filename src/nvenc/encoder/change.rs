@@ -24,7 +24,7 @@ impl NvencEncoder {
         }
         // Settings that do not fit the size are found before the current session is gone.
         self.setup.params(&config, None)?;
-        let most = self.config.max_size.padded_to_even();
+        let most = self.setup.room;
         let fits = coded.width() <= most.width() && coded.height() <= most.height();
         if fits && can.dynamic_size {
             self.resize(config)

@@ -1,6 +1,7 @@
 //! Exchanges the session of an encoder for another one, for a change that the session cannot make.
 
 use super::NvencEncoder;
+use super::memory::slots;
 use crate::backend::Backend;
 use crate::config::{EncoderConfig, GpuChoice};
 use crate::engine::Engine;
@@ -8,7 +9,7 @@ use crate::error::{Ended, Error, Unavailable};
 use crate::event::EventKind;
 use crate::nvenc::ended::Exchange;
 use crate::nvenc::lent::Pool;
-use crate::nvenc::opening::Setup;
+use crate::nvenc::opening::Opened;
 use crate::nvenc::runner::Runner;
 use crate::reason::Reason;
 use crate::references::References;
@@ -82,17 +83,17 @@ impl NvencEncoder {
     }
 
     /// Opens a session on the GPU of the current one, from whose memory the caller's frames may come.
-    fn open_on_same_gpu(&self, config: &EncoderConfig) -> Result<(Runner, Setup), Error> {
+    fn open_on_same_gpu(&self, config: &EncoderConfig) -> Result<(Runner, Opened), Error> {
         let mut config = config.clone();
         config.nvenc.gpu = GpuChoice::Index(self.setup.gpu_index);
         Runner::open(&config)
     }
 
     /// Begins the stream of a new session.
-    fn begin(&mut self, (runner, setup): (Runner, Setup), config: EncoderConfig) {
-        (self.runner, self.setup) = (runner, setup);
+    fn begin(&mut self, (runner, opened): (Runner, Opened), config: EncoderConfig) {
+        (self.runner, self.setup) = (runner, opened.setup);
         self.level = self.setup.level(&config);
-        self.slots = Default::default();
+        self.slots = slots(opened.first);
         self.pool = Pool::new(config.size().padded_to_even());
         self.is_first = true;
         self.first_picture = self.frames;

@@ -47,7 +47,7 @@ impl NvencEncoder {
     /// Brings a frame to memory that the GPU reads.
     pub(super) fn bring(&mut self, frame: &Frame<'_>, start: Instant) -> Result<Brought, Error> {
         let Pixels::Cuda(image) = frame.pixels() else { return self.copy(frame, start) };
-        if let Some(format) = SurfaceFormat::for_device(image.format(), self.config.colour) {
+        if let Some(format) = SurfaceFormat::for_device(image.format(), &self.config) {
             let slot = match &self.in_flight {
                 Some(FrameInFlight { slot: 0, origin: Origin::Device(_), .. }) => 1,
                 _ => 0,
@@ -85,8 +85,8 @@ impl NvencEncoder {
     fn fetch(&mut self, image: &CudaImage, size: FrameSize) -> Result<PinnedMemory, Error> {
         if !std::mem::replace(&mut self.has_warned, true) {
             tracing::warn!(
-                "RGB in device memory is downloaded, converted and uploaded: NVENC itself converts RGB only to \
-                 BT.601 at limited range"
+                "RGB in device memory is downloaded, converted and uploaded, since the colour is not BT.601 at limited \
+                 range: `NvencConfig::converts_rgb` leaves the conversion to NVENC"
             );
         }
         let memory = self.fetched.take();
@@ -101,7 +101,7 @@ impl NvencEncoder {
     /// Copies or converts a frame in host memory to the page-locked memory of a free slot.
     pub(super) fn copy(&mut self, frame: &Frame<'_>, start: Instant) -> Result<Brought, Error> {
         let (format, size) = (frame.pixels().format(), frame.size());
-        let (surface, as_it_is) = SurfaceFormat::for_frames(format, size, self.config.colour);
+        let (surface, as_it_is) = SurfaceFormat::for_frames(format, size, &self.config);
         let slot = self.free_slot()?;
         let mut staging = self.staging(slot, surface)?;
         let Some(unshared) = Arc::get_mut(&mut staging) else {

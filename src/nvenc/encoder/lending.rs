@@ -23,12 +23,12 @@ impl NvencEncoder {
     /// [`set_size`](Encoder::set_size) keeps the old size.
     ///
     /// # Errors
-    /// [`FrameError::NotLent`] for a format that needs a conversion: packed RGB of 3 bytes, and of 4 bytes unless the
-    /// configuration's colour is BT.601 limited. [`FrameError::AllLent`] when both frames are lent, or one is and the
+    /// [`FrameError::NotLent`] for a format that needs a conversion: packed RGB of 3 bytes, and of 4 bytes unless NVENC
+    /// converts it ([`NvencConfig::converts_rgb`](crate::config::NvencConfig::converts_rgb)). [`FrameError::AllLent`] when both frames are lent, or one is and the
     /// other is in flight. Any other error as [`encode`](Encoder::encode).
     pub fn lend(&mut self, format: PixelFormat) -> Result<LentFrame, Error> {
         self.alive()?;
-        let (surface, as_it_is) = SurfaceFormat::for_frames(format, self.coded_size(), self.config.colour);
+        let (surface, as_it_is) = SurfaceFormat::for_frames(format, self.coded_size(), &self.config);
         if !as_it_is {
             return Err(FrameError::NotLent { format }.into());
         }

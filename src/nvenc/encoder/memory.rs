@@ -23,6 +23,11 @@ pub(super) enum SlotMemory {
     Lent,
 }
 
+/// The memory of a session's slots at its opening.
+pub(super) fn slots(first: Staging) -> [SlotMemory; SLOTS] {
+    [SlotMemory::Here(Arc::new(first)), SlotMemory::None]
+}
+
 impl SlotMemory {
     pub(super) fn staging(&self) -> Option<&Arc<Staging>> {
         match self {

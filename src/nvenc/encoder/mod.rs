@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use super::job::{Carried, Job, Reply};
 use super::lent::Pool;
-use super::opening::Setup;
+use super::opening::{Opened, Setup};
 use super::probe::{Capabilities, Version};
 use super::runner::Runner;
 use super::session::{Output, SLOTS};
@@ -115,7 +115,7 @@ impl NvencEncoder {
     pub fn new(config: &EncoderConfig) -> Result<Self, Error> {
         config.validate()?;
         let config = config.settled();
-        let (runner, setup) = Runner::open(&config)?;
+        let (runner, Opened { setup, first }) = Runner::open(&config)?;
         let mut encoder = Self {
             runner,
             level: setup.level(&config),
@@ -123,7 +123,7 @@ impl NvencEncoder {
             waves: Waves::default(),
             first_picture: 0,
             setup,
-            slots: Default::default(),
+            slots: memory::slots(first),
             pool: Pool::new(config.size().padded_to_even()),
             in_flight: None,
             output: None,

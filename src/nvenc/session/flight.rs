@@ -34,8 +34,8 @@ struct Submitted {
     staging: Option<Arc<Staging>>,
 }
 
-/// A stream that brings a picture to its surface while another is in flight. The encoder orders its output on the
-/// session's own stream, so work on that stream may wait for the picture in flight.
+/// A stream that brings a picture to its surface while another is in flight. Work on the session's own stream may wait
+/// until the encoder has read the picture in flight.
 #[derive(Debug)]
 struct Copies {
     done: CudaEvent,
@@ -207,7 +207,7 @@ impl Session {
         if let Some(copies) = &self.flight.copies {
             let _ = copies.stream.synchronise();
         }
-        let _ = self.stream.synchronise();
+        self.synchronise();
         for flying in &mut self.flight.pictures {
             flying.staging = None;
         }

@@ -36,8 +36,8 @@ use crate::units::FrameSize;
 /// The pictures that can be prepared at the same time: one being encoded, one being written by a caller.
 pub(super) const SLOTS: usize = 2;
 
-/// An initialised session. It drops from top to bottom: the pictures, the session, the stream of both, and last the
-/// notice of its end.
+/// An initialised session. It drops from top to bottom: the pictures, the session, its streams, and last the notice of
+/// its end.
 #[derive(Debug)]
 pub(super) struct Session {
     /// The first [`SLOTS`] for pictures from the host, then as many for pictures in device memory, once one came.
@@ -51,8 +51,11 @@ pub(super) struct Session {
     has_told_of_copy: bool,
     /// What the stream waits for before it touches memory of the caller; made with the first such picture.
     written: Option<CudaEvent>,
+    /// The stream that brings pictures to the encoder, which waits for it.
     stream: Stream,
-    /// Whether the driver orders its work on `stream`. If not, the host waits for each upload.
+    /// The stream on which the encoder orders its output. On `stream`, the next picture would wait for that output.
+    output_stream: Stream,
+    /// Whether the driver orders its work on the two streams. If not, the host waits for each upload.
     ordered: bool,
     size: FrameSize,
     largest: FrameSize,
@@ -78,11 +81,12 @@ impl Session {
         let context = Arc::clone(open.context());
         let entered = context.enter()?;
         let mut stream = Stream::new(&context)?;
-        // Moving `open` here drops it before `stream`, as in a finished session.
+        let mut output_stream = Stream::new(&context)?;
+        // Moving `open` here drops it before the streams, as in a finished session.
         let open = open;
         initialise(&open, params)?;
         progress.at(SessionStep::Order);
-        let ordered = order_on(&open, &mut stream);
+        let ordered = order_on(&open, &mut stream, &mut output_stream);
         progress.at(SessionStep::MakeOutput);
         let slots = (0..SLOTS).map(|_| Slot::new(&open)).collect::<Result<_, _>>()?;
         let coded = |width, height| {
@@ -103,6 +107,7 @@ impl Session {
             open,
             written: None,
             stream,
+            output_stream,
             ordered,
             pictures: 0,
             unfinished: false,
@@ -115,7 +120,8 @@ impl Session {
     }
 
     /// Gives the session its seat on the GPU, for as long as it lives.
-    pub(super) fn sit(&mut self, seat: Seat) {
+    pub(super) fn sit(&mut self, mut seat: Seat) {
+        seat.open();
         self.seat = Some(seat);
     }
 
@@ -177,7 +183,7 @@ impl Session {
             unreleased.extend(old.take());
         }
         slot.surface = Some(match old {
-            Some(surface) if surface.format() == format => surface.rebind(*size)?,
+            Some(surface) if surface.format().has_layout_of(format) => surface.rebind(format, *size)?,
             _ => Surface::new(open, format, *size, *largest)?,
         });
         Ok(())
@@ -239,6 +245,13 @@ impl Session {
         self.open.patiently(|| call(&self.open))
     }
 
+    /// Waits until neither this crate's work nor the driver's reads the memory of a picture. The status changes nothing,
+    /// since this follows an error or precedes the end.
+    fn synchronise(&self) {
+        let _ = self.stream.synchronise();
+        let _ = self.output_stream.synchronise();
+    }
+
     fn end_of_stream(&mut self) {
         let mut params = NV_ENC_PIC_PARAMS::versioned(self.open.api());
         params.encodePicFlags = NV_ENC_PIC_FLAG_EOS;
@@ -253,7 +266,7 @@ impl Session {
 impl Drop for Session {
     /// Ends the session in the documented order: end of stream, reading of the pictures in flight, a second unlock
     /// where one has failed, then the drop of the fields. Those unmap, unregister, free, and destroy the output
-    /// buffers, the session and the stream.
+    /// buffers, the session and the streams.
     fn drop(&mut self) {
         self.progress.at(SessionStep::Close);
         let context = Arc::clone(self.open.context());
@@ -266,7 +279,7 @@ impl Drop for Session {
             // A buffer is destroyed unlocked. The status changes nothing, since the end follows.
             let _ = self.unlock(slot);
         }
-        let _ = self.stream.synchronise();
+        self.synchronise();
         drop(entered);
     }
 }
@@ -281,14 +294,14 @@ fn initialise(open: &OpenSession, params: &Params) -> Result<(), DriverError> {
     open.check("nvEncInitializeEncoder", code)
 }
 
-/// Makes the driver order its reads and writes on a stream; returns false if it cannot. The host then waits for each
+/// Makes the driver order its reads and writes on two streams; returns false if it cannot. The host then waits for each
 /// copy.
-fn order_on(open: &OpenSession, stream: &mut Stream) -> bool {
+fn order_on(open: &OpenSession, input: &mut Stream, output: &mut Stream) -> bool {
     let Some(function) = open.functions().nvEncSetIOCudaStreams else { return false };
-    let place = stream.handle_place();
-    // SAFETY: the session is open and initialised; `place` holds the handle of a stream of its context, and both stay
+    let (input, output) = (input.handle_place(), output.handle_place());
+    // SAFETY: the session is open and initialised; both places hold the handle of a stream of its context, and all stay
     // where they are until the session is destroyed: see the order of the fields of `Session`.
-    let code = unsafe { function(open.handle(), place, place) };
+    let code = unsafe { function(open.handle(), input, output) };
     match open.check("nvEncSetIOCudaStreams", code) {
         Ok(()) => true,
         Err(error) => {

@@ -41,9 +41,10 @@ impl Surface {
         Ok(Self { binding, memory, session: Arc::clone(session), format })
     }
 
-    /// Binds the same memory for pictures of `size`, once it was released.
-    pub(super) fn rebind(mut self, size: FrameSize) -> Result<Self, DriverError> {
-        self.binding = bind(&self.session, &self.memory, self.format, size)?;
+    /// Binds the same memory for pictures of `size` and a format with the same layout, once it was released.
+    pub(super) fn rebind(mut self, format: SurfaceFormat, size: FrameSize) -> Result<Self, DriverError> {
+        self.binding = bind(&self.session, &self.memory, format, size)?;
+        self.format = format;
         Ok(self)
     }
 

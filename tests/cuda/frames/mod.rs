@@ -210,7 +210,7 @@ fn odd_sizes_are_padded_on_the_gpu_as_they_are_on_the_host() {
 }
 
 #[test]
-fn rgb_is_read_in_place_for_bt601_limited_and_fetched_for_all_else() {
+fn rgb_is_read_in_place_where_nvenc_converts_it_and_fetched_for_all_else() {
     let stage = stage("");
     let bt601 = Colour { matrix: ColourMatrix::Bt601, range: ColourRange::Limited };
     for (size, pitch) in [(size(320, 240), 1280), (size(321, 241), 1536)] {
@@ -220,13 +220,21 @@ fn rgb_is_read_in_place_for_bt601_limited_and_fetched_for_all_else() {
             for pixels in &mut pictures {
                 pixels.resize(format.frame_bytes(size), 90);
             }
-            for colour in [bt601, Colour::BT709_LIMITED] {
+            for (colour, converts) in
+                [(bt601, false), (Colour::BT709_LIMITED, false), (Colour::BT709_LIMITED, true)]
+            {
                 let device = Device::new();
-                let config = config(size, 30, 1_000).colour(colour);
+                let nvenc = NvencConfig::new().converts_rgb(converts);
+                let config = config(size, 30, 1_000).colour(colour).nvenc(nvenc);
+                let by_nvenc = converts || colour == bt601;
+                let fetches = || stage.report().calls("cuMemHostAlloc");
+                let before = fetches();
                 let mut encoder = NvencEncoder::new(&config).unwrap();
                 let units = from_device(&mut encoder, &device, format, pitch, &pictures);
+                // The session's memory for a first picture of the host, and what else comes through the host.
+                assert_eq!(fetches() - before == 1, by_nvenc, "{size} {order:?} {colour:?}");
                 // An odd picture in host memory is converted there, and not by the GPU.
-                if size == size.padded_to_even() || colour != bt601 {
+                if size == size.padded_to_even() || !by_nvenc {
                     assert_eq!(units, from_host(&config, format, &pictures), "{size} {order:?} {colour:?}");
                 }
             }

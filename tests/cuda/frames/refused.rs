@@ -62,7 +62,7 @@ fn a_download_that_fails_costs_the_frame_and_not_the_encoder() {
     for (config, call) in forms(config(size, 30, 1_000)).iter().flat_map(|one| calls.map(|call| (one, call)))
     {
         let mut encoder = OpenH264Encoder::new(config).unwrap();
-        stage.set(&format!("FAULT={call}:1=2"));
+        stage.set(&format!("FAULT={call}:1=2;cuStreamCreateWithPriority:1=2"));
         match encoder.encode(&place.frame(0), Picture::Auto) {
             Err(Error::Frame(FrameError::Unreadable(Unreadable::Driver(why)))) => {
                 assert_eq!((why.call, why.status()), (call, Some(2)));

@@ -63,10 +63,13 @@ fn a_picture_that_is_held_back_is_an_error_and_not_read() {
     }
 }
 
+/// A lack of memory for a stream, with a priority and without.
+const NO_STREAM: &str = "cuStreamCreateWithPriority:1=2;cuStreamCreate:1=2";
+
 #[test]
 fn memory_that_is_refused_is_told_as_such() {
     let stage = Double::get().load();
-    for fault in ["nvEncInitializeEncoder:1=10", "nvEncCreateBitstreamBuffer:2=10", "cuStreamCreate:1=2"] {
+    for fault in ["nvEncInitializeEncoder:1=10", "nvEncCreateBitstreamBuffer:2=10", NO_STREAM] {
         for config in forms() {
             stage.reset();
             stage.set(&format!("FAULT={fault}"));
@@ -207,9 +210,11 @@ fn a_context_that_dies_under_frames_in_it_is_told_as_lost_and_so_is_the_next_ope
     let test = "a_context_that_dies_under_frames_in_it_is_told_as_lost_and_so_is_the_next_opening";
     let faults = [
         "cuEventRecord:2=700",
-        "cuCtxPushCurrent:12=719",
+        "cuCtxPushCurrent:16=719",
         "cuMemcpy2DAsync:1=700",
         "cuStreamWaitEvent:3=214",
+        "cuEventRecord:2=lost",
+        "nvEncEncodePicture:2=lost",
     ];
     with_each_fault_as_child(test, &faults, a_context_dies_by);
 }

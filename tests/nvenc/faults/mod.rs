@@ -147,6 +147,8 @@ fn is_optional(name: &str) -> bool {
     let optional = [
         "cuDeviceGetName",
         "cuDeviceGetUuid",
+        "cuCtxGetStreamPriorityRange",
+        "cuStreamCreateWithPriority",
         "nvEncGetEncodeGUIDCount",
         "nvEncGetEncodeGUIDs",
         "nvEncGetEncodeCaps",

@@ -37,6 +37,22 @@ fn a_container_without_the_encode_library_is_told_by_its_capability() {
     }
 }
 
+/// No container can be given what the system does not have.
+#[test]
+fn a_jetson_without_the_encode_library_is_told_nothing_of_containers() {
+    for name in ["Orin", "NVIDIA Tegra X2", "NVIDIA L4"] {
+        let test = "a_jetson_without_the_encode_library_is_told_nothing_of_containers";
+        on(Part::CudaOnly, &format!("nvenc:{name}"), test, || {
+            let found = probe();
+            let why = found.encoder().unwrap_err();
+            assert_eq!(why.reason, Reason::NoVideoCapability);
+            let is_jetson = found.gpus[0].name != "NVIDIA L4";
+            assert_eq!(why.advice().contains("Jetson"), is_jetson, "{}", why.advice());
+            assert_eq!(why.advice().contains("container"), !is_jetson, "{}", why.advice());
+        });
+    }
+}
+
 #[test]
 fn a_machine_without_cuda_has_no_driver() {
     for part in [Part::NvencOnly, Part::JunkCuda] {
@@ -107,7 +123,7 @@ fn what_to_do_is_told_for_the_very_status_of_an_opening() {
         // A refusal that has no reason of its own.
         stage.set("FAULT=nvEncOpenEncodeSessionEx:1=4");
         match NvencEncoder::new(&on_gpu(GpuChoice::Any)).unwrap_err() {
-            Error::Driver(why) => assert_eq!(why.advice(), "pass a live CUDA context"),
+            Error::Driver(why) => assert_eq!(why.advice(), Reason::DriverError.advice()),
             other => panic!("{other:?}"),
         }
     });

@@ -71,13 +71,13 @@ fn a_gpu_whose_sessions_are_all_taken_is_passed_over_for_the_next() {
             }
             let why = why_not(&on_gpu(choice));
             assert_eq!(why.reason, Reason::SessionLimit);
-            assert!(why.detail.ends_with(" on GPU 1 (NVIDIA L4), where this process has 2"), "{why}");
+            assert!(why.detail.ends_with(" on GPU 1 (NVIDIA L4), where this process has 2 open"), "{why}");
             // Another process may have sessions there that this one knows nothing of.
             drop(encoders.remove(1));
             stage.set("GPU_SESSIONS=1");
             assert_eq!(refusal(&on_gpu(choice)), Reason::SessionLimit);
             let why = why_not(&on_gpu(GpuChoice::Index(gpus[1])));
-            assert!(why.detail.ends_with(", where this process has 1"), "{why}");
+            assert!(why.detail.ends_with(", where this process has 1 open"), "{why}");
             stage.set("GPU_SESSIONS=2");
             assert_eq!(NvencEncoder::new(&on_gpu(choice)).unwrap().gpu_index(), gpus[1]);
         }

@@ -68,3 +68,32 @@ fn a_size_within_the_maximum_is_a_reconfiguration_and_beyond_it_a_new_session() 
     report.assert_clean("changes of size");
     assert_eq!(report.sessions().len() - before, 2);
 }
+
+/// A session with room for larger sizes takes more memory of the GPU from its opening on.
+#[test]
+fn without_memory_for_larger_sizes_a_session_is_opened_for_the_size_alone() {
+    let stage = stage("");
+    let config = small().max_size(size(1280, 720));
+    for fault in ["nvEncInitializeEncoder:1=10", "cuMemAllocPitch:1=2", "cuMemHostAlloc:1=2"] {
+        let before = stage.report().sessions().len();
+        stage.set(&format!("FAULT={fault}"));
+        let mut encoder = open(&config);
+        let mut units = encode_run(&mut encoder, 0, 2);
+        // A smaller size is a change within the session, and a larger one takes another with room for it.
+        for (number, next) in [(1, size(160, 96)), (2, size(640, 360))] {
+            encoder.set_size(next).unwrap();
+            units.extend(encode_run(&mut encoder, number * 2, 2));
+        }
+        assert!(units.iter().map(|unit| unit.is_idr).eq([true, false, true, false, true, false]), "{fault}");
+        drop(encoder);
+        let report = stage.report();
+        let room: Vec<_> = report
+            .sessions()
+            .split_off(before)
+            .iter()
+            .map(|session| session["settings"]["maxEncodeWidth"].as_u64())
+            .collect();
+        assert!(room.contains(&Some(320)) && room.contains(&Some(1280)), "{fault}: {room:?}");
+        report.assert_clean(fault);
+    }
+}

@@ -8,6 +8,8 @@ use crate::common::device::{Device, DevicePicture};
 use crate::common::live::{PATIENCE, ms};
 use crate::common::{LIMITS, encode_run, picture, within};
 use d264_double::Stage;
+use direct264::colour::{Colour, ColourMatrix, ColourRange};
+use direct264::frame::RgbOrder;
 use direct264::nvenc::{NvencEncoder, probe_within};
 use direct264::{Encoder, Error, Frame, Picture, PixelFormat, Reason, Timestamp};
 
@@ -85,10 +87,14 @@ fn an_opening_that_hangs_is_given_up_and_told_by_the_call_or_the_one_it_was_on_t
         ("nvEncGetEncodeGUIDs", "nvEncGetEncodePresetConfigEx"),
         ("nvEncGetEncodeCaps", "nvEncGetEncodePresetConfigEx"),
         ("nvEncGetEncodePresetConfigEx", "nvEncGetEncodePresetConfigEx"),
-        ("cuStreamCreate", "nvEncInitializeEncoder"),
+        ("cuStreamCreateWithPriority", "nvEncInitializeEncoder"),
         ("nvEncInitializeEncoder", "nvEncInitializeEncoder"),
         ("nvEncSetIOCudaStreams", "nvEncSetIOCudaStreams"),
         ("nvEncCreateBitstreamBuffer", "nvEncCreateBitstreamBuffer"),
+        ("cuMemAllocPitch", "nvEncMapInputResource"),
+        ("nvEncRegisterResource", "nvEncMapInputResource"),
+        ("nvEncMapInputResource", "nvEncMapInputResource"),
+        ("cuMemHostAlloc", "cuMemHostAlloc"),
     ] {
         stage.set(&format!("FAULT={call}:1=hang"));
         match NvencEncoder::new(&config).unwrap_err() {
@@ -107,11 +113,13 @@ fn an_opening_that_hangs_is_given_up_and_told_by_the_call_or_the_one_it_was_on_t
     }
 }
 
-/// The session makes its surfaces and staging memory with the first picture.
+/// RGB needs other memory than what was made at opening.
 #[test]
 fn a_first_picture_that_hangs_is_told_by_the_call_or_the_one_it_was_on_the_way_to() {
     let stage = stage("");
-    let config = small().nvenc(within(LIMITS.first(ms(400))));
+    let bt601 = Colour { matrix: ColourMatrix::Bt601, range: ColourRange::Limited };
+    let config = small().colour(bt601).nvenc(within(LIMITS.first(ms(400))));
+    let rgba = PixelFormat::Rgb(RgbOrder::Rgba);
     for (call, told) in [
         ("cuMemAllocPitch", "nvEncMapInputResource"),
         ("nvEncRegisterResource", "nvEncMapInputResource"),
@@ -120,8 +128,8 @@ fn a_first_picture_that_hangs_is_told_by_the_call_or_the_one_it_was_on_the_way_t
     ] {
         let mut encoder = open(&config);
         stage.set(&format!("FAULT={call}:1=hang"));
-        let pixels = picture::Camera::new(encoder.size()).i420(0);
-        let frame = Frame::contiguous(encoder.size(), PixelFormat::I420, &pixels, Timestamp(0)).unwrap();
+        let pixels = vec![99; rgba.frame_bytes(encoder.size())];
+        let frame = Frame::contiguous(encoder.size(), rgba, &pixels, Timestamp(0)).unwrap();
         match encoder.encode(&frame, Picture::Auto).unwrap_err() {
             Error::Driver(why) => assert_eq!((why.reason, why.call), (Reason::TimedOut, told), "{call}"),
             other => panic!("{call}: {other:?}"),

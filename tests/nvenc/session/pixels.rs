@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{direct, open, small, stage};
 use crate::common::{config, decode, picture, size};
 use direct264::colour::{Colour, ColourMatrix, ColourRange};
+use direct264::config::NvencConfig;
 use direct264::error::FrameError;
 use direct264::frame::RgbOrder;
 use direct264::nvenc::{NvencEncoder, PixelsMut};
@@ -39,7 +40,7 @@ fn formats_follow_each_other_and_give_the_same_picture() {
 }
 
 #[test]
-fn rgb_goes_as_it_is_for_bt601_limited_and_is_converted_for_all_else() {
+fn rgb_of_every_order_and_colour_is_shown_as_it_was_whoever_converts() {
     let stage = stage("");
     let size = size(320, 240);
     let red = |order: RgbOrder| -> Vec<u8> {
@@ -52,15 +53,26 @@ fn rgb_goes_as_it_is_for_bt601_limited_and_is_converted_for_all_else() {
         };
         pixel.repeat(320 * 240)
     };
-    let bt601 = Colour { matrix: ColourMatrix::Bt601, range: ColourRange::Limited };
-    for (colour, expected) in [(bt601, [81, 90, 240]), (Colour::BT709_LIMITED, [63, 102, 240])] {
-        let mut encoder = open(&config(size, 30, 2_000).colour(colour));
+    let bt601 = |range| Colour { matrix: ColourMatrix::Bt601, range };
+    let bt709 = |range| Colour { matrix: ColourMatrix::Bt709, range };
+    let colours = [
+        (bt601(ColourRange::Limited), [81, 90, 240]),
+        (bt601(ColourRange::Full), [76, 85, 255]),
+        (bt709(ColourRange::Limited), [63, 102, 240]),
+        (bt709(ColourRange::Full), [54, 99, 255]),
+    ];
+    for ((colour, expected), converts) in colours.into_iter().flat_map(|one| [(one, false), (one, true)]) {
+        let nvenc = NvencConfig::new().converts_rgb(converts);
+        let mut encoder = open(&config(size, 30, 2_000).colour(colour).nvenc(nvenc));
+        // Frames that NVENC converts are lent, too.
+        let by_nvenc = converts || colour == bt601(ColourRange::Limited);
+        assert_eq!(encoder.lend(PixelFormat::Rgb(RgbOrder::Rgba)).is_ok(), by_nvenc, "{colour:?}");
         for order in [RgbOrder::Rgb24, RgbOrder::Bgr24, RgbOrder::Rgba, RgbOrder::Bgra] {
             let shown = through(&mut encoder, PixelFormat::Rgb(order), &red(order));
             let (luma, chroma) = shown.split_at(320 * 240);
             let middle = [luma[320 * 100 + 160], chroma[160 * 60 + 80], chroma[160 * 120 + 160 * 60 + 80]];
             for (found, expected) in middle.into_iter().zip(expected) {
-                assert!(found.abs_diff(expected) <= 2, "{colour:?} {order:?}: {middle:?}");
+                assert!(found.abs_diff(expected) <= 2, "{colour:?} {order:?} {converts}: {middle:?}");
             }
         }
     }
