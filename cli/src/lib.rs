@@ -18,6 +18,11 @@ pub mod values;
 pub mod y4m;
 
 use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use direct264::config::CallLimits;
+use direct264::nvenc::sessions;
 
 use args::Command;
 use failure::Failure;
@@ -25,9 +30,20 @@ use failure::Failure;
 /// Runs the command line of this process and returns its exit code.
 #[must_use]
 pub fn run() -> ExitCode {
-    match dispatch() {
+    let done = dispatch();
+    until_sessions_have_ended();
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
+    }
+}
+
+/// Waits for sessions whose end goes on after their encoder, so that the driver is left none of a process that is gone.
+/// A driver that hangs keeps its session.
+fn until_sessions_have_ended() {
+    let deadline = Instant::now() + CallLimits::DEFAULT.first;
+    while sessions() > 0 && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(5));
     }
 }
 

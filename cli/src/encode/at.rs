@@ -108,6 +108,15 @@ impl Schedule {
         self.0.front().map(|at| at.text.as_str())
     }
 
+    /// Returns the highest bitrate of all actions to come.
+    pub(crate) fn highest_bitrate(&self) -> Option<Bitrate> {
+        let bitrates = self.0.iter().filter_map(|at| match at.action {
+            Action::Bitrate(bitrate) => Some(bitrate),
+            _ => None,
+        });
+        bitrates.max()
+    }
+
     /// Returns the sizes of all actions to come, with their text.
     pub(crate) fn sizes(&self) -> impl Iterator<Item = (FrameSize, &str)> {
         self.0.iter().filter_map(|at| match at.action {

@@ -34,6 +34,10 @@ pub(crate) struct EncodeArgs {
     #[arg(long, value_parser = values::bitrate)]
     pub(super) bitrate: Option<Bitrate>,
 
+    /// Highest bitrate that the stream's level has room for [default: twice the bitrate, or more by --at]
+    #[arg(long, value_name = "BITRATE", value_parser = values::bitrate)]
+    pub(super) max_bitrate: Option<Bitrate>,
+
     /// Frame rate: 30, 29.97 or 30000/1001 [default: the y4m header's, else 30]
     #[arg(long, value_parser = values::frame_rate)]
     pub(super) fps: Option<FrameRate>,

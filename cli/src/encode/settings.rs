@@ -58,11 +58,15 @@ impl EncodeSettings {
             FrameSize::new(max.width().max(size.width()), max.height().max(size.height()))
         });
         let max_size = max_size.map_err(|error| impossible(&error))?;
+        // Twice the bitrate is the library's own default.
+        let beyond_default = schedule.highest_bitrate().filter(|highest| highest.bps() / 2 > bitrate.bps());
+        let max_bitrate = args.max_bitrate.or(beyond_default);
         let gpu = args.gpu.as_ref().map_or(Ok(GpuChoice::Any), GpuName::choice);
         let nvenc = NvencConfig::new().gpu(gpu.map_err(|error| impossible(&error))?);
         let config_of = |size| {
             EncoderConfig::new(size, frame_rate, bitrate)
                 .max_size(max_size)
+                .max_bitrate(max_bitrate)
                 .idr_period_frames(args.idr_every.0)
                 .profile(args.profile.into())
                 .colour(Colour { matrix: args.colour.into(), range })

@@ -37,6 +37,18 @@ fn the_bitrate_follows_without_an_idr() {
 }
 
 #[test]
+fn the_level_has_room_for_the_highest_bitrate() {
+    let clip = moving_y4m(64, 48, 4);
+    let level_idc = |args: &[&str]| encode(&[&["--bitrate", "4M"], args].concat(), &clip)[7];
+    assert_eq!(level_idc(&[]), 31);
+    assert_eq!(level_idc(&["--at", "2:bitrate=30M"]), 41);
+    assert_eq!(level_idc(&["--at", "2:bitrate=1M"]), 31);
+    assert_eq!(level_idc(&["--max-bitrate", "30M"]), 41);
+    let outcome = run(&["encode", "-", "--max-bitrate", "lots"]);
+    outcome.failed(2, &["--max-bitrate", "lots"]);
+}
+
+#[test]
 fn a_lower_frame_rate_gives_each_frame_more_bits() {
     let Some(ffmpeg) = Ffmpeg::found("at_fps") else { return };
     let clip = ffmpeg.y4m("mandelbrot=size=320x180:rate=60", 120);

@@ -115,3 +115,32 @@ fn what_to_do_is_that_of_the_status() {
         assert!(said.contains(advice), "{said}");
     }
 }
+
+/// As in a container that was handed one GPU of two, with a driver that then refuses all. The driver's files are the test's,
+/// in a mount namespace.
+#[test]
+fn gpus_that_are_hidden_are_told_as_such() {
+    let in_namespace = |script: &str| {
+        let mut command = Double::get().command("unshare");
+        command.args(["--mount", "--map-root-user", "sh", "-c"]);
+        command.args([script, env!("CARGO_BIN_EXE_direct264")]);
+        command.env_remove("DIRECT264_BACKEND").env("D264_DOUBLE_GPUS", "none:NVIDIA L4");
+        run_with(&mut command, &[])
+    };
+    let mount = "mount -t tmpfs none /proc/driver";
+    if in_namespace(mount).code != Some(0) {
+        eprintln!("SKIPPED: no mount namespace can be made here");
+        return;
+    }
+    for (gpus, reason) in [("a b", "gpus_hidden"), ("a", "no_encoder_on_gpu")] {
+        let make = format!("cd /proc/driver && mkdir -p nvidia/gpus && cd nvidia/gpus && mkdir {gpus}");
+        let told = json(&in_namespace(&format!("{mount} && {make} && exec \"$0\" probe --json")));
+        let gpu = &told["nvenc"]["gpus"][0];
+        assert_eq!(gpu["reason"], reason, "{told}");
+        assert_eq!(
+            gpu["advice"].as_str().is_some_and(|said| said.contains("driver 610")),
+            gpus == "a b",
+            "{told}"
+        );
+    }
+}
