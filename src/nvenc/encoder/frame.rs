@@ -137,7 +137,8 @@ impl NvencEncoder {
         frame: Option<&Frame<'_>>,
     ) -> Result<(), Error> {
         let Brought { source, slot, times, start } = brought;
-        let refresh = if is_idr { None } else { self.waves.next(picture, self.config.size()) };
+        let has_no_wave = picture == Picture::Auto && self.waves.are_idle();
+        let refresh = if is_idr || has_no_wave { None } else { self.waves.next(picture, self.config.size()) };
         let keep = depth.kept();
         let is_read = usize::from(self.in_flight.is_some()) + 1 > keep;
         let is_in_device_memory = matches!(source, Source::Device { .. });
@@ -147,7 +148,9 @@ impl NvencEncoder {
         if picture == Picture::Idr {
             self.note(EventKind::IdrRequested);
         }
-        self.waves.submitted(picture, refresh);
+        if !has_no_wave {
+            self.waves.submitted(picture, refresh);
+        }
         self.idr_due = false;
         self.taken += 1;
         self.frames_since_idr = if is_idr { 1 } else { self.frames_since_idr.saturating_add(1) };

@@ -26,17 +26,14 @@ impl Waves {
         self.newest.is_some_and(|place| !place.is_last())
     }
 
-    /// Returns the place of the next picture, which is no IDR.
-    pub(super) fn next(&self, picture: Picture, size: FrameSize) -> Option<RefreshPlace> {
-        match picture {
-            Picture::Auto if self.newest.is_none() => None,
-            _ => self.next_of_one(picture, size),
-        }
+    /// Whether no refresh runs, waits or has just ended.
+    pub(super) const fn are_idle(&self) -> bool {
+        self.newest.is_none()
     }
 
-    /// Does the work of [`next`](Waves::next) for the few pictures that may belong to a refresh.
+    /// Returns the place of the next picture, which is no IDR.
     #[cold]
-    fn next_of_one(&self, picture: Picture, size: FrameSize) -> Option<RefreshPlace> {
+    pub(super) fn next(&self, picture: Picture, size: FrameSize) -> Option<RefreshPlace> {
         if let Some(place) = self.newest.filter(|place| !place.is_last()) {
             return Some(RefreshPlace { number: place.number.saturating_add(1), ..place });
         }
@@ -49,6 +46,7 @@ impl Waves {
     }
 
     /// Records that a picture was submitted, at the place that [`next`](Waves::next) gave or as an IDR.
+    #[cold]
     pub(super) fn submitted(&mut self, picture: Picture, place: Option<RefreshPlace>) {
         let waiting = match picture {
             _ if place.is_none_or(|place| place.number == NonZeroU32::MIN) => None,
