@@ -6,6 +6,7 @@
 pub mod bridge;
 pub mod fault;
 pub mod function;
+pub mod misbehaviour;
 pub mod pointer;
 pub mod settings;
 

@@ -2,6 +2,7 @@
 //! control file, which is read again whenever it changes and overrides the environment.
 
 use crate::fault::{self, Rule};
+use crate::misbehaviour::{self, Misbehaviour};
 
 /// The prefix of every variable.
 pub const PREFIX: &str = "D264_DOUBLE_";
@@ -59,6 +60,8 @@ pub struct Settings {
     pub without: Vec<String>,
     /// `FAULT`: see [`fault`].
     pub faults: Vec<Rule>,
+    /// `MISBEHAVE`: see [`misbehaviour`].
+    pub misbehaviours: Vec<Misbehaviour>,
     /// `TRACE`: how many calls are kept in order for the report.
     pub trace: usize,
     /// `REPORT`: where the report goes at exit.
@@ -88,6 +91,7 @@ impl Default for Settings {
             caps: Vec::new(),
             without: Vec::new(),
             faults: Vec::new(),
+            misbehaviours: Vec::new(),
             trace: 0,
             report: None,
             control: None,
@@ -113,6 +117,12 @@ impl Settings {
         settings
     }
 
+    /// Whether the encoder misbehaves so.
+    #[must_use]
+    pub fn does(&self, misbehaviour: Misbehaviour) -> bool {
+        self.misbehaviours.contains(&misbehaviour)
+    }
+
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
             "API" => self.api = parse_version(value)?,
@@ -133,6 +143,7 @@ impl Settings {
             "CAPS" => self.caps = parse_caps(value)?,
             "WITHOUT" => self.without = list(value).map(str::to_owned).collect(),
             "FAULT" => self.faults = fault::parse(value)?,
+            "MISBEHAVE" => self.misbehaviours = misbehaviour::parse(value)?,
             "TRACE" => self.trace = number(value)?,
             "REPORT" => self.report = Some(value.to_owned()).filter(|path| !path.is_empty()),
             "CONTROL" => self.control = Some(value.to_owned()).filter(|path| !path.is_empty()),

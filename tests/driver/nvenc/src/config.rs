@@ -1,6 +1,8 @@
 //! The settings that a client asks for, read from `NV_ENC_INITIALIZE_PARAMS` and `NV_ENC_CONFIG`.
 
 use d264_double_common::Function;
+use d264_double_common::misbehaviour::Misbehaviour;
+use d264_double_common::settings::Settings;
 use serde_json::{Value, json};
 
 use crate::caps;
@@ -76,6 +78,8 @@ pub(crate) struct Config {
     /// The rows of a refresh are not isolated in slices of their own.
     pub(crate) single_slice_refresh: bool,
     pub(crate) recovery_point: bool,
+    /// The SPS crops what pads the picture to macroblocks.
+    pub(crate) crops: bool,
     /// As the client put it, for the report.
     pub(crate) described: Value,
 }
@@ -198,12 +202,36 @@ impl Config {
             intra_refresh: config.bit(H264, 10).then(|| (config.u32(H264 + 52), config.u32(H264 + 56))),
             single_slice_refresh: config.bit(H264, 20),
             recovery_point: config.bit(H264, 9),
+            crops: true,
             described: describe(init, config),
         };
         read.check_size(function)?;
         read.check_structure(config, function)?;
         read.check_rate(config, function)?;
-        Ok(read)
+        Ok(read.misbehaving(&settings()))
+    }
+
+    /// The settings that a misbehaving encoder follows in place of the client's.
+    fn misbehaving(mut self, settings: &Settings) -> Self {
+        if settings.does(Misbehaviour::OtherLevel) {
+            self.level = 51;
+        }
+        if settings.does(Misbehaviour::OneProfile) {
+            (self.profile, self.cabac) = (Profile::Baseline, false);
+        }
+        if settings.does(Misbehaviour::OneSlice) {
+            self.slices = Slices::One;
+        }
+        if settings.does(Misbehaviour::OneLayer) {
+            (self.temporal_layers, self.prefixes) = (1, false);
+        }
+        if let Some(colour) = self.vui.signal.as_mut().and_then(|signal| signal.colour.as_mut())
+            && settings.does(Misbehaviour::OtherMatrix)
+        {
+            colour.2 = if colour.2 == 1 { 6 } else { 1 };
+        }
+        self.crops = !settings.does(Misbehaviour::NoCrop);
+        self
     }
 
     fn check_size(&self, function: Function) -> Result<(), u32> {

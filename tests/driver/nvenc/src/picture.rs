@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use d264_double_common::Function;
 use d264_double_common::bridge::{Surface, Ticket};
+use d264_double_common::misbehaviour::Misbehaviour;
 use d264_double_common::settings::EncodeWith;
 
 use crate::bitstream::{Finished, State};
@@ -177,6 +178,7 @@ impl Session {
         let (pixels, ticket) = self.take_pixels(view, input)?;
         let decided = self.config()?.decides_types;
         let asked = flags & FORCE_IDR != 0 || (!decided && view.u32(72) == TYPE_IDR);
+        let asked = asked && !settings().does(Misbehaviour::NoIdr);
         let idr = std::mem::take(&mut self.idr_next) | asked;
         let latency = settings().latency_us;
         let busy_until = self.submitted.back().and_then(|picture| picture.ready);
@@ -245,6 +247,9 @@ impl Session {
         }
         if width > found.width || height > found.height {
             return refuse(INVALID_PARAM, "the mapped resource is smaller than the picture");
+        }
+        if !found.pitch.is_multiple_of(256) && settings().does(Misbehaviour::Crash) {
+            std::process::abort();
         }
         if !found.pitch.is_multiple_of(VECTOR_BYTES) || !found.address.is_multiple_of(VECTOR_BYTES as u64) {
             // The call succeeds. Its kernel fails on the GPU, and whatever comes next in the context tells.
@@ -323,6 +328,10 @@ impl Session {
         let config = self.config.as_ref()?;
         let coder = self.coder.as_mut()?;
         self.scratch.convert(raw, config.width as usize, config.height as usize, config.rgb_colour());
+        let settings = settings();
+        if settings.does(Misbehaviour::SwappedChroma) {
+            self.scratch.swap_chroma();
+        }
         let (source, timestamp) = (&self.scratch, picture.timestamp);
         let mut role = self.refresh.next(config, picture.refresh, picture.idr);
         let kind = match picture.idr {
@@ -342,7 +351,8 @@ impl Session {
             (self.refresh, role) = (Refresh::default(), Role::default());
         }
         let due = coded.idr && !config.no_headers && (config.repeat_headers || self.new_sequence);
-        let headers = picture.headers || due;
+        let is_told = self.new_sequence || !settings.does(Misbehaviour::NoHeaders);
+        let headers = (picture.headers || due) && is_told;
         let bytes = assemble(coder, config, &coded, headers, &picture.messages, role.begins);
         self.new_sequence = false;
         self.log.refreshed(role);
@@ -393,6 +403,9 @@ impl Session {
         }
         self.encode_all();
         self.log.invalidated();
+        if settings().does(Misbehaviour::KeepsReferences) {
+            return Ok(());
+        }
         if self.refresh.runs() {
             broke(
                 FUNCTION,

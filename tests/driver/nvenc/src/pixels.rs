@@ -82,6 +82,16 @@ impl Picture {
         }
     }
 
+    /// Exchanges Cb and Cr.
+    pub(crate) fn swap_chroma(&mut self) {
+        let (u, v) = self
+            .bytes
+            .split_at_mut(self.width * self.height)
+            .1
+            .split_at_mut(self.width.div_ceil(2) * self.height.div_ceil(2));
+        u.swap_with_slice(v);
+    }
+
     fn take_planes(&mut self, raw: &Raw) {
         let (width, height) = (self.width, self.height);
         let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use d264_double_common::Function;
 use d264_double_common::bridge::Bridge;
+use d264_double_common::misbehaviour::Misbehaviour;
 
 use crate::bitstream::Bitstream;
 use crate::buffer::InputBuffer;
@@ -273,7 +274,9 @@ impl Session {
         }
         // What was submitted before is encoded as it was asked for then.
         self.encode_all();
-        if old.differs_only_in_rate(&new) {
+        if settings.does(Misbehaviour::KeepsRate) && old.differs_only_in_rate(&new) {
+            // The coder goes on as it is.
+        } else if old.differs_only_in_rate(&new) {
             if let Some(coder) = &mut self.coder {
                 coder.set_rate(new.target_bits_per_second(), new.frames_per_second());
             }

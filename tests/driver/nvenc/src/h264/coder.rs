@@ -254,7 +254,7 @@ fn fill_in(parameters: &mut SEncParamExt, config: &Config) {
     parameters.bPrefixNalAddingCtrl = false;
     parameters.bEnableFrameSkip = false;
     parameters.bEnableSceneChangeDetect = false;
-    parameters.bEnableFrameCroppingFlag = true;
+    parameters.bEnableFrameCroppingFlag = config.crops;
     parameters.bEnableDenoise = false;
     parameters.bEnableBackgroundDetection = false;
     parameters.bEnableAdaptiveQuant = false;
