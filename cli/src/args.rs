@@ -6,7 +6,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::failure::Failure;
-use crate::{bench, encode, probe};
+use crate::{bench, check, encode, probe};
 
 /// Turns frames into low-latency H.264, on the GPU where there is an encoder and on the CPU everywhere else.
 #[derive(Debug, Parser)]
@@ -21,6 +21,8 @@ struct Cli {
 pub(crate) enum Command {
     /// Reports the backends of this machine, and why each better one is not available
     Probe(probe::ProbeArgs),
+    /// Proves every claim about the backends of this machine, or shows which one fails
+    Check(check::CheckArgs),
     /// Encodes y4m or raw video to H.264
     Encode(encode::EncodeArgs),
     /// Measures the encode time of a frame on each backend, in one interleaved run
@@ -30,6 +32,7 @@ pub(crate) enum Command {
 const EXAMPLES: &str = "\
 Examples:
   direct264 probe               the backends of this machine
+  direct264 check               whether the backends keep their promises here
   direct264 encode clip.y4m     writes clip.h264
   ffmpeg -i film.mp4 -pix_fmt yuv420p -f yuv4mpegpipe - |
     direct264 encode - -o film.h264
@@ -103,7 +106,7 @@ mod tests {
         assert!(line.contains("--bitrate") && line.contains("6Q"), "{line}");
         assert!(line.ends_with("(see direct264 encode --help)"), "{line}");
         assert!(refused(&["direct264", "encode"]).contains("<INPUT>"));
-        assert!(refused(&["direct264"]).starts_with("say what to do: probe or encode or bench"));
+        assert!(refused(&["direct264"]).starts_with("say what to do: probe or check or encode or bench"));
         let line = refused(&["direct264", "encod"]);
         assert!(line.contains("'encode'") && line.ends_with("(see direct264 --help)"), "{line}");
     }

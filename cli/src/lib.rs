@@ -1,4 +1,4 @@
-//! The parts of the command `direct264`: `probe`, `encode` and `bench`.
+//! The parts of the command `direct264`: `probe`, `check`, `encode` and `bench`.
 //!
 //! This library serves the command, its fuzz targets and its benches. Its items can change in any version: programs
 //! that encode use the crate `direct264`.
@@ -6,6 +6,7 @@
 mod args;
 mod backend;
 pub mod bench;
+mod check;
 pub mod encode;
 pub mod failure;
 mod file;
@@ -52,6 +53,7 @@ fn dispatch() -> Result<(), Failure> {
     library::load()?;
     match command {
         Command::Probe(args) => probe::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Encode(args) => encode::run(&args),
         Command::Bench(args) => bench::run(&args),
     }

@@ -1,4 +1,4 @@
-//! The command `direct264`: probe, encode and bench.
+//! The command `direct264`: probe, check, encode and bench.
 
 use std::process::ExitCode;
 

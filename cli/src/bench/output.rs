@@ -8,7 +8,7 @@ use crate::file::{self, PendingFile};
 
 /// A result file of `--json` or `--report`.
 #[derive(Debug)]
-pub(super) struct ResultFile {
+pub(crate) struct ResultFile {
     path: PathBuf,
     target: PendingFile,
 }
@@ -18,7 +18,7 @@ impl ResultFile {
     ///
     /// # Errors
     /// Code 2, naming the path.
-    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         let target = PendingFile::open(path)
             .map_err(|e| Failure::before(format!("{} cannot be written: {e}", path.display())))?;
         Ok(Self { path: path.to_owned(), target })
@@ -28,7 +28,7 @@ impl ResultFile {
     ///
     /// # Errors
     /// The system's error, naming the path.
-    pub(super) fn save(&mut self, text: &str) -> Result<(), Failure> {
+    pub(crate) fn save(&mut self, text: &str) -> Result<(), Failure> {
         let target = &mut self.target;
         let written =
             target.begin().and_then(|()| target.write_all(text.as_bytes())).and_then(|()| target.flush());
@@ -40,7 +40,7 @@ impl ResultFile {
 ///
 /// # Errors
 /// Code 2, naming both options.
-pub(super) fn check_apart(named: &[(&str, Option<&Path>)]) -> Result<(), Failure> {
+pub(crate) fn check_apart(named: &[(&str, Option<&Path>)]) -> Result<(), Failure> {
     let named: Vec<_> = named.iter().filter_map(|&(name, path)| Some((name, path?))).collect();
     for (at, (name, path)) in named.iter().enumerate() {
         for (other, other_path) in &named[at + 1..] {
@@ -54,7 +54,7 @@ pub(super) fn check_apart(named: &[(&str, Option<&Path>)]) -> Result<(), Failure
 }
 
 /// Whether a result goes to standard output.
-pub(super) fn is_stdout(path: Option<&Path>) -> bool {
+pub(crate) fn is_stdout(path: Option<&Path>) -> bool {
     path.is_some_and(|path| path.as_os_str() == "-")
 }
 
@@ -62,7 +62,7 @@ pub(super) fn is_stdout(path: Option<&Path>) -> bool {
 ///
 /// # Errors
 /// The system's error.
-pub(super) fn print(text: &str, is_taken: bool) -> Result<(), Failure> {
+pub(crate) fn print(text: &str, is_taken: bool) -> Result<(), Failure> {
     if is_taken {
         return io::stderr().write_all(text.as_bytes()).map_err(|error| Failure::writing("stderr", &error));
     }

@@ -106,7 +106,7 @@ fn nvenc() -> Nvenc {
 }
 
 /// Returns the version of the loaded kernel module. The user-space libraries do not tell theirs.
-fn kernel_driver_version() -> Option<String> {
+pub(crate) fn kernel_driver_version() -> Option<String> {
     let version = std::fs::read_to_string("/sys/module/nvidia/version").ok()?;
     Some(version.trim().to_owned()).filter(|version| !version.is_empty())
 }

@@ -4,7 +4,13 @@ use crate::support::run;
 
 #[test]
 fn every_help_has_examples() {
-    for args in [&["--help"][..], &["probe", "--help"], &["encode", "--help"], &["help", "encode"]] {
+    for args in [
+        &["--help"][..],
+        &["probe", "--help"],
+        &["check", "--help"],
+        &["encode", "--help"],
+        &["help", "encode"],
+    ] {
         let outcome = run(args);
         assert_eq!(outcome.succeeded(), "");
         let text = String::from_utf8(outcome.stdout).expect("text");

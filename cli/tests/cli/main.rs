@@ -8,6 +8,7 @@ mod bad_headers;
 mod bad_paths;
 mod bad_values;
 mod broken_output;
+mod check;
 mod clip;
 mod failing_encoder;
 mod failover;

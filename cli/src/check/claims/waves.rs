@@ -1,0 +1,56 @@
+//! Waves of intra refresh, at a receiver that lost a frame.
+
+use std::num::NonZeroU32;
+
+use direct264::Picture;
+use h264_reader::Context;
+
+use super::frames::{FLOOR_DB, expect_idrs, usual};
+use crate::check::conceal::repetition;
+use crate::check::decode;
+use crate::check::headers;
+use crate::check::outcome::{Proof, expect};
+use crate::check::stream::Stream;
+use crate::check::subject::Subject;
+
+/// The frame that the receiver loses, and the one that starts the wave.
+const LOST: usize = 6;
+const START: usize = 10;
+/// The length of the wave in frames: the rows of 32 pixels of the usual size, since a wave sweeps them.
+const LENGTH: u32 = 6;
+const FRAMES: usize = 24;
+/// The PSNR in dB of a receiver's picture against that of a receiver which lost nothing. The pictures are noisy: what
+/// is left of a loss stays below.
+const REPAIRED_DB: f64 = 42.0;
+
+pub(in crate::check) fn waves(subject: &Subject) -> Proof {
+    subject.needs(|can| can.intra_refresh, "intra refresh")?;
+    let size = usual()?;
+    let mut stream = Stream::open(subject, &subject.config(size)?)?;
+    let wave = Picture::IntraRefresh { frames: NonZeroU32::new(LENGTH).unwrap_or(NonZeroU32::MIN) };
+    for number in 0..FRAMES {
+        stream.frame(if number == START { wave } else { Picture::Auto })?;
+    }
+    let call = "Encoder::encode with Picture::IntraRefresh";
+    expect_idrs(&stream, &[0], call)?;
+    let wanted = stream.decoded()?;
+    decode::near(&wanted, &stream.sources, size, FLOOR_DB)?;
+
+    let mut sets = Context::new();
+    headers::note_sets(&mut sets, &stream.units[0].bytes)?;
+    let lost = repetition(&sets, &stream.units[LOST].bytes)?;
+    let units = stream.units.iter().enumerate();
+    let received = units.map(|(number, unit)| if number == LOST { &lost[..] } else { &unit.bytes[..] });
+    let shown = decode::all(received)?;
+    let psnr = |number: usize| decode::psnr(&shown[number], &wanted[number].i420, size);
+    let before = psnr(START - 1);
+    let closed = START + LENGTH as usize;
+    let after = (closed..FRAMES).map(psnr).fold(f64::INFINITY, f64::min);
+    let got = format!("{after:.1} dB, and {before:.1} dB before the wave");
+    let expected =
+        format!("at least {REPAIRED_DB} dB of the whole stream's picture from access unit {closed} on");
+    expect(after >= REPAIRED_DB, expected, got, call)?;
+    Ok(format!(
+        "{before:.1} dB of the whole stream's picture before the wave of {LENGTH} frames, {after:.1} dB after it"
+    ))
+}
