@@ -42,6 +42,10 @@ misbehaviours! {
     KeepsRate = "keeps_rate"
     /// An invalidated reference is predicted from all the same.
     KeepsReferences = "keeps_references"
+    /// RGB becomes BT.601 limited, whatever colour the stream tells.
+    RgbIsBt601 = "rgb_is_bt601"
+    /// An intra refresh is a run of ordinary pictures.
+    NoWave = "no_wave"
     /// The process ends at a surface whose pitch is no multiple of 256.
     Crash = "crash"
 }

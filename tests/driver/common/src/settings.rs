@@ -50,8 +50,6 @@ pub struct Settings {
     pub copies: bool,
     /// `CLOCK`: `on` to count the time that is spent in the double.
     pub clock: bool,
-    /// `RGB`: `vui`, or `bt601` for a GPU that makes BT.601 limited of RGB whatever the stream tells.
-    pub rgb_is_bt601: bool,
     /// `CODECS`: which codecs a GPU with an encoder offers, of `h264` and `hevc`.
     pub codecs: Vec<String>,
     /// `CAPS`: capabilities by name or number, `WIDTH_MIN=33,SUPPORT_INTRA_REFRESH=0`.
@@ -86,7 +84,6 @@ impl Default for Settings {
             thorough: true,
             copies: true,
             clock: false,
-            rgb_is_bt601: false,
             codecs: vec!["h264".to_owned()],
             caps: Vec::new(),
             without: Vec::new(),
@@ -138,7 +135,6 @@ impl Settings {
             "CHECKS" => self.thorough = value != "light",
             "COPIES" => self.copies = value != "none",
             "CLOCK" => self.clock = value == "on",
-            "RGB" => self.rgb_is_bt601 = value == "bt601",
             "CODECS" => self.codecs = list(value).map(str::to_owned).collect(),
             "CAPS" => self.caps = parse_caps(value)?,
             "WITHOUT" => self.without = list(value).map(str::to_owned).collect(),

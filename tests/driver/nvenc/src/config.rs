@@ -87,7 +87,7 @@ pub(crate) struct Config {
 impl Config {
     /// The colour that RGB becomes.
     pub(crate) fn rgb_colour(&self) -> Colour {
-        let told = self.vui.signal.as_ref().filter(|_| !settings().rgb_is_bt601);
+        let told = self.vui.signal.as_ref().filter(|_| !settings().does(Misbehaviour::RgbIsBt601));
         told.map_or(Colour::UNTOLD, |signal| Colour {
             matrix: signal.colour.map_or(Colour::UNTOLD.matrix, |(_, _, matrix)| matrix),
             full_range: signal.full_range,

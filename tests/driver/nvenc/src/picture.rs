@@ -336,7 +336,9 @@ impl Session {
         let mut role = self.refresh.next(config, picture.refresh, picture.idr);
         let kind = match picture.idr {
             true => Kind::Idr,
-            false if role.is_last && !config.single_slice_refresh => Kind::Intra,
+            false if role.is_last && !config.single_slice_refresh && !settings.does(Misbehaviour::NoWave) => {
+                Kind::Intra
+            }
             false => Kind::Predicted,
         };
         let past = &mut self.past;
