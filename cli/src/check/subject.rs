@@ -145,7 +145,8 @@ fn nvenc(
         None => true,
         Some(GpuName::Index(wanted)) => *wanted == index,
         Some(GpuName::Uuid(wanted)) => {
-            uuid.is_some_and(|uuid| wanted.strip_prefix("GPU-") == Some(uuid.as_str()))
+            let wanted = wanted.trim_start_matches("GPU-");
+            uuid.is_some_and(|uuid| uuid.eq_ignore_ascii_case(wanted))
         }
     };
     let mut found =

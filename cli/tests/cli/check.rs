@@ -23,6 +23,7 @@ const FALLS: &[(&str, Settings, &str)] = &[
     ("formats", &[("MISBEHAVE", "swapped_chroma")], "by the VUI"),
     ("colour", &[("MISBEHAVE", "other_matrix")], "matrix 6"),
     ("idr", &[("MISBEHAVE", "no_idr")], "no IDR where one was asked for"),
+    ("quantiser", &[("MISBEHAVE", "any_quantiser")], "in access unit"),
     ("rate", &[("MISBEHAVE", "keeps_rate")], " %"),
     ("resize", &[("FAULT", "nvEncReconfigureEncoder:*=20;nvEncOpenEncodeSessionEx:3+=10")], "session_limit"),
     ("level", &[("MISBEHAVE", "other_level")], "level 5.1"),
@@ -30,6 +31,7 @@ const FALLS: &[(&str, Settings, &str)] = &[
     ("slices", &[("MISBEHAVE", "one_slice")], "1 told and 1 coded"),
     ("layers", &[("MISBEHAVE", "one_layer")], "is_droppable false"),
     ("pipeline", &[("FAULT", "nvEncEncodePicture:25=20")], "nvEncEncodePicture returned 20"),
+    ("lent", &[("FAULT", "cuMemHostAlloc:*=2")], "cuMemHostAlloc"),
     ("invalidation", &[("MISBEHAVE", "keeps_references")], "dB of it"),
     ("waves", &[("MISBEHAVE", "no_wave")], "dB before the wave"),
     ("passes", &[("FAULT", "nvEncInitializeEncoder:2+=8")], "nvEncInitializeEncoder"),
@@ -93,7 +95,7 @@ fn every_claim_passes_on_the_double_and_the_results_name_nobody() {
     assert_eq!(of("nvenc:0"), expected(&[]));
     assert_eq!(
         of("openh264"),
-        expected(&["waves", "invalidation", "passes", "pitches", "sessions", "timeout"])
+        expected(&["waves", "invalidation", "lent", "passes", "pitches", "sessions", "timeout"])
     );
     // Without the capability the claim is not made.
     let settings = [("CAPS", "SUPPORT_INTRA_REFRESH=0")];

@@ -8,10 +8,12 @@ mod frames;
 mod headers;
 mod latency;
 mod layers;
+mod lent;
 mod limits;
 mod losses;
 mod passes;
 mod pipeline;
+mod quantiser;
 mod rate;
 mod sessions;
 mod sizes;
@@ -42,6 +44,7 @@ pub(super) const ALL: &[Claim] = &[
     ),
     Claim::new("colour", "RGB is converted with the matrix and range that the VUI signals", colour::colour),
     Claim::new("idr", "a requested IDR is the very next access unit, and a period is kept", frames::idr),
+    Claim::new("quantiser", "each picture has a quantiser of the range asked for", quantiser::quantiser),
     Claim::new(
         "rate",
         "the bitrate and the frame rate change without an IDR, and the stream follows",
@@ -61,6 +64,8 @@ pub(super) const ALL: &[Claim] = &[
         "a pipeline gives the access units of frame by frame, in order",
         pipeline::pipeline,
     ),
+    Claim::new("lent", "a frame written in page-locked memory gives the access unit of encode", lent::lent)
+        .nvenc(),
     Claim::new(
         "invalidation",
         "after a loss the next frame needs no lost frame and no IDR",
@@ -75,7 +80,8 @@ pub(super) const ALL: &[Claim] = &[
         "device",
         "a frame in device memory gives the access unit of the same frame in host memory",
         device::device,
-    ),
+    )
+    .in_child(),
     Claim::new(
         "pitches",
         "any pitch and any address in device memory leaves the CUDA context alive",
@@ -98,7 +104,7 @@ pub(super) const ALL: &[Claim] = &[
         "no frame counts as a hang at the default limits, and the times are told",
         latency::idle,
     ),
-    Claim::new("busy", "nor does one beside a busy copy loop", latency::busy),
+    Claim::new("busy", "beside a busy copy loop no frame counts as a hang either", latency::busy),
 ];
 
 #[cfg(test)]

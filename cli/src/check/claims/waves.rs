@@ -9,7 +9,7 @@ use super::frames::{FLOOR_DB, expect_idrs, usual};
 use crate::check::conceal::repetition;
 use crate::check::decode;
 use crate::check::headers;
-use crate::check::outcome::{Proof, expect};
+use crate::check::outcome::{Proof, Unproven, expect};
 use crate::check::stream::Stream;
 use crate::check::subject::Subject;
 
@@ -44,6 +44,9 @@ pub(in crate::check) fn waves(subject: &Subject) -> Proof {
     let shown = decode::all(received)?;
     let psnr = |number: usize| decode::psnr(&shown[number], &wanted[number].i420, size);
     let before = psnr(START - 1);
+    if before >= REPAIRED_DB {
+        return Err(Unproven::NotApplicable(format!("the lost frame does not show: {before:.1} dB")));
+    }
     let closed = START + LENGTH as usize;
     let after = (closed..FRAMES).map(psnr).fold(f64::INFINITY, f64::min);
     let got = format!("{after:.1} dB, and {before:.1} dB before the wave");

@@ -40,6 +40,8 @@ misbehaviours! {
     OneLayer = "one_layer"
     /// A change of rate changes nothing.
     KeepsRate = "keeps_rate"
+    /// The range of quantisers is all of them.
+    AnyQuantiser = "any_quantiser"
     /// An invalidated reference is predicted from all the same.
     KeepsReferences = "keeps_references"
     /// RGB becomes BT.601 limited, whatever colour the stream tells.

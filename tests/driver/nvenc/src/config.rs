@@ -222,6 +222,9 @@ impl Config {
         if settings.does(Misbehaviour::OneSlice) {
             self.slices = Slices::One;
         }
+        if settings.does(Misbehaviour::AnyQuantiser) {
+            (self.least_qp, self.most_qp) = (0, HIGHEST_QP);
+        }
         if settings.does(Misbehaviour::OneLayer) {
             (self.temporal_layers, self.prefixes) = (1, false);
         }
