@@ -61,8 +61,8 @@ Examples:
   direct264 check --gpu 1 --only idr     one claim again, on one GPU";
 
 const NOTES: &str = "\
-The check takes less than a minute for each GPU. It encodes built-in pictures and decodes them with openh264's
-decoder. The report has the versions of driver, library and API, the names of GPU and CPU, and the figures. It has no
+The check takes less than a minute for each GPU. It encodes built-in pictures and decodes them with openh264's \
+decoder. The report has the versions of driver, library and API, the names of GPU and CPU, and the figures. It has no \
 path, host name, user name or UUID.
 
 Exit codes:

@@ -76,7 +76,6 @@ pub(super) fn not_refused(stream: &mut Stream) -> Result<(), Unproven> {
 }
 
 pub(in crate::check) fn resize(subject: &Subject) -> Proof {
-    subject.needs(|can| can.dynamic_size, "change of size within a session")?;
     let (small, large) = (usual()?, size(640, 384)?);
     let mut stream = Stream::open(subject, &subject.config(large)?.max_size(large))?;
     let mut slowest = Duration::ZERO;
