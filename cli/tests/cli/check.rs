@@ -22,6 +22,7 @@ const FALLS: &[(&str, Settings, &str)] = &[
     ("sizes", &[("MISBEHAVE", "no_crop")], "336x192"),
     ("formats", &[("MISBEHAVE", "swapped_chroma")], "by the VUI"),
     ("colour", &[("MISBEHAVE", "other_matrix")], "matrix 6"),
+    ("colour", &[("MISBEHAVE", "rgb_is_bt601")], "by the VUI"),
     ("idr", &[("MISBEHAVE", "no_idr")], "no IDR where one was asked for"),
     ("quantiser", &[("MISBEHAVE", "any_quantiser")], "in access unit"),
     ("rate", &[("MISBEHAVE", "keeps_rate")], " %"),

@@ -54,7 +54,9 @@ pub(in crate::check) fn colour(subject: &Subject) -> Proof {
 /// A VUI that signals another colour than asked for; a difference above [`MOST`].
 pub(super) fn furthest(subject: &Subject, order: RgbOrder, colour: Colour) -> Result<f64, Unproven> {
     let size = usual()?;
-    let config = subject.config(size)?.colour(colour).qp_range(ours(QpRange::new(0, 10))?);
+    // NVENC converts the pixels of four bytes itself, for any of the colours.
+    let nvenc = subject.nvenc().converts_rgb(true);
+    let config = subject.config(size)?.colour(colour).qp_range(ours(QpRange::new(0, 10))?).nvenc(nvenc);
     let mut encoder = open_encoder(subject, &config)?;
     let (width, height) = (size.width() as usize, size.height() as usize);
     let pixels = bars(width, height, order);
