@@ -58,6 +58,12 @@ impl RefreshPlace {
     pub const fn is_last(self) -> bool {
         self.number.get() == self.frames.get()
     }
+
+    /// The length of a refresh that begins with this picture; 0 if it began before.
+    #[cfg(nvenc)]
+    pub(crate) const fn begins(self) -> u32 {
+        if self.number.get() == 1 { self.frames.get() } else { 0 }
+    }
 }
 
 /// The facts about an access unit, without its bytes.

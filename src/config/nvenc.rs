@@ -5,7 +5,6 @@ use std::num::{NonZeroU8, NonZeroU32};
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::colour::{Colour, ColourMatrix, ColourRange};
 use crate::error::ConfigError;
 
 /// An NVENC preset: P1 is the fastest, P7 gives the best picture for its bits.
@@ -351,11 +350,6 @@ impl NvencConfig {
     pub const fn converts_rgb(mut self, converts: bool) -> Self {
         self.converts_rgb = converts;
         self
-    }
-
-    /// Whether NVENC converts RGB to this colour.
-    pub(crate) fn converts_rgb_to(&self, colour: Colour) -> bool {
-        self.converts_rgb || colour == Colour { matrix: ColourMatrix::Bt601, range: ColourRange::Limited }
     }
 
     pub(crate) const fn validate(&self) -> Result<(), ConfigError> {

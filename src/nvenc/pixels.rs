@@ -1,5 +1,6 @@
 //! The layout of a picture in the memory that is uploaded, and the one copy that brings a frame there.
 
+use crate::colour::{Colour, ColourMatrix, ColourRange};
 use crate::config::EncoderConfig;
 use crate::convert::PlanesMut;
 use crate::cuda::PinnedMemory;
@@ -7,6 +8,9 @@ use crate::error::FrameError;
 use crate::format::{PixelFormat, RgbOrder};
 use crate::frame::{Frame, Pixels, Plane};
 use crate::units::{FrameSize, Timestamp};
+
+/// The colour to which NVENC converts RGB in any case.
+const HARDWARE_COLOUR: Colour = Colour { matrix: ColourMatrix::Bt601, range: ColourRange::Limited };
 
 /// A format that NVENC reads without conversion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +36,7 @@ impl SurfaceFormat {
     /// Returns the surface format for pictures of this format in device memory; `None` if they have to be converted on
     /// the CPU.
     pub(super) fn for_device(format: PixelFormat, config: &EncoderConfig) -> Option<Self> {
-        let converts = || config.nvenc.converts_rgb_to(config.colour);
+        let converts = || config.nvenc.converts_rgb || config.colour == HARDWARE_COLOUR;
         match format {
             PixelFormat::Nv12 => Some(Self::Nv12),
             PixelFormat::Rgb(RgbOrder::Bgra) if converts() => Some(Self::Bgra),

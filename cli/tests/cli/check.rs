@@ -148,7 +148,8 @@ fn the_help_names_every_claim() {
         .filter(|line| !line.starts_with("   "))
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    let tested: Vec<&str> = FALLS.iter().map(|(word, ..)| *word).collect();
+    let mut tested: Vec<&str> = FALLS.iter().map(|(word, ..)| *word).collect();
+    tested.dedup();
     assert_eq!(listed, tested);
 }
 

@@ -143,7 +143,8 @@ impl NvencEncoder {
         let is_read = usize::from(self.in_flight.is_some()) + 1 > keep;
         let is_in_device_memory = matches!(source, Source::Device { .. });
         let is_behind_others = is_in_device_memory || self.is_in_device_memory();
-        let next = Some(Next { slot, source, is_idr, refresh });
+        let refresh_frames = refresh.map_or(0, RefreshPlace::begins);
+        let next = Some(Next { slot, source, is_idr, refresh_frames });
         let out = self.advance(next, keep, is_behind_others, is_read)?;
         if picture == Picture::Idr {
             self.note(EventKind::IdrRequested);

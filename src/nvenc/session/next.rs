@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::access_unit::RefreshPlace;
 use crate::frame::CudaImage;
 use crate::nvenc::pixels::{Staging, SurfaceFormat};
 use crate::units::FrameSize;
@@ -13,8 +12,8 @@ pub(in crate::nvenc) struct Next {
     pub(in crate::nvenc) slot: usize,
     pub(in crate::nvenc) source: Source,
     pub(in crate::nvenc) is_idr: bool,
-    /// The place in an intra refresh on request.
-    pub(in crate::nvenc) refresh: Option<RefreshPlace>,
+    /// The number of pictures of an intra refresh that begins with this one; 0 for none.
+    pub(in crate::nvenc) refresh_frames: u32,
 }
 
 /// The source memory of a picture.

@@ -1,7 +1,6 @@
 //! The driver calls of one picture: submit, lock, copy out, unlock.
 #![expect(unsafe_code, reason = "pictures are submitted and read by calls of the driver")]
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use direct264_sys::nvenc::{
@@ -11,7 +10,7 @@ use direct264_sys::nvenc::{
 
 use super::next::Next;
 use super::{Session, no_such_slot};
-use crate::access_unit::{RefreshPlace, UnitBuffer};
+use crate::access_unit::UnitBuffer;
 use crate::backend::Backend;
 use crate::error::{DriverError, Error};
 use crate::nvenc::output;
@@ -60,7 +59,7 @@ impl Session {
     /// Submits the picture in `input`, whose access unit goes to the output buffer of `slot`.
     pub(super) fn submit_picture(&mut self, slot: usize, input: Input, next: &Next) -> Result<(), Error> {
         const CALL: &str = "nvEncEncodePicture";
-        let &Next { is_idr, refresh, .. } = next;
+        let &Next { is_idr, refresh_frames, .. } = next;
         let params = &mut *self.picture.0;
         (params.inputWidth, params.inputHeight) = (input.size.width(), input.size.height());
         params.inputPitch = input.pitch;
@@ -71,10 +70,7 @@ impl Session {
         params.encodePicFlags =
             if is_idr { NV_ENC_PIC_FLAG_FORCEIDR | NV_ENC_PIC_FLAG_OUTPUT_SPSPPS } else { 0 };
         // The struct is kept between pictures, so each picture sets this field.
-        params.codecPicParams.h264PicParams.forceIntraRefreshWithFrameCnt = match refresh {
-            Some(RefreshPlace { number: NonZeroU32::MIN, frames }) => frames.get(),
-            _ => 0,
-        };
+        params.codecPicParams.h264PicParams.forceIntraRefreshWithFrameCnt = refresh_frames;
         let params = &raw mut *params;
         let status = self.patiently(|open| {
             // SAFETY: the session is open; `params` is whole, of its version, lives in `self` and is not used
