@@ -288,8 +288,12 @@ fn rate_control(rc: &mut NV_ENC_RC_PARAMS, rate: &Rate<'_>) {
     // All other flags stay off: no adaptive quantisation, no lookahead, and no droppable pictures unless asked.
     rc.flags = NV_ENC_RC_PARAMS::zeroReorderDelay;
     if attempt.keeps_details() {
-        rc.flags |= NV_ENC_RC_PARAMS::enableMinQP | NV_ENC_RC_PARAMS::enableMaxQP;
+        rc.flags |= NV_ENC_RC_PARAMS::enableMinQP;
         rc.minQP = every_kind(qp_range.min());
+        // The coarsest quantiser needs no limit, and is reported to be better without one.
+        if qp_range.max() < QpRange::MAX_QP {
+            rc.flags |= NV_ENC_RC_PARAMS::enableMaxQP;
+        }
         rc.maxQP = every_kind(qp_range.max());
         rc.lowDelayKeyFrameScale = 1;
     }

@@ -62,7 +62,7 @@ fn settings() -> Vec<(&'static str, Value, Value, &'static str)> {
             json!(4_000_000),
             "the same as no maximum in CBR, and right where CBR is missing",
         ),
-        ("rcFlags", json!(0x200), json!(0x203), QUANTISERS),
+        ("rcFlags", json!(0x200), json!(0x201), QUANTISERS),
         ("minQP.0", json!(0), json!(10), QUANTISERS),
         ("minQP.1", json!(0), json!(10), QUANTISERS),
         ("minQP.2", json!(0), json!(10), QUANTISERS),
