@@ -85,13 +85,17 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// The colour that RGB becomes.
+    /// The colour that RGB becomes: what the stream tells, if that is a matrix for RGB. FFmpeg tells the identity.
     pub(crate) fn rgb_colour(&self) -> Colour {
-        let told = self.vui.signal.as_ref().filter(|_| !settings().does(Misbehaviour::RgbIsBt601));
-        told.map_or(Colour::UNTOLD, |signal| Colour {
-            matrix: signal.colour.map_or(Colour::UNTOLD.matrix, |(_, _, matrix)| matrix),
-            full_range: signal.full_range,
-        })
+        const BT709_BT470BG_BT601_BT2020: [u32; 4] = [1, 5, 6, 9];
+        let signal = self.vui.signal.as_ref().filter(|_| !settings().does(Misbehaviour::RgbIsBt601));
+        let told = signal.and_then(|signal| {
+            let (_, _, matrix) = signal.colour?;
+            BT709_BT470BG_BT601_BT2020
+                .contains(&matrix)
+                .then_some(Colour { matrix, full_range: signal.full_range })
+        });
+        told.unwrap_or(Colour::UNTOLD)
     }
 
     pub(crate) fn frames_per_second(&self) -> f32 {
@@ -146,10 +150,11 @@ impl Config {
             return refuse(INVALID_PARAM, "encodeGUID is not the one of H.264");
         }
         let preset = init.guid(20);
-        if !guid::PRESETS.contains(&preset) {
-            return refuse(UNSUPPORTED_PARAM, "presetGUID is none of P1 to P7");
+        let is_old = guid::OLD_PRESETS.contains(&preset);
+        if !is_old && !guid::PRESETS.contains(&preset) {
+            return refuse(UNSUPPORTED_PARAM, "presetGUID is none of P1 to P7, and none of the older ones");
         }
-        let tuning = init.u32(136);
+        let tuning = if is_old { preset::old_tuning(preset) } else { init.u32(136) };
         if !(1..=4).contains(&tuning) {
             return refuse(INVALID_PARAM, "tuningInfo is none of the four that P1 to P7 go with");
         }
