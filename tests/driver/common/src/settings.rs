@@ -50,6 +50,8 @@ pub struct Settings {
     pub copies: bool,
     /// `CLOCK`: `on` to count the time that is spent in the double.
     pub clock: bool,
+    /// `CONTEXT`: `own`, or `any` for clients that call a session without its context, as GStreamer does.
+    pub any_context: bool,
     /// `CODECS`: which codecs a GPU with an encoder offers, of `h264` and `hevc`.
     pub codecs: Vec<String>,
     /// `CAPS`: capabilities by name or number, `WIDTH_MIN=33,SUPPORT_INTRA_REFRESH=0`.
@@ -84,6 +86,7 @@ impl Default for Settings {
             thorough: true,
             copies: true,
             clock: false,
+            any_context: false,
             codecs: vec!["h264".to_owned()],
             caps: Vec::new(),
             without: Vec::new(),
@@ -135,6 +138,7 @@ impl Settings {
             "CHECKS" => self.thorough = value != "light",
             "COPIES" => self.copies = value != "none",
             "CLOCK" => self.clock = value == "on",
+            "CONTEXT" => self.any_context = value == "any",
             "CODECS" => self.codecs = list(value).map(str::to_owned).collect(),
             "CAPS" => self.caps = parse_caps(value)?,
             "WITHOUT" => self.without = list(value).map(str::to_owned).collect(),

@@ -12,7 +12,7 @@ use crate::session::{self, INSTANCE, Session, lock};
 use crate::status::{
     INVALID_CALL, INVALID_PARAM, INVALID_PTR, INVALID_VERSION, UNIMPLEMENTED, UNSUPPORTED_PARAM,
 };
-use crate::view::{Address, view_of};
+use crate::view::{Address, View, view_of};
 use crate::{caps, pixels, preset};
 
 /// `NvEncodeAPIGetMaxSupportedVersion`.
@@ -166,40 +166,63 @@ extern "C" fn get_caps(encoder: u64, codec: Guid, parameters: Address, value: Ou
     })
 }
 
+/// The presets in the driver's list: P1 to P7, and the older ones.
+fn presets() -> Vec<Guid> {
+    [&guid::PRESETS[..], &guid::OLD_PRESETS[..]].concat()
+}
+
 extern "C" fn get_preset_count(encoder: u64, codec: Guid, count: Out<u32>) -> u32 {
     session_call(Function::nvEncGetEncodePresetCount, encoder, |_| {
         require_codec(codec)?;
-        give(count, u32::try_from(guid::PRESETS.len()).unwrap_or(0))
+        give(count, u32::try_from(presets().len()).unwrap_or(0))
     })
 }
 
 extern "C" fn get_presets(encoder: u64, codec: Guid, list: Out<Guid>, room: u32, count: Out<u32>) -> u32 {
     session_call(Function::nvEncGetEncodePresetGUIDs, encoder, |_| {
         require_codec(codec)?;
-        give_list(&guid::PRESETS, list, room, count)
+        give_list(&presets(), list, room, count)
     })
 }
 
-extern "C" fn get_preset_config(encoder: u64, _codec: Guid, _preset: Guid, _to: Address) -> u32 {
+extern "C" fn get_preset_config(encoder: u64, codec: Guid, preset: Guid, to: Address) -> u32 {
     const FUNCTION: Function = Function::nvEncGetEncodePresetConfig;
-    session_call(FUNCTION, encoder, |_| {
-        Err(broke(FUNCTION, UNSUPPORTED_PARAM, "P1 to P7 are asked for without a tuning"))
+    session_call(FUNCTION, encoder, |session| {
+        if guid::PRESETS.contains(&preset) {
+            return Err(broke(FUNCTION, UNSUPPORTED_PARAM, "P1 to P7 are asked for without a tuning"));
+        }
+        if !guid::OLD_PRESETS.contains(&preset) {
+            return Err(UNSUPPORTED_PARAM);
+        }
+        fill_preset(session, codec, preset, preset::old_tuning(preset), to, FUNCTION).map(drop)
     })
+}
+
+fn fill_preset(
+    session: &Session,
+    codec: Guid,
+    preset: Guid,
+    tuning: u32,
+    to: Address,
+    function: Function,
+) -> Result<View, u32> {
+    require_codec(codec)?;
+    let view = session.view(to, Struct::PresetConfig, function)?;
+    let config = view.part(8);
+    if config.u32(0) != Struct::Config.word(session.version) {
+        return Err(broke(function, INVALID_VERSION, "presetCfg carries the wrong version word"));
+    }
+    preset::fill(config, preset, tuning, session.version);
+    Ok(config)
 }
 
 extern "C" fn get_preset_config_ex(encoder: u64, codec: Guid, preset: Guid, tuning: u32, to: Address) -> u32 {
     const FUNCTION: Function = Function::nvEncGetEncodePresetConfigEx;
     session_call(FUNCTION, encoder, |session| {
-        require_codec(codec)?;
-        let view = session.view(to, Struct::PresetConfig, FUNCTION)?;
-        let config = view.part(8);
-        if config.u32(0) != Struct::Config.word(session.version) {
-            return Err(broke(FUNCTION, INVALID_VERSION, "presetCfg carries the wrong version word"));
-        }
         if !guid::PRESETS.contains(&preset) || !(1..=4).contains(&tuning) {
             return Err(UNSUPPORTED_PARAM);
         }
-        preset::fill(config, preset, tuning, session.version);
+        let config = fill_preset(session, codec, preset, tuning, to, FUNCTION)?;
         // As drivers do, with the word of a version that is not the client's.
         config.set_u32(0, Struct::Config.word(usize::from(session.version == 0)));
         Ok(())

@@ -44,3 +44,22 @@ pub(crate) const PRESETS: [Guid; 7] = [
     guid(0x8e75_c279, 0x6299, 0x4ab6, 0x8302_0b21_5a33_5cf5),
     guid(0x8484_8c12, 0x6f71, 0x4c13, 0x931b_53e2_83f5_7974),
 ];
+
+/// The presets before P1 to P7, which go without a tuning: default, high performance, high quality, Blu-ray, low latency
+/// (default, high quality, high performance), lossless (default, high performance).
+pub(crate) const OLD_PRESETS: [Guid; 9] = [
+    guid(0xb2df_b705, 0x4ebd, 0x4c49, 0x9b5f_24a7_77d3_e587),
+    guid(0x60e4_c59f, 0xe846, 0x4484, 0xa56d_cd45_be9f_ddf6),
+    guid(0x34db_a71d, 0xa77b, 0x4b8f, 0x9c3e_b6d5_da24_c012),
+    guid(0x82e3_e450, 0xbdbb, 0x4e40, 0x989c_82a9_0df9_ef32),
+    guid(0x49df_21c5, 0x6dfa, 0x4feb, 0x9787_6acc_9eff_b726),
+    guid(0xc5f7_33b9, 0xea97, 0x4cf9, 0xbec2_bf78_a74f_d105),
+    guid(0x6708_2a44, 0x4bad, 0x48fa, 0x98ea_9305_6d15_0a58),
+    guid(0xd5bf_b716, 0xc604, 0x44e7, 0x9bb8_dea5_510f_c3ac),
+    guid(0x1499_98e7, 0x2364, 0x411d, 0x82ef_1798_8809_3409),
+];
+
+/// The low-latency ones among the old presets.
+pub(crate) fn is_old_low_latency(preset: Guid) -> bool {
+    OLD_PRESETS[4..7].contains(&preset)
+}

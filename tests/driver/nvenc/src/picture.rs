@@ -242,7 +242,8 @@ impl Session {
         else {
             return refuse(INVALID_PARAM, "the input is neither an input buffer nor a mapped resource");
         };
-        if format != found.format || (pitch != found.pitch && pitch != width as usize) {
+        // The registration has the pitch, and GStreamer gives none here.
+        if format != found.format || ![found.pitch, width as usize, 0].contains(&pitch) {
             return refuse(INVALID_PARAM, "format or pitch are not those of the mapped resource");
         }
         if width > found.width || height > found.height {

@@ -20,6 +20,11 @@ impl OwnConfig {
     }
 }
 
+/// The tuning that an old preset stands for.
+pub(crate) fn old_tuning(preset: Guid) -> u32 {
+    if guid::is_old_low_latency(preset) { LOW_LATENCY } else { 1 }
+}
+
 /// The configuration of a preset.
 pub(crate) fn config(preset: Guid, tuning: u32, version: usize) -> OwnConfig {
     let mut own = OwnConfig(Box::new([0; 448]));

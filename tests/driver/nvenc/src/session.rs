@@ -195,7 +195,7 @@ impl Session {
 
     /// The calling thread must have the session's context current, and the context must be well.
     pub(crate) fn require_context(&self, function: Function) -> Result<(), u32> {
-        if (self.bridge.current_context)() != self.context {
+        if (self.bridge.current_context)() != self.context && !settings().any_context {
             return Err(broke(
                 function,
                 INVALID_DEVICE,

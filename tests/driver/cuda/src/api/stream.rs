@@ -23,17 +23,11 @@ exports! {
     }
 
     fn cuStreamDestroy_v2 as cuStreamDestroy(stream: u64) {
-        let mut world = world();
-        world.ready()?;
-        let Some(found) = world.streams.get(&stream) else {
-            violation(Function::cuStreamDestroy, "a stream is destroyed that does not exist");
-            return Err(INVALID_HANDLE);
-        };
-        if found.sessions > 0 {
-            violation(Function::cuStreamDestroy, "a stream is destroyed that an encode session still works on");
-        }
-        world.remove_stream(stream);
-        Ok(())
+        destroy(stream)
+    }
+
+    fn cuStreamDestroy as cuStreamDestroy(stream: u64) {
+        destroy(stream)
     }
 
     fn cuStreamQuery as cuStreamQuery(stream: u64) {
@@ -99,6 +93,20 @@ exports! {
         world().current()?;
         give(status, 0)
     }
+}
+
+fn destroy(stream: u64) -> Result<(), u32> {
+    let mut world = world();
+    world.ready()?;
+    let Some(found) = world.streams.get(&stream) else {
+        violation(Function::cuStreamDestroy, "a stream is destroyed that does not exist");
+        return Err(INVALID_HANDLE);
+    };
+    if found.sessions > 0 {
+        violation(Function::cuStreamDestroy, "a stream is destroyed that an encode session still works on");
+    }
+    world.remove_stream(stream);
+    Ok(())
 }
 
 fn create(stream: Out<u64>, flags: u32, priority: i32) -> Result<(), u32> {

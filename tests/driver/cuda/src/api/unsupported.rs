@@ -26,4 +26,5 @@ not_supported! {
     cuTexObjectCreate cuTexObjectDestroy cuArray3DCreate_v2 cuArrayDestroy
     cuGLGetDevices_v2 cuGraphicsGLRegisterImage cuGraphicsUnregisterResource cuGraphicsMapResources
     cuGraphicsUnmapResources cuGraphicsSubResourceGetMappedArray cuGraphicsResourceGetMappedPointer_v2
+    cuGraphicsGLRegisterBuffer cuGraphicsResourceSetMapFlags_v2
 }
