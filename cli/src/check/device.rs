@@ -7,8 +7,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::outcome::Unproven;
-#[cfg(feature = "nvenc")]
-use super::outcome::failed;
 
 #[cfg(feature = "nvenc")]
 pub(super) use cuda::{Device, DeviceMemory, frame};
@@ -84,7 +82,7 @@ mod cuda {
     use direct264::frame::CudaImage;
     use direct264::{Frame, FrameSize, Timestamp};
 
-    use super::{Unproven, failed};
+    use crate::check::outcome::{Unproven, failed};
     use crate::check::subject::ours;
 
     /// A GPU's primary context and a stream of the check's own.

@@ -1,6 +1,8 @@
 //! Frames in CUDA device memory.
 
+#[cfg(not(feature = "nvenc"))]
 use crate::check::outcome::{Proof, Unproven};
+#[cfg(not(feature = "nvenc"))]
 use crate::check::subject::Subject;
 
 #[cfg(feature = "nvenc")]
@@ -29,13 +31,12 @@ mod on_gpu {
     use direct264::frame::{CudaImage, RgbOrder};
     use direct264::{Encoder, FailoverEncoder, Frame, FrameSize, Picture, PixelFormat, Timestamp};
 
-    use super::{Proof, Subject, Unproven};
     use crate::check::claims::formats::nv12;
     use crate::check::claims::frames::usual;
     use crate::check::device::{Device, DeviceMemory, frame};
-    use crate::check::outcome::{expect, refused};
+    use crate::check::outcome::{Proof, Unproven, expect, refused};
     use crate::check::stream::{encode, open_encoder, scene};
-    use crate::check::subject::{ours, size};
+    use crate::check::subject::{Subject, ours, size};
 
     const CALL: &str = "Encoder::encode with Frame::cuda";
     const BT601_LIMITED: Colour = Colour { matrix: ColourMatrix::Bt601, range: ColourRange::Limited };
