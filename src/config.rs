@@ -104,7 +104,8 @@ impl EncoderConfig {
     }
 
     /// The level of the stream, on every backend: at least 3.1, with room for `max_size`, the frame rate, and the
-    /// largest of bitrate and `max_bitrate` with its VBV. More reference frames
+    /// largest of bitrate and `max_bitrate` with its VBV. That room raises the level to 5.2 at most, since many decoders go no
+    /// further; only the size and rates in force can raise it more. More reference frames
     /// ([`NvencConfig::reference_frames`]) can raise it.
     #[must_use]
     pub fn level(&self) -> Level {
@@ -114,11 +115,14 @@ impl EncoderConfig {
     /// The level of a stream whose decoder has to keep `reference_frames`.
     pub(crate) fn level_keeping(&self, reference_frames: u32) -> Level {
         let Settings { size, frame_rate, bitrate, .. } = self.settings;
-        let bitrate = bitrate.max(self.highest_bitrate());
-        let vbv_bits = bitrate.vbv_bits(frame_rate, self.nvenc.vbv_percent.get());
-        let size = size.union(self.max_size).padded_to_even();
-        Level::lowest(&Needs { profile: self.profile, size, frame_rate, bitrate, vbv_bits, reference_frames })
-            .max(Level::LEAST_OF_SESSION)
+        let lowest_for = |size: FrameSize, bitrate: Bitrate| {
+            let vbv_bits = bitrate.vbv_bits(frame_rate, self.nvenc.vbv_percent.get());
+            let (profile, size) = (self.profile, size.padded_to_even());
+            Level::lowest(&Needs { profile, size, frame_rate, bitrate, vbv_bits, reference_frames })
+        };
+        let of_room = lowest_for(size.union(self.max_size), bitrate.max(self.highest_bitrate()));
+        let of_stream = lowest_for(size, bitrate);
+        of_room.clamp(Level::LEAST_OF_SESSION, Level::MOST_OF_ROOM).max(of_stream)
     }
 
     fn highest_bitrate(&self) -> Bitrate {

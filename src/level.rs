@@ -52,6 +52,9 @@ impl Level {
     /// The lowest level of a session, 3.1. Every browser decodes it, and a stream that starts small grows within it.
     pub(crate) const LEAST_OF_SESSION: Self = Self(31);
 
+    /// The highest level of a session for what it may become, 5.2.
+    pub(crate) const MOST_OF_ROOM: Self = Self(52);
+
     /// Returns the lowest level whose limits hold size, frame rate and bitrate; [`Level::MAX`] when no level does.
     #[must_use]
     pub fn for_stream(profile: Profile, size: FrameSize, frame_rate: FrameRate, bitrate: Bitrate) -> Self {

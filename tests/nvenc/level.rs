@@ -152,3 +152,11 @@ fn a_bitrate_beyond_the_stated_one_costs_one_idr() {
         stage.report().assert_clean("a bitrate beyond the stated one");
     }
 }
+
+/// Many decoders go no further, and a stream seldom becomes all that it has room for.
+#[test]
+fn room_raises_the_level_to_5_2_at_most_and_the_stream_itself_raises_it_more() {
+    let largest = size(4096, 2304);
+    assert_eq!(config(size(16, 1840), 1_000, 300).max_size(largest).level().idc(), 52);
+    assert!(config(largest, 1_000, 300).level().idc() > 52);
+}
