@@ -1,5 +1,7 @@
 //! Converts host frames of any format to planar 4:2:0 of even size, for a backend that does not read their format.
 
+use std::ops::Range;
+
 use yuv::{BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix};
 
 use crate::colour::{Colour, ColourMatrix, ColourRange};
@@ -20,43 +22,79 @@ pub(crate) struct PlanesMut<'a> {
 #[derive(Debug)]
 pub(crate) struct Converter {
     colour: Colour,
-    /// A copy of the last rows of packed pixels, used when the last row ends before its stride.
-    tail: Vec<u8>,
+    /// A copy of rows that the crate `yuv` cannot read where they are.
+    rows: Vec<u8>,
 }
+
+/// The rows of memory that may change which are copied and converted at a time: they stay in the CPU's cache.
+const ROWS_AT_A_TIME: usize = 8;
 
 impl Converter {
     pub(crate) const fn new(colour: Colour) -> Self {
-        Self { colour, tail: Vec::new() }
+        Self { colour, rows: Vec::new() }
     }
 
     /// Writes a frame in host memory to planes of `frame.size().padded_to_even()`.
     pub(crate) fn write(&mut self, frame: &Frame<'_>, to: &mut PlanesMut<'_>) {
         write_luma(frame, to.y, to.y_stride);
-        write_chroma(frame, to.u, to.v, to.chroma_stride);
+        self.write_chroma(frame, to.u, to.v, to.chroma_stride);
         if let Pixels::Rgb { order, plane } = *frame.pixels() {
             self.convert_rgb(frame.size(), order, plane, to);
             pad_luma(frame.size(), to.y, to.y_stride);
         }
     }
 
+    /// Copies the chroma of a 4:2:0 frame. Chroma of an odd size is rounded up already, so it needs no padding.
+    pub(crate) fn write_chroma(&mut self, frame: &Frame<'_>, u: &mut [u8], v: &mut [u8], stride: usize) {
+        let (columns, rows) = frame.size().chroma();
+        match *frame.pixels() {
+            Pixels::I420 { u: from_u, v: from_v, .. } => {
+                copy_rows(from_u, u, stride, columns, rows);
+                copy_rows(from_v, v, stride, columns, rows);
+            }
+            Pixels::Nv12 { uv, .. } => deinterleave(uv, u, v, stride, columns as usize, &mut self.rows),
+            Pixels::Rgb { .. } | Pixels::Cuda(_) => {}
+        }
+    }
+
     fn convert_rgb(&mut self, size: FrameSize, order: RgbOrder, plane: Plane<'_>, to: &mut PlanesMut<'_>) {
         let (rows, stride) = (size.height() as usize, plane.stride_bytes());
-        if let Some(whole) = plane.bytes().get(..stride * rows) {
+        let Some(bytes) = plane.bytes() else {
+            for first in (0..rows).step_by(ROWS_AT_A_TIME) {
+                self.convert_copy(size, order, plane, to, first..rows.min(first + ROWS_AT_A_TIME));
+            }
+            return;
+        };
+        if let Some(whole) = bytes.get(..stride * rows) {
             self.convert_rows(size, order, whole, stride, to, 0);
             return;
         }
         // The crate `yuv` leaves out a last row that ends before its stride, and the row that pairs with it. So the
         // last rows go through a copy.
-        let row_bytes = size.width() as usize * order.bytes_per_pixel();
         let first = (rows - 1) / 2 * 2;
-        if let Some(whole) = plane.bytes().get(..stride * first) {
+        if let Some(whole) = bytes.get(..stride * first) {
             self.convert_rows(size, order, whole, stride, to, 0);
         }
-        let mut tail = std::mem::take(&mut self.tail);
-        tail.clear();
-        (first..rows).for_each(|row| tail.extend_from_slice(plane.row(row, row_bytes)));
-        self.convert_rows(size, order, &tail, row_bytes, to, first);
-        self.tail = tail;
+        self.convert_copy(size, order, plane, to, first..rows);
+    }
+
+    /// Converts a copy of some rows, from an even row on.
+    fn convert_copy(
+        &mut self,
+        size: FrameSize,
+        order: RgbOrder,
+        plane: Plane<'_>,
+        to: &mut PlanesMut<'_>,
+        rows: Range<usize>,
+    ) {
+        let row_bytes = size.width() as usize * order.bytes_per_pixel();
+        let (first, mut copy) = (rows.start, std::mem::take(&mut self.rows));
+        copy.resize(rows.len() * row_bytes, 0);
+        for (row, to) in rows.zip(copy.chunks_exact_mut(row_bytes)) {
+            plane.copy_row(row, to);
+        }
+        self.convert_rows(size, order, &copy, row_bytes, to, first);
+        self.rows = copy;
     }
 
     /// Converts whole rows. The first of them becomes luma row `first`, an even number.
@@ -118,30 +156,23 @@ fn write_luma(frame: &Frame<'_>, y: &mut [u8], stride: usize) {
     }
 }
 
-/// Copies the chroma of a 4:2:0 frame. Chroma of an odd size is rounded up already, so it needs no padding.
-pub(crate) fn write_chroma(frame: &Frame<'_>, u: &mut [u8], v: &mut [u8], stride: usize) {
-    let (columns, rows) = frame.size().chroma();
-    match *frame.pixels() {
-        Pixels::I420 { u: from_u, v: from_v, .. } => {
-            copy_rows(from_u, u, stride, columns, rows);
-            copy_rows(from_v, v, stride, columns, rows);
-        }
-        Pixels::Nv12 { uv, .. } => deinterleave(uv, u, v, stride, columns as usize),
-        Pixels::Rgb { .. } | Pixels::Cuda(_) => {}
-    }
-}
-
 fn copy_rows(from: Plane<'_>, to: &mut [u8], stride: usize, columns: u32, rows: u32) {
     for (row, to) in to.chunks_exact_mut(stride).take(rows as usize).enumerate() {
-        let from = from.row(row, columns as usize);
-        to[..from.len()].copy_from_slice(from);
+        from.copy_row(row, &mut to[..columns as usize]);
     }
 }
 
-fn deinterleave(uv: Plane<'_>, u: &mut [u8], v: &mut [u8], stride: usize, columns: usize) {
+fn deinterleave(
+    uv: Plane<'_>,
+    u: &mut [u8],
+    v: &mut [u8],
+    stride: usize,
+    columns: usize,
+    scratch: &mut Vec<u8>,
+) {
     let rows = u.chunks_exact_mut(stride).zip(v.chunks_exact_mut(stride));
     for (row, (u, v)) in rows.enumerate() {
-        let (pairs, _) = uv.row(row, 2 * columns).as_chunks::<2>();
+        let (pairs, _) = uv.row(row, 2 * columns, scratch).as_chunks::<2>();
         for ((u, v), &pair) in u.iter_mut().zip(v).zip(pairs) {
             // One load of 16 bits lets the compiler vectorise; two byte loads took 16 times as long.
             let pair = u16::from_le_bytes(pair);

@@ -78,6 +78,10 @@ fn weight(error: &Error) -> u8 {
     }
 }
 
+fn is_alive(session: &Remains) -> bool {
+    session.strong_count() > 0
+}
+
 impl FailoverEncoder {
     /// Opens the first backend of the order that works, and reports those passed over.
     pub(super) fn open(
@@ -163,6 +167,16 @@ impl FailoverEncoder {
     #[must_use]
     pub fn bitrate_in_force(&self) -> Bitrate {
         self.active.settings().bitrate
+    }
+
+    /// Whether a session that the stream has left is still ending. Until then it may read device memory of frames whose
+    /// call timed out: see [`Frame::cuda`](crate::Frame::cuda). Waits for nothing.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        // Each engine keeps its current session; the earlier ones are ending.
+        let engines = std::iter::once(&self.active).chain(&self.spare);
+        let mut left_by_engines = engines.flat_map(|engine| left_by(&**engine));
+        self.left.iter().any(is_alive) || left_by_engines.any(|left| is_alive(&left))
     }
 
     /// Whether the next picture is an IDR that is known beforehand.
@@ -260,11 +274,8 @@ impl Encoder for FailoverEncoder {
         if let Some(spare) = &mut self.spare {
             spare.let_go(address)?;
         }
-        // Each engine keeps its current session; the earlier ones are ending.
-        let engines = std::iter::once(&self.active).chain(&self.spare);
-        let left_by_engines: Vec<Remains> = engines.flat_map(|engine| left_by(&**engine)).collect();
         let start = Instant::now();
-        while self.left.iter().chain(&left_by_engines).any(|left| left.strong_count() > 0) {
+        while self.is_leaving() {
             if start.elapsed() > LONGEST_END {
                 return Err(StillInUse::new(Backend::Nvenc).into());
             }

@@ -1,5 +1,6 @@
 //! Frames of borrowed pixels. The constructors check every plane, so that an encoder never reads beyond one.
 
+mod bytes;
 mod cuda;
 #[cfg(feature = "cudarc")]
 mod cudarc;
@@ -8,16 +9,19 @@ mod image;
 pub use image::CudaImage;
 
 pub use crate::format::{PixelFormat, RgbOrder};
+pub(crate) use bytes::PlaneBytes;
 #[cfg(nvenc)]
 pub(crate) use image::DevicePlane;
+
+use bytes::SharedBytes;
 
 use crate::error::FrameError;
 use crate::units::{FrameSize, Timestamp};
 
-/// One plane of pixels in host memory, borrowed from the caller.
+/// One plane of pixels in host memory: borrowed from the caller, or memory that may change while it is read.
 #[derive(Clone, Copy)]
 pub struct Plane<'a> {
-    bytes: &'a [u8],
+    bytes: PlaneBytes<'a>,
     stride_bytes: usize,
 }
 
@@ -26,13 +30,30 @@ impl<'a> Plane<'a> {
     /// The last row need not reach the stride. The constructors of [`Frame`] check whether the rows fit.
     #[must_use]
     pub const fn new(bytes: &'a [u8], stride_bytes: usize) -> Self {
-        Self { bytes, stride_bytes }
+        Self { bytes: PlaneBytes::Borrowed(bytes), stride_bytes }
     }
 
-    /// The plane's bytes, from the first row on.
+    /// Makes a plane of the `len` bytes from `start` on, as [`Plane::new`], for memory that another thread or process
+    /// may write while it is read. The picture is then a mixture of what was there before and after, and nothing else
+    /// goes wrong. Packed RGB costs a copy of a few rows at a time.
+    ///
+    /// # Safety
+    /// For all of the lifetime `'a` the bytes are readable: mapped, and not freed.
+    #[expect(unsafe_code, reason = "nothing can check how long memory of others is readable")]
     #[must_use]
-    pub const fn bytes(&self) -> &'a [u8] {
-        self.bytes
+    pub const unsafe fn from_raw(start: *const u8, len: usize, stride_bytes: usize) -> Self {
+        // SAFETY: the caller promises that the bytes are readable while the plane lives.
+        let shared = unsafe { SharedBytes::new(start, len) };
+        Self { bytes: PlaneBytes::Shared(shared), stride_bytes }
+    }
+
+    /// The plane's bytes, from the first row on; `None` for memory that may change while it is read.
+    #[must_use]
+    pub const fn bytes(&self) -> Option<&'a [u8]> {
+        match self.bytes {
+            PlaneBytes::Borrowed(bytes) => Some(bytes),
+            PlaneBytes::Shared(_) => None,
+        }
     }
 
     /// Bytes from the start of a row to the start of the next.
@@ -41,10 +62,23 @@ impl<'a> Plane<'a> {
         self.stride_bytes
     }
 
-    /// Returns the first `row_bytes` bytes of row `row`; empty beyond the plane.
-    pub(crate) fn row(&self, row: usize, row_bytes: usize) -> &'a [u8] {
-        let start = row.saturating_mul(self.stride_bytes);
-        self.bytes.get(start..start.saturating_add(row_bytes)).unwrap_or_default()
+    /// The plane's bytes in either kind of memory.
+    pub(crate) const fn memory(&self) -> PlaneBytes<'a> {
+        self.bytes
+    }
+
+    /// Returns the first `row_bytes` bytes of row `row`; empty beyond the plane. Memory that may change is copied to
+    /// `scratch` first.
+    pub(crate) fn row<'s>(&self, row: usize, row_bytes: usize, scratch: &'s mut Vec<u8>) -> &'s [u8]
+    where
+        'a: 's,
+    {
+        self.bytes.read(row.saturating_mul(self.stride_bytes), row_bytes, scratch)
+    }
+
+    /// Fills `to` with the start of row `row`; leaves it as it is beyond the plane.
+    pub(crate) fn copy_row(&self, row: usize, to: &mut [u8]) {
+        self.bytes.copy_to(row.saturating_mul(self.stride_bytes), to);
     }
 
     fn check(&self, name: &'static str, row_bytes: usize, rows: usize) -> Result<(), FrameError> {
@@ -302,8 +336,9 @@ mod tests {
     #[test]
     fn a_row_beyond_the_plane_is_empty() {
         let plane = Plane::new(&[1, 2, 3, 4], 2);
-        assert_eq!(plane.row(1, 2), [3, 4]);
-        assert!(plane.row(2, 2).is_empty());
-        assert!(plane.row(usize::MAX, 2).is_empty());
+        let mut scratch = Vec::new();
+        assert_eq!(plane.row(1, 2, &mut scratch), [3, 4]);
+        assert!(plane.row(2, 2, &mut scratch).is_empty());
+        assert!(plane.row(usize::MAX, 2, &mut scratch).is_empty());
     }
 }

@@ -191,7 +191,6 @@ impl Staging {
 fn copy_plane(from: Plane<'_>, to: Option<Target<'_>>, row_bytes: usize) {
     let Some(to) = to else { return };
     for (row, to) in to.bytes.chunks_exact_mut(to.stride).enumerate() {
-        let from = from.row(row, row_bytes);
-        to[..from.len()].copy_from_slice(from);
+        from.copy_row(row, &mut to[..row_bytes]);
     }
 }

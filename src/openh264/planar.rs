@@ -2,16 +2,16 @@
 //! buffers.
 
 use crate::colour::Colour;
-use crate::convert::{Converter, PlanesMut, write_chroma};
-use crate::frame::{Frame, Pixels};
+use crate::convert::{Converter, PlanesMut};
+use crate::frame::{Frame, Pixels, PlaneBytes};
 use crate::units::FrameSize;
 
 /// Planes of even size. Both chroma planes have one stride.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Planes<'a> {
-    pub(super) y: &'a [u8],
-    pub(super) u: &'a [u8],
-    pub(super) v: &'a [u8],
+    pub(super) y: PlaneBytes<'a>,
+    pub(super) u: PlaneBytes<'a>,
+    pub(super) v: PlaneBytes<'a>,
     pub(super) y_stride: usize,
     pub(super) chroma_stride: usize,
 }
@@ -19,7 +19,7 @@ pub(super) struct Planes<'a> {
 impl Planes<'_> {
     /// Whether every row of a picture of `size` lies within the planes.
     pub(super) fn hold(&self, size: FrameSize) -> bool {
-        let holds = |plane: &[u8], stride: usize, row_bytes: u32, rows: u32| {
+        let holds = |plane: PlaneBytes<'_>, stride: usize, row_bytes: u32, rows: u32| {
             let row_bytes = row_bytes as usize;
             let needed = (rows as usize - 1).checked_mul(stride).and_then(|up| up.checked_add(row_bytes));
             stride >= row_bytes && needed.is_some_and(|needed| plane.len() >= needed)
@@ -67,9 +67,9 @@ impl Planar {
             && u.stride_bytes() == v.stride_bytes()
         {
             let planes = Planes {
-                y: y.bytes(),
-                u: u.bytes(),
-                v: v.bytes(),
+                y: y.memory(),
+                u: u.memory(),
+                v: v.memory(),
                 y_stride: y.stride_bytes(),
                 chroma_stride: u.stride_bytes(),
             };
@@ -79,16 +79,17 @@ impl Planar {
         self.v.resize(chroma_bytes, 0);
         let (y, y_stride) = match luma {
             Some(y) => {
-                write_chroma(frame, &mut self.u, &mut self.v, chroma_stride);
-                (y.bytes(), y.stride_bytes())
+                self.converter.write_chroma(frame, &mut self.u, &mut self.v, chroma_stride);
+                (y.memory(), y.stride_bytes())
             }
             None => {
                 self.y.resize(luma_bytes, 0);
                 let Self { converter, y, u, v, .. } = self;
                 converter.write(frame, &mut PlanesMut { y, u, v, y_stride: width, chroma_stride });
-                (&self.y[..], width)
+                (PlaneBytes::Borrowed(&self.y), width)
             }
         };
-        (Planes { y, u: &self.u, v: &self.v, y_stride, chroma_stride }, true)
+        let [u, v] = [&self.u, &self.v].map(|plane| PlaneBytes::Borrowed(plane));
+        (Planes { y, u, v, y_stride, chroma_stride }, true)
     }
 }

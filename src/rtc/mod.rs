@@ -7,6 +7,7 @@
 //! | PLI, FIR, a viewer who joins | [`KeyframeGate`]: [`Picture::Idr`](crate::Picture::Idr) for the next frame, or not yet |
 //! | a bandwidth estimate | [`RateGlue`]: a target for [`set_bitrate`](crate::Encoder::set_bitrate), or nothing |
 //! | the age of its send queue | [`may_encode`]: whether this frame is encoded at all |
+//! | packets without a packetiser of its own | [`payloads`]: the RTP payloads of an access unit |
 //!
 //! No function here allocates, blocks or reads a clock: each `Instant` comes from the caller.
 //!
@@ -81,12 +82,14 @@
 
 mod clock;
 mod keyframe;
+mod payload;
 mod profile_level_id;
 mod queue;
 mod rate;
 
 pub use clock::RtpClock;
 pub use keyframe::KeyframeGate;
+pub use payload::{MIN_PAYLOAD_BYTES, Payload, Payloads, payloads};
 pub use profile_level_id::ProfileLevelId;
 pub use queue::{MAX_QUEUE_AGE, may_encode};
 pub use rate::{RateChange, RateGlue};

@@ -181,7 +181,7 @@ impl Fed {
             places.push(DevicePicture::new(device, size, PixelFormat::Nv12, pitch));
         }
         let place = places.iter().find(|place| place.size == size).unwrap();
-        place.write(device, &nv12(size, &[y.bytes(), u.bytes(), v.bytes()].concat()));
+        place.write(device, &nv12(size, &[y, u, v].map(|plane| plane.bytes().unwrap()).concat()));
         device.stream.synchronize().unwrap();
         self.encoder.encode(&frame(size, place.image, host.timestamp().0), picture)
     }

@@ -13,5 +13,6 @@ mod markers;
 mod random_streams;
 mod rtc;
 mod settings;
+mod shared_memory;
 mod sizes;
 mod surprises;

@@ -195,10 +195,12 @@ fn a_driver_that_hangs_in_the_session_and_in_the_download_costs_the_frames_on_th
             let error = encoder.forget_cuda(None).unwrap_err();
             assert!(matches!(error, Error::StillInUse(_)), "{error:?}");
             assert_eq!(error.reason(), Reason::TimedOut);
+            assert!(encoder.is_leaving());
             // Nothing of what hangs is read from again.
             source.change_places();
             stage.set("FAULT=");
             until_forgotten(&mut encoder);
+            assert!(!encoder.is_leaving());
             source.until(&mut encoder, Backend::Nvenc);
         }
         source.assert_whole("downloads that hang");

@@ -12,6 +12,8 @@ pub(super) struct Activity {
     rows: Vec<u8>,
     /// Whether `rows` holds a picture.
     is_primed: bool,
+    /// A copy of one row of memory that may change while it is read.
+    scratch: Vec<u8>,
 }
 
 impl Activity {
@@ -21,7 +23,8 @@ impl Activity {
         let width = size.width() as usize;
         self.rows.resize(sampled_rows(size) * width, 0);
         let mut difference = 0u64;
-        for (last, row) in self.rows.chunks_exact_mut(width).zip(rows(size, planes)) {
+        for (last, start) in self.rows.chunks_exact_mut(width).zip(row_starts(size, planes)) {
+            let row = planes.y.read(start, width, &mut self.scratch);
             difference += absolute_difference(last, row);
             if is_kept {
                 last.copy_from_slice(row);
@@ -31,19 +34,20 @@ impl Activity {
         self.is_primed |= is_kept;
         was_primed.then(|| mean(difference, self.rows.len()))
     }
-}
 
-/// Returns the mean absolute difference of horizontally neighbouring luma pixels, in levels a pixel: a measure of the
-/// cost of an intra picture.
-pub(super) fn texture(size: FrameSize, planes: &Planes<'_>) -> f32 {
-    let mut difference = 0u64;
-    let mut pixels = 0;
-    for row in rows(size, planes) {
-        let Some((_, shifted)) = row.split_first() else { continue };
-        difference += absolute_difference(row, shifted);
-        pixels += shifted.len();
+    /// Returns the mean absolute difference of horizontally neighbouring luma pixels, in levels a pixel: a measure of the
+    /// cost of an intra picture.
+    pub(super) fn texture(&mut self, size: FrameSize, planes: &Planes<'_>) -> f32 {
+        let mut difference = 0u64;
+        let mut pixels = 0;
+        for start in row_starts(size, planes) {
+            let row = planes.y.read(start, size.width() as usize, &mut self.scratch);
+            let Some((_, shifted)) = row.split_first() else { continue };
+            difference += absolute_difference(row, shifted);
+            pixels += shifted.len();
+        }
+        mean(difference, pixels)
     }
-    mean(difference, pixels)
 }
 
 /// Sums the differences of both rows, as far as the shorter row goes.
@@ -59,14 +63,10 @@ fn sampled_rows(size: FrameSize) -> usize {
     (size.height() as usize).div_ceil(ROW_STEP)
 }
 
-/// The rows that are read: the middle row of each step.
-fn rows<'a>(size: FrameSize, planes: &Planes<'a>) -> impl Iterator<Item = &'a [u8]> {
-    let (width, height) = (size.width() as usize, size.height() as usize);
-    let (y, stride) = (planes.y, planes.y_stride);
-    (0..sampled_rows(size)).map(move |row| {
-        let start = (row * ROW_STEP + ROW_STEP / 2).min(height - 1) * stride;
-        y.get(start..start + width).unwrap_or_default()
-    })
+/// The starts of the rows that are read: the middle row of each step.
+fn row_starts(size: FrameSize, planes: &Planes<'_>) -> impl Iterator<Item = usize> + use<> {
+    let (height, stride) = (size.height() as usize, planes.y_stride);
+    (0..sampled_rows(size)).map(move |row| (row * ROW_STEP + ROW_STEP / 2).min(height - 1) * stride)
 }
 
 fn mean(sum: u64, count: usize) -> f32 {
@@ -76,9 +76,11 @@ fn mean(sum: u64, count: usize) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::PlaneBytes;
 
     fn planes(y: &[u8], stride: usize) -> Planes<'_> {
-        Planes { y, u: &[], v: &[], y_stride: stride, chroma_stride: 0 }
+        let [y, none] = [y, &[]].map(PlaneBytes::Borrowed);
+        Planes { y, u: none, v: none, y_stride: stride, chroma_stride: 0 }
     }
 
     #[test]
@@ -99,7 +101,8 @@ mod tests {
     fn texture_is_the_mean_step_between_neighbours() {
         let size = FrameSize::new(64, 16).unwrap();
         let stripes: Vec<u8> = (0..64 * 16).map(|i| if i % 2 == 0 { 0 } else { 255 }).collect();
-        assert_eq!(texture(size, &planes(&stripes, 64)), 255.0);
-        assert_eq!(texture(size, &planes(&vec![7; 64 * 16], 64)), 0.0);
+        let mut activity = Activity::default();
+        assert_eq!(activity.texture(size, &planes(&stripes, 64)), 255.0);
+        assert_eq!(activity.texture(size, &planes(&vec![7; 64 * 16], 64)), 0.0);
     }
 }

@@ -16,7 +16,7 @@ use crate::openh264::planar::Planes;
 use crate::units::{Bitrate, FrameRate, FrameSize, QpRange};
 use crate::window::Window;
 
-use activity::{Activity, texture};
+use activity::Activity;
 pub(super) use kind::PictureKind;
 use layers::Shares;
 use scene::{Layer, LogMotion, Scene};
@@ -150,7 +150,7 @@ impl RateControl {
         self.share = self.shares.of(kind);
         let motion = self.activity.motion(self.size, planes, layer == Layer::Base).map(LogMotion::new);
         self.motion = motion.filter(|&motion| kind != PictureKind::Idr && !self.scene.is_cut(motion));
-        self.scene.look(texture(self.size, planes));
+        self.scene.look(self.activity.texture(self.size, planes));
         let wanted = match self.motion {
             Some(motion) => self.inter_qp(motion).max(self.brake()),
             None => {
