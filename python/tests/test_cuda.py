@@ -10,7 +10,7 @@ import gc, sys
 import numpy as np
 import direct264
 from conftest import decoded, drawing, psnr
-from cuda import *
+from cuda_arrays import *
 import av
 
 WIDTH, HEIGHT = 320, 192
@@ -96,6 +96,23 @@ with Context():
     whole(units)
     for array in [*tensors, old, last]:
         array.free()
+    stream.destroy()
+""")
+
+
+def test_the_c_table_of_a_producer_names_its_stream(run):
+    run("""
+with Context():
+    stream = TableTensor.current = Stream()
+    with opened() as encoder:
+        tensors = [TableTensor(nv12(number), stream, pitch=512) for number in range(4)]
+        units = [encoder.encode(tensor) for tensor in tensors]
+        # Only the table's function asked, and no event was recorded for the encoder.
+        assert all(tensor.asked == [None] and tensor.exported == tensor.deleted == 1 for tensor in tensors)
+        assert {unit.backend for unit in units} == {"nvenc"}
+    whole(units)
+    for tensor in tensors:
+        tensor.free()
     stream.destroy()
 """)
 

@@ -88,6 +88,15 @@ def test_arrays_of_every_kind_show_the_same(pack):
     assert coded(pack(I420), format="i420") == coded(I420, format="i420")
 
 
+def test_tensors_with_the_c_table_of_dlpack():
+    tvm_ffi = pytest.importorskip("tvm_ffi")
+    tensor = tvm_ffi.from_dlpack(RGB.copy())
+    assert hasattr(type(tensor), "__dlpack_c_exchange_api__")
+    assert coded(tensor) == coded(RGB)
+    with pytest.raises(direct264.FrameError, match="uint8"):
+        coded(tvm_ffi.from_dlpack(RGB.astype(np.float32)))
+
+
 def test_rgb_in_each_order_shows_the_same_picture():
     assert coded(RGB) == coded(np.ascontiguousarray(RGB[..., ::-1]), format="bgr24")
     assert coded(RGBA) == coded(np.ascontiguousarray(RGBA[..., [2, 1, 0, 3]]), format="bgra")

@@ -14,20 +14,20 @@ use super::device::{DeviceFrame, Owner};
 use super::gather::gather;
 use super::host::{HostFrame, Keeper, planes};
 use super::layout::{Layout, contiguous, of_array};
-use super::{Source, Told};
+use super::{Source, Told, exchange};
 use crate::errors;
 
 /// `DLDeviceType` of the devices that are read.
 const CPU: i32 = 1;
-const CUDA: i32 = 2;
+pub(super) const CUDA: i32 = 2;
 const CUDA_HOST: i32 = 3;
-const CUDA_MANAGED: i32 = 13;
+pub(super) const CUDA_MANAGED: i32 = 13;
 
 /// `DLDataTypeCode` of unsigned integers.
 const UNSIGNED: u8 = 1;
 
 /// The version of DLPack that is asked for. Another major version has another layout.
-const VERSION: [u32; 2] = [1, 0];
+pub(super) const VERSION: [u32; 2] = [1, 0];
 
 /// `DLTensor` of dlpack.h 1.0.
 #[repr(C)]
@@ -57,7 +57,7 @@ struct Managed {
 /// `DLManagedTensorVersioned`.
 #[repr(C)]
 #[derive(Debug)]
-struct Versioned {
+pub(super) struct Versioned {
     major: u32,
     minor: u32,
     context: *mut c_void,
@@ -89,6 +89,17 @@ impl Tensor {
             // SAFETY: as above.
             Handle::New(managed) => unsafe { &managed.as_ref().tensor },
         }
+    }
+
+    /// Owns a tensor that its producer handed out.
+    pub(super) const fn of(exported: NonNull<Versioned>) -> Self {
+        Self(Handle::New(exported))
+    }
+
+    /// The kind and the number of the device.
+    pub(super) const fn device(&self) -> (i32, i32) {
+        let tensor = self.get();
+        (tensor.device_type, tensor.device_id)
     }
 
     /// Takes the tensor out of its capsule, which is renamed so that it does not free the tensor too.
@@ -184,25 +195,37 @@ fn taken(
 
 /// The picture of a tensor, wherever it lies.
 pub(super) fn picture(object: &Bound<'_, PyAny>, told: &Told) -> PyResult<Source> {
+    if let Some((tensor, stream)) = exchange::export(object)? {
+        let told = Told { stream: told.stream.or(stream), ..*told };
+        return match tensor.device().0 {
+            CPU | CUDA_HOST => on_host(tensor, &told).map(Source::Host),
+            CUDA | CUDA_MANAGED => on_device(tensor, &told).map(Source::Device),
+            other => Err(elsewhere(other)),
+        };
+    }
     let py = object.py();
     let device = object.call_method0(intern!(py, "__dlpack_device__"))?;
     let (kind, _number): (i32, i32) = device.extract()?;
     match kind {
-        CPU | CUDA_HOST => on_host(Tensor::take(&export(object, None)?)?, told).map(Source::Host),
+        CPU | CUDA_HOST => on_host(Tensor::take(&capsule(object, None)?)?, told).map(Source::Host),
         CUDA | CUDA_MANAGED => {
             // Without a stream of the caller's the producer makes the legacy default stream (1) wait for its work.
             // With one it does nothing (-1), since the caller names the stream of the work.
             let asked = if told.stream.is_some() { -1 } else { 1 };
-            on_device(Tensor::take(&export(object, Some(asked))?)?, told).map(Source::Device)
+            on_device(Tensor::take(&capsule(object, Some(asked))?)?, told).map(Source::Device)
         }
-        other => Err(errors::frame(format!(
-            "frame lies on a DLPack device of kind {other}: the CPU (1), page-locked memory (3) and CUDA (2, 13) are read"
-        ))),
+        other => Err(elsewhere(other)),
     }
 }
 
+fn elsewhere(kind: i32) -> PyErr {
+    errors::frame(format!(
+        "frame lies on a DLPack device of kind {kind}: the CPU (1), page-locked memory (3) and CUDA (2, 13) are read"
+    ))
+}
+
 /// Asks for a capsule of the newest layout. A producer that knows no versions is asked again without one.
-fn export<'py>(object: &Bound<'py, PyAny>, stream: Option<i32>) -> PyResult<Bound<'py, PyAny>> {
+fn capsule<'py>(object: &Bound<'py, PyAny>, stream: Option<i32>) -> PyResult<Bound<'py, PyAny>> {
     let py = object.py();
     let name = intern!(py, "__dlpack__");
     let asked = PyDict::new(py);

@@ -5,6 +5,7 @@ mod buffer;
 mod cuda_array;
 mod device;
 mod dlpack;
+mod exchange;
 mod gather;
 mod host;
 mod layout;

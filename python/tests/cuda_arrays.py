@@ -160,7 +160,9 @@ class Versioned(ctypes.Structure):
 
 new_capsule = ctypes.pythonapi.PyCapsule_New
 new_capsule.restype = ctypes.py_object
-new_capsule.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+new_capsule.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
+# A capsule refers to its name, which has to outlive it.
+OLD_NAME, NEW_NAME = ctypes.create_string_buffer(b"dltensor"), ctypes.create_string_buffer(b"dltensor_versioned")
 DELETER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
@@ -193,12 +195,56 @@ class Tensor(Array):
         deleter = DELETER(self._deleted)
         address = ctypes.cast(deleter, ctypes.c_void_p).value
         if self.version is None:
-            made, name = Managed(tensor, None, address), b"dltensor"
+            made, name = Managed(tensor, None, address), OLD_NAME
         else:
-            made, name = Versioned(*self.version, None, address, 0, tensor), b"dltensor_versioned"
+            made, name = Versioned(*self.version, None, address, 0, tensor), NEW_NAME
         self.kept.append((shape, strides, deleter, made, name))
         self.exported += 1
-        return new_capsule(ctypes.addressof(made), name, None)
+        return new_capsule(ctypes.addressof(made), ctypes.addressof(name), None)
 
     def _deleted(self, _pointer):
         self.deleted += 1
+
+
+FROM_OBJECT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.POINTER(ctypes.c_void_p))
+CURRENT_STREAM = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int32, ctypes.c_int32, ctypes.POINTER(ctypes.c_void_p))
+
+
+class Table(ctypes.Structure):
+    """`DLPackExchangeAPI` of dlpack.h 1.3."""
+
+    _fields_ = [
+        ("major", ctypes.c_uint32),
+        ("minor", ctypes.c_uint32),
+        ("older", ctypes.c_void_p),
+        ("allocator", ctypes.c_void_p),
+        ("from_object", FROM_OBJECT),
+        ("to_object", ctypes.c_void_p),
+        ("borrow", ctypes.c_void_p),
+        ("current_stream", CURRENT_STREAM),
+    ]
+
+
+class TableTensor(Tensor):
+    """A DLPack producer with the C table, as new versions of torch are: nothing is asked by Python's calls."""
+
+    current = None
+    """The stream on which the producer works now."""
+
+    @FROM_OBJECT
+    def _from_object(tensor, exported):
+        Tensor.__dlpack__(tensor, max_version=(1, 0))
+        exported[0] = ctypes.addressof(tensor.kept[-1][3])
+        return 0
+
+    @CURRENT_STREAM
+    def _current_stream(kind, number, stream):
+        assert (kind, number) == (2, 0)
+        stream[0] = TableTensor.current.handle.value
+        return 0
+
+    # A table that nobody knows stands in front of the one that is taken.
+    table = Table(1, 3, None, None, _from_object, None, None, _current_stream)
+    newer = Table(2, 0, ctypes.addressof(table))
+    name = ctypes.create_string_buffer(b"dlpack_exchange_api")
+    __dlpack_c_exchange_api__ = new_capsule(ctypes.addressof(newer), ctypes.addressof(name), None)
