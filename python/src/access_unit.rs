@@ -23,14 +23,16 @@ use crate::facts;
 #[derive(Debug)]
 pub(crate) struct AccessUnit {
     unit: OwnedAccessUnit,
+    /// The timestamp that the caller gave; the number of the access unit stands in for it.
+    pts: Option<i64>,
     /// The time base of `pts`.
     #[pyo3(get)]
     time_base: Py<PyAny>,
 }
 
 impl AccessUnit {
-    pub(crate) fn new(unit: OwnedAccessUnit, time_base: Py<PyAny>) -> Self {
-        Self { unit, time_base }
+    pub(crate) const fn new(unit: OwnedAccessUnit, pts: Option<i64>, time_base: Py<PyAny>) -> Self {
+        Self { unit, pts, time_base }
     }
 }
 
@@ -48,10 +50,10 @@ impl AccessUnit {
         self.unit.is_droppable
     }
 
-    /// The frame's timestamp in units of `time_base`, as it came, or the number of the frame.
+    /// The frame's timestamp in units of `time_base`, as it came; `frame_id` for a frame without one.
     #[getter]
     fn pts(&self) -> i64 {
-        self.unit.timestamp.0
+        self.pts.unwrap_or(i64::try_from(self.unit.frame_id.0).unwrap_or(i64::MAX))
     }
 
     /// The number of the access unit in its stream, from 0.
@@ -125,7 +127,7 @@ impl AccessUnit {
 
     fn __repr__(&self) -> String {
         let kind = if self.unit.is_idr { "IDR" } else { "P" };
-        let (bytes, pts, backend) = (self.unit.bytes.len(), self.unit.timestamp.0, self.unit.backend);
+        let (bytes, pts, backend) = (self.unit.bytes.len(), self.pts(), self.unit.backend);
         format!("<AccessUnit {kind} {bytes} bytes pts={pts} {backend}>")
     }
 

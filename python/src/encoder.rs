@@ -42,8 +42,6 @@ pub(crate) struct Encoder {
     passed_over: Vec<Unavailable>,
     /// The time base of frames without one.
     frame_time: Py<PyAny>,
-    /// The number of the next frame, the timestamp of frames without one.
-    number: Mutex<i64>,
     is_full_range: bool,
 }
 
@@ -128,7 +126,7 @@ impl Encoder {
             let address = frame.image.address();
             if keep {
                 self.held.register(address, frame.owner);
-            } else if is_late || is_leaving {
+            } else if is_late {
                 self.held.after_time_out(address, frame.owner);
             }
         }
@@ -206,7 +204,6 @@ impl Encoder {
             held: Held::default(),
             passed_over: opened.passed_over,
             frame_time: facts::frame_time(py, config.frame_rate())?.unbind(),
-            number: Mutex::new(0),
             is_full_range: full_range,
         })
     }
@@ -262,12 +259,6 @@ impl Encoder {
             Some(pts) => Some(pts),
             None => of_frame(intern!(py, "pts"))?.map(|pts| pts.extract()).transpose()?,
         };
-        let number = {
-            let mut next = lock(&self.number);
-            let number = *next;
-            *next += 1;
-            number
-        };
         let time_base = match (time_base, own) {
             (Some(given), _) => given,
             (None, Some(_)) => match of_frame(intern!(py, "time_base"))? {
@@ -276,8 +267,8 @@ impl Encoder {
             },
             (None, None) => self.frame_time.clone_ref(py),
         };
-        let unit = self.code(py, source, Timestamp(own.unwrap_or(number)), picture, keep)?;
-        Ok(AccessUnit::new(unit, time_base))
+        let unit = self.code(py, source, Timestamp(own.unwrap_or(0)), picture, keep)?;
+        Ok(AccessUnit::new(unit, own, time_base))
     }
 
     /// Reports that the receiver did not get the access units `first` to `last` (`frame_id`), so that the next frame is
@@ -394,15 +385,25 @@ impl Encoder {
 
     /// Whether `close` was called.
     #[getter]
-    fn closed(&self, py: Python<'_>) -> bool {
-        py.detach(|| lock(&self.encoder).is_none())
+    fn closed(&self) -> bool {
+        self.shared.is_closed()
     }
 
-    /// Ends the encoder, after a frame that another thread encodes; every later call raises `ClosedError`. An encoder
-    /// that is no longer referred to ends by itself, on a thread of its own.
+    /// Ends the encoder, after a frame that another thread encodes; every later call raises `ClosedError`. Returns when
+    /// the session has ended, or after 2 s if a driver hangs. An encoder that is no longer referred to ends by itself,
+    /// on a thread of its own.
     fn close(&self, py: Python<'_>) {
-        let ended = py.detach(|| lock(&self.encoder).take());
-        end(ended, self.held.take());
+        self.shared.close();
+        py.detach(|| {
+            let Some(mut encoder) = lock(&self.encoder).take() else { return };
+            let held = self.held.take();
+            if held.is_let_go_of(&mut encoder) {
+                drop(encoder);
+                held.release_all();
+            } else {
+                end(Some(encoder), held);
+            }
+        });
         log::flush(py);
     }
 

@@ -76,23 +76,34 @@ impl Held {
         self.lock().iter().any(|entry| !entry.is_registered)
     }
 
+    /// Asks the encoder to let go of all memory. Returns whether nothing reads it any more.
+    pub(crate) fn is_let_go_of(&self, encoder: &mut FailoverEncoder) -> bool {
+        self.lock().is_empty() || encoder.forget_cuda(None).is_ok()
+    }
+
+    /// Lets go of everything. The GIL is not held; an interpreter that is shutting down cannot be entered, and then the
+    /// memory is left to the end of the process.
+    pub(crate) fn release_all(self) {
+        let mut entries = Some(std::mem::take(&mut *self.lock())).filter(|entries| !entries.is_empty());
+        if entries.is_none() {
+            return;
+        }
+        Python::try_attach(|_| drop(entries.take()));
+        std::mem::forget(entries);
+    }
+
     /// Ends the encoder and then lets go of the memory. Memory that a hanging driver never lets go of is leaked. The
     /// GIL is not held.
     pub(crate) fn end(self, mut encoder: FailoverEncoder) {
-        if self.lock().is_empty() {
-            return;
-        }
         let start = Instant::now();
-        let mut is_free = encoder.forget_cuda(None).is_ok();
-        while !is_free && start.elapsed() < LONGEST_END {
+        while !self.is_let_go_of(&mut encoder) {
+            if start.elapsed() > LONGEST_END {
+                std::mem::forget(self);
+                return;
+            }
             std::thread::sleep(Duration::from_millis(50));
-            is_free = encoder.forget_cuda(None).is_ok();
         }
         drop(encoder);
-        let entries = std::mem::take(&mut *self.lock());
-        // An interpreter that is shutting down cannot be entered.
-        let rest =
-            if is_free { Python::try_attach(|_| ()).map_or(Some(entries), |()| None) } else { Some(entries) };
-        std::mem::forget(rest);
+        self.release_all();
     }
 }

@@ -18,6 +18,7 @@ struct State {
     counters: Counters,
     change: SettingsChange,
     events: Vec<Event>,
+    is_closed: bool,
 }
 
 /// The most events that are kept; the oldest is dropped first.
@@ -31,6 +32,7 @@ impl Shared {
             counters: encoder.counters(),
             change: SettingsChange::new(),
             events: encoder.take_events(),
+            is_closed: false,
         }))
     }
 
@@ -55,6 +57,14 @@ impl Shared {
 
     pub(crate) fn backend(&self) -> Backend {
         self.lock().backend
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().is_closed
+    }
+
+    pub(crate) fn close(&self) {
+        self.lock().is_closed = true;
     }
 
     pub(crate) fn counters(&self) -> Counters {
