@@ -10,6 +10,7 @@ use crate::event::EventKind;
 use crate::nvenc::ended::Exchange;
 use crate::nvenc::lent::Pool;
 use crate::nvenc::opening::Opened;
+use crate::nvenc::pixels::Unconverted;
 use crate::nvenc::runner::Runner;
 use crate::reason::Reason;
 use crate::references::References;
@@ -125,6 +126,7 @@ impl NvencEncoder {
         let size = config.size();
         self.window = Window::new(config.frame_rate(), config.bitrate());
         self.idr_due = true;
+        self.unconverted = Unconverted::of(&config);
         self.config = config;
         self.note(EventKind::Recreated { size });
     }
