@@ -20,21 +20,24 @@ impl NvencEncoder {
     /// Puts settings with the same size in force in a new session, which is opened beside the current one. If that is
     /// refused, the current session goes on as it is, and the refusal is an event.
     ///
-    /// On a GPU that changes no rate within a session, the session limit leaves one way: in place of the current
-    /// session. Elsewhere no working session is given up for a change.
+    /// On a GPU that changes no rate within a session, the session limit and a lack of memory leave one way: in place of
+    /// the current session. Elsewhere no working session is given up for a change.
     ///
     /// # Errors
     /// The failure of a frame in flight; or, in place, the refusal of both the new and the old settings.
     pub(super) fn exchange_for(&mut self, config: EncoderConfig) -> Result<(), Error> {
         self.finish()?;
-        match self.open_on_same_gpu(&config) {
+        match self.open_beside(&config) {
             Ok(opened) => {
                 self.close();
                 self.begin(opened, config);
                 Ok(())
             }
             Err(error @ Error::Config(_)) => Err(error),
-            Err(error) if error.reason() == Reason::SessionLimit && !self.setup.can.dynamic_bitrate => {
+            Err(error)
+                if matches!(error.reason(), Reason::SessionLimit | Reason::OutOfMemory)
+                    && !self.setup.can.dynamic_bitrate =>
+            {
                 self.exchange_in_place(config)
             }
             Err(error) => {
@@ -81,6 +84,22 @@ impl NvencEncoder {
             }
             Err(error) => Err(self.spend(error)),
         }
+    }
+
+    /// Opens a session beside the current one, with as much room for larger sizes.
+    ///
+    /// # Errors
+    /// [`Reason::OutOfMemory`] where the memory holds no second session with that room. The next growth would else take
+    /// a new session, long after the memory is free again.
+    fn open_beside(&self, config: &EncoderConfig) -> Result<(Runner, Opened), Error> {
+        let (runner, opened) = self.open_on_same_gpu(config)?;
+        let (room, kept) = (opened.setup.room, self.setup.room);
+        if room.width() >= kept.width() && room.height() >= kept.height() {
+            return Ok((runner, opened));
+        }
+        runner.close(vec![opened.first.memory]);
+        let detail = format!("no memory for a second session with room for {kept}, only for {room}");
+        Err(Unavailable::new(Backend::Nvenc, Reason::OutOfMemory, detail).into())
     }
 
     /// Opens a session on the GPU of the current one, from whose memory the caller's frames may come.
