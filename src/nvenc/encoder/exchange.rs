@@ -118,7 +118,7 @@ impl NvencEncoder {
         self.is_first = true;
         self.first_picture = self.frames;
         self.references = References::new(self.setup.reference_frames(&config));
-        self.start_size(config);
+        self.start_size(config, true);
     }
 
     /// Records that the session is gone. Even if only the settings are at fault, no later error may call it usable.
@@ -141,12 +141,12 @@ impl NvencEncoder {
     }
 
     /// Starts a sequence of pictures of the configuration's size, with an IDR.
-    pub(super) fn start_size(&mut self, config: EncoderConfig) {
+    pub(super) fn start_size(&mut self, config: EncoderConfig, is_new_session: bool) {
         let size = config.size();
         self.window = Window::new(config.frame_rate(), config.bitrate());
         self.idr_due = true;
         self.unconverted = Unconverted::of(&config);
         self.config = config;
-        self.note(EventKind::Recreated { size });
+        self.note(EventKind::Recreated { size, is_new_session });
     }
 }
