@@ -18,7 +18,7 @@ impl Machine<'static> {
 impl Machine<'_> {
     /// The first driver that opens sessions although some GPUs are hidden.
     const MENDED_IN: u32 = 610;
-    /// The first driver that then refuses all sessions.
+    /// The first driver that refuses all sessions while some GPUs are hidden.
     const BROKEN_IN: u32 = 570;
 
     /// Explains why a driver refuses the sessions of every GPU: it knows more GPUs than this process was handed. The
