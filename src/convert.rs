@@ -90,9 +90,7 @@ impl Converter {
         let row_bytes = size.width() as usize * order.bytes_per_pixel();
         let (first, mut copy) = (rows.start, std::mem::take(&mut self.rows));
         copy.resize(rows.len() * row_bytes, 0);
-        for (row, to) in rows.zip(copy.chunks_exact_mut(row_bytes)) {
-            plane.copy_row(row, to);
-        }
+        plane.copy_rows(first, &mut copy, row_bytes, row_bytes);
         self.convert_rows(size, order, &copy, row_bytes, to, first);
         self.rows = copy;
     }
@@ -157,9 +155,8 @@ fn write_luma(frame: &Frame<'_>, y: &mut [u8], stride: usize) {
 }
 
 fn copy_rows(from: Plane<'_>, to: &mut [u8], stride: usize, columns: u32, rows: u32) {
-    for (row, to) in to.chunks_exact_mut(stride).take(rows as usize).enumerate() {
-        from.copy_row(row, &mut to[..columns as usize]);
-    }
+    let end = to.len().min(stride * rows as usize);
+    from.copy_rows(0, &mut to[..end], stride, columns as usize);
 }
 
 fn deinterleave(
@@ -170,14 +167,21 @@ fn deinterleave(
     columns: usize,
     scratch: &mut Vec<u8>,
 ) {
-    let rows = u.chunks_exact_mut(stride).zip(v.chunks_exact_mut(stride));
-    for (row, (u, v)) in rows.enumerate() {
-        let (pairs, _) = uv.row(row, 2 * columns, scratch).as_chunks::<2>();
-        for ((u, v), &pair) in u.iter_mut().zip(v).zip(pairs) {
-            // One load of 16 bits lets the compiler vectorise; two byte loads took 16 times as long.
-            let pair = u16::from_le_bytes(pair);
-            (*u, *v) = ((pair & 0xff) as u8, (pair >> 8) as u8);
-        }
+    let count = u.len().min(v.len()) / stride;
+    let mut rows = u.chunks_exact_mut(stride).zip(v.chunks_exact_mut(stride));
+    uv.each_row(count, 2 * columns, scratch, |row| {
+        let Some((u, v)) = rows.next() else { return };
+        deinterleave_row(row.as_chunks::<2>().0, u, v);
+    });
+}
+
+// Not in line: as arguments the compiler knows that the three do not overlap.
+#[inline(never)]
+fn deinterleave_row(pairs: &[[u8; 2]], u: &mut [u8], v: &mut [u8]) {
+    for ((u, v), &pair) in u.iter_mut().zip(v).zip(pairs) {
+        // One load of 16 bits lets the compiler vectorise; two byte loads took 16 times as long.
+        let pair = u16::from_le_bytes(pair);
+        (*u, *v) = ((pair & 0xff) as u8, (pair >> 8) as u8);
     }
 }
 

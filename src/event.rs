@@ -59,6 +59,9 @@ pub enum EventKind {
     Recreated {
         /// The size from here on.
         size: FrameSize,
+        /// Whether that took a new session of the driver, whose opening costs much more than a change within one. Always
+        /// false for openh264.
+        is_new_session: bool,
     },
     /// The target bitrate changed.
     BitrateChanged {

@@ -4,62 +4,40 @@
 //! chain, and a lost picture takes all later pictures of its chain with it. A driver that chooses an older reference
 //! stays in the same chain. Fewer pictures are then lost than this module assumes.
 
-use std::collections::VecDeque;
+mod answer;
+mod one;
+mod several;
+
 use std::ops::RangeInclusive;
 
-/// The number of pictures remembered. The loss of an older picture is answered with an IDR.
-const REMEMBERED: usize = 128;
+pub(crate) use answer::Answer;
+use one::OneReference;
+use several::SeveralReferences;
 
-/// The answer to a report of a loss.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Answer {
-    /// Nothing: no later picture depends on the loss.
-    Nothing,
-    /// Invalidate these pictures: no later picture may be predicted from them.
-    Invalidate(Vec<u64>),
-    /// Send an IDR: no reference is left.
-    Idr,
-}
-
-/// The pictures of one session since its last IDR or intra refresh, by their numbers.
+/// The pictures of one session since its last IDR or intra refresh, by their numbers. The numbers of coded pictures are
+/// consecutive.
 #[derive(Debug)]
-pub(crate) struct References {
-    /// The number of references that the session keeps.
-    kept: usize,
-    known: VecDeque<CodedPicture>,
-    /// The picture that the stream starts anew with: the last IDR, or the first one of an intra refresh that has ended.
-    start: u64,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct CodedPicture {
-    picture: u64,
-    /// The picture that this one was predicted from.
-    parent: Option<u64>,
-    is_reference: bool,
-    is_lost: bool,
+pub(crate) enum References {
+    /// A session that keeps one reference, which is the default.
+    One(OneReference),
+    Several(SeveralReferences),
 }
 
 impl References {
     /// An empty set of references for a session that keeps `kept` of them.
     pub(crate) fn new(kept: u32) -> Self {
-        let kept = usize::try_from(kept).unwrap_or(1).max(1);
-        Self { kept, known: VecDeque::with_capacity(REMEMBERED), start: 0 }
+        match usize::try_from(kept) {
+            Ok(0 | 1) | Err(_) => Self::One(OneReference::default()),
+            Ok(kept) => Self::Several(SeveralReferences::new(kept)),
+        }
     }
 
+    #[inline]
     pub(crate) fn coded(&mut self, picture: u64, is_idr: bool, is_droppable: bool) {
-        if is_idr {
-            self.known.clear();
-            self.start = picture;
+        match self {
+            Self::One(one) => one.coded(picture, is_idr, is_droppable),
+            Self::Several(several) => several.coded(picture, is_idr, is_droppable),
         }
-        if self.known.len() == REMEMBERED {
-            self.known.pop_front();
-        }
-        let parent = match self.known.back() {
-            Some(newest) if newest.can_be_used() => Some(newest.picture),
-            _ => self.newest_usable(),
-        };
-        self.known.push_back(CodedPicture { picture, parent, is_reference: !is_droppable, is_lost: false });
     }
 
     /// Records that an intra refresh from the picture `first` on ended with the newest picture. A receiver may have
@@ -67,77 +45,18 @@ impl References {
     /// picture `is_exact`, losses before the refresh have no effect any more.
     #[cfg(nvenc)]
     pub(crate) fn refreshed(&mut self, first: u64, is_exact: bool) {
-        self.known.drain(..self.known.len().saturating_sub(1));
-        if let Some(newest) = self.known.front_mut() {
-            newest.parent = None;
-        }
-        if is_exact {
-            self.start = first;
+        match self {
+            Self::One(one) => one.refreshed(first, is_exact),
+            Self::Several(several) => several.refreshed(first, is_exact),
         }
     }
 
     /// Records that a receiver does not have these pictures, and returns the answer.
     pub(crate) fn lose(&mut self, lost: RangeInclusive<u64>) -> Answer {
-        let (Some(oldest), Some(newest)) = (self.known.front(), self.known.back()) else {
-            return Answer::Nothing;
-        };
-        let (oldest, newest) = (oldest.picture, newest.picture);
-        if lost.is_empty() || *lost.end() < self.start || *lost.start() > newest {
-            return Answer::Nothing;
+        match self {
+            Self::One(one) => one.lose(&lost),
+            Self::Several(several) => several.lose(&lost),
         }
-        if *lost.start() < oldest {
-            // The loss may reach back to the IDR, into an intra refresh or to pictures no longer remembered, so every
-            // picture counts as lost.
-            let is_news = self.known.iter().any(|known| !known.is_lost);
-            self.known.iter_mut().for_each(|known| known.is_lost = true);
-            return if is_news { Answer::Idr } else { Answer::Nothing };
-        }
-        let newly = self.mark(&lost);
-        if newly.is_empty() {
-            return Answer::Nothing;
-        }
-        let mut in_use = self.known.iter().rev().filter(|known| known.is_reference).take(self.kept);
-        let Some(oldest_in_use) = in_use.clone().last().map(|known| known.picture) else {
-            return Answer::Nothing;
-        };
-        if in_use.all(|known| known.is_lost) {
-            return Answer::Idr;
-        }
-        Answer::Invalidate(newly.into_iter().filter(|&picture| picture >= oldest_in_use).collect())
-    }
-
-    /// Marks the pictures that were not received and the pictures predicted from them. Returns the references among
-    /// those newly marked.
-    fn mark(&mut self, lost: &RangeInclusive<u64>) -> Vec<u64> {
-        let mut newly = Vec::new();
-        for at in 0..self.known.len() {
-            let CodedPicture { picture, parent, is_reference, is_lost } = self.known[at];
-            let is_orphan = parent.is_some_and(|parent| self.is_lost(parent));
-            if !is_lost && (lost.contains(&picture) || is_orphan) {
-                self.known[at].is_lost = true;
-                if is_reference {
-                    newly.push(picture);
-                }
-            }
-        }
-        newly
-    }
-
-    fn newest_usable(&self) -> Option<u64> {
-        self.known.iter().rev().find(|known| known.can_be_used()).map(|known| known.picture)
-    }
-
-    fn is_lost(&self, picture: u64) -> bool {
-        // The numbers of the remembered pictures are consecutive.
-        let first = self.known.front().map_or(0, |known| known.picture);
-        let at = picture.checked_sub(first).and_then(|at| usize::try_from(at).ok());
-        at.and_then(|at| self.known.get(at)).is_some_and(|known| known.is_lost)
-    }
-}
-
-impl CodedPicture {
-    fn can_be_used(&self) -> bool {
-        self.is_reference && !self.is_lost
     }
 }
 
@@ -229,6 +148,40 @@ mod tests {
         #[expect(clippy::reversed_empty_ranges, reason = "a caller may get it wrong")]
         let backwards = 5..=4;
         assert_eq!(references.lose(backwards), Nothing);
+    }
+
+    /// A session that keeps one reference has a path of its own, which has to answer as the general one does.
+    #[test]
+    fn one_reference_is_answered_as_the_last_of_several() {
+        let mut seed = 1_u64;
+        let mut below = |end: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) % end
+        };
+        for _ in 0..2_000 {
+            let (mut one, mut general) = (OneReference::default(), SeveralReferences::new(1));
+            let mut is_idr = true;
+            let pattern = below(3);
+            for picture in 0..1 + below(300) {
+                let is_droppable = !is_idr && pattern > 0 && picture % 2 == pattern - 1;
+                one.coded(picture, is_idr, is_droppable);
+                general.coded(picture, is_idr, is_droppable);
+                is_idr = below(40) == 0;
+                #[cfg(nvenc)]
+                if below(40) == 0 && !is_droppable {
+                    let (first, is_exact) = (picture.saturating_sub(below(5)), below(2) == 0);
+                    one.refreshed(first, is_exact);
+                    general.refreshed(first, is_exact);
+                }
+                while below(8) == 0 {
+                    let last = picture + 3 - below(6).min(picture + 3);
+                    let lost = last.saturating_sub(if below(8) == 0 { below(200) } else { below(3) })..=last;
+                    let answer = one.lose(&lost);
+                    assert_eq!(answer, general.lose(&lost), "{lost:?} of {picture}");
+                    is_idr |= answer == Idr;
+                }
+            }
+        }
     }
 
     #[test]

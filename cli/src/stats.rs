@@ -60,9 +60,10 @@ impl Stats {
                 (Some(*reason), detail)
             }
             EventKind::Restored { from } => (None, json!({ "from": from.as_str() })),
-            EventKind::Recreated { size } => {
-                (None, json!({ "width": size.width(), "height": size.height() }))
-            }
+            EventKind::Recreated { size, is_new_session } => (
+                None,
+                json!({ "width": size.width(), "height": size.height(), "new_session": is_new_session }),
+            ),
             EventKind::BitrateChanged { from, to } => (None, json!({ "from": from.bps(), "to": to.bps() })),
             EventKind::RateUnmet { target, reached_bps } => {
                 (None, json!({ "target": target.bps(), "reached": reached_bps }))

@@ -305,8 +305,7 @@ impl NvencConfig {
     /// refreshed rows in slices of their own, which isolate them from the rest of the picture. In one slice they are
     /// reported not to be isolated, so that a receiver which has lost a picture is exact again only with an IDR.
     ///
-    /// It holds with one of [`slices`](crate::EncoderConfig::slices), where
-    /// [`Capabilities`](crate::nvenc::Capabilities) allow it.
+    /// The setting has an effect where [`slices`](crate::EncoderConfig::slices) is 1 and the GPU reports the capability.
     #[must_use]
     pub const fn single_slice_refresh(mut self, one: bool) -> Self {
         self.single_slice_refresh = one;

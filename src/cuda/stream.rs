@@ -1,6 +1,7 @@
 //! A CUDA stream of the encoder's own: its work runs in order and waits for no other stream.
 #![expect(unsafe_code, reason = "streams are made, used and destroyed by calls of the CUDA driver")]
 
+use std::ptr::NonNull;
 use std::sync::Arc;
 #[cfg(openh264)]
 use std::time::Duration;
@@ -23,11 +24,13 @@ use crate::frame::DevicePlane;
 #[derive(Debug)]
 pub(crate) struct Stream {
     context: Arc<Context>,
-    /// Boxed so that it does not move: NVENC gets a pointer to the handle.
-    handle: Box<CUstream>,
+    handle: CUstream,
+    /// A copy of the handle at an address of its own, for NVENC, which keeps the address. A `Box` would not do: moving
+    /// one invalidates the pointers into it.
+    place: NonNull<CUstream>,
 }
 
-// SAFETY: CUDA ties a stream to its context and to no thread.
+// SAFETY: CUDA ties a stream to its context and to no thread. This value alone owns the place.
 unsafe impl Send for Stream {}
 
 impl Stream {
@@ -43,17 +46,18 @@ impl Stream {
         if handle.is_null() {
             return Err(DriverError::unusable(Backend::Nvenc, "cuStreamCreate", "no stream"));
         }
-        Ok(Self { context: Arc::clone(context), handle: Box::new(handle) })
+        let place = NonNull::from(Box::leak(Box::new(handle)));
+        Ok(Self { context: Arc::clone(context), handle, place })
     }
 
     /// The handle, valid while this value lives.
     pub(crate) fn handle(&self) -> CUstream {
-        *self.handle
+        self.handle
     }
 
     /// The address of the handle, valid while this value lives, wherever the value is moved.
     pub(crate) fn handle_place(&mut self) -> *mut CUstream {
-        &raw mut *self.handle
+        self.place.as_ptr()
     }
 
     /// Starts to copy the first `bytes` bytes of `from` to `to`. The context has to be current.
@@ -182,6 +186,8 @@ fn create_urgent(functions: &Functions, handle: &mut CUstream) -> Option<u32> {
 impl Drop for Stream {
     /// Destroys the stream; `drop` cannot return a status.
     fn drop(&mut self) {
+        // SAFETY: leaked in `new`, and freed only here. NVENC reads it while its session lives, which ends before.
+        drop(unsafe { Box::from_raw(self.place.as_ptr()) });
         if self.context.is_forked() {
             return;
         }

@@ -199,10 +199,11 @@ impl Record {
     /// Records the settings that have come into force, and the backend's own events.
     pub(super) fn in_force(&mut self, backend: Backend, settings: Settings, events: Vec<Event>) {
         let told = std::mem::replace(&mut self.told, settings);
-        let mut is_recreated = told.size != settings.size;
+        // A size that changed without the backend's own event is that of a backend which was opened for it.
+        let mut is_new_session = (told.size != settings.size).then_some(backend != Backend::OpenH264);
         for event in events {
             match event.kind {
-                EventKind::Recreated { .. } => is_recreated = true,
+                EventKind::Recreated { is_new_session: is_new, .. } => is_new_session = Some(is_new),
                 EventKind::RateUnmet { target, reached_bps } => {
                     tracing::debug!(
                         backend = backend.as_str(),
@@ -233,10 +234,10 @@ impl Record {
                 | EventKind::Invalidated { .. } => {}
             }
         }
-        if is_recreated {
+        if let Some(is_new_session) = is_new_session {
             let size = settings.size;
             tracing::info!(frame = self.frames, backend = backend.as_str(), %size, "encoder set up anew");
-            self.note(backend, EventKind::Recreated { size });
+            self.note(backend, EventKind::Recreated { size, is_new_session });
         }
         let (from, to) = (told.bitrate, settings.bitrate);
         if from != to {

@@ -29,31 +29,50 @@ impl<'a> PlaneBytes<'a> {
         }
     }
 
-    /// Returns `len` bytes from `start` on; empty if they reach beyond the end. Shared memory is copied to `scratch`
-    /// first.
-    pub(crate) fn read<'s>(self, start: usize, len: usize, scratch: &'s mut Vec<u8>) -> &'s [u8]
-    where
-        'a: 's,
-    {
+    /// Calls `visit` with `len` bytes from each of `starts` on; empty if they reach beyond the end. Shared memory is
+    /// copied to `scratch` first.
+    // The kind of memory is tested once for all rows: a test for each row costs more than the rest of the loop.
+    pub(crate) fn each(
+        self,
+        starts: impl Iterator<Item = usize>,
+        len: usize,
+        scratch: &mut Vec<u8>,
+        mut visit: impl FnMut(&[u8]),
+    ) {
         match self {
-            Self::Borrowed(bytes) => bytes.get(start..start.saturating_add(len)).unwrap_or_default(),
+            Self::Borrowed(bytes) => {
+                starts
+                    .for_each(|start| visit(bytes.get(start..start.saturating_add(len)).unwrap_or_default()));
+            }
             Self::Shared(bytes) => {
                 scratch.resize(len, 0);
-                if bytes.copy_to(start, scratch) { scratch } else { &[] }
+                starts.for_each(|start| visit(if bytes.copy_to(start, scratch) { scratch } else { &[] }));
             }
         }
     }
 
-    /// Fills `to` with the bytes from `start` on; leaves it as it is if they reach beyond the end.
-    pub(crate) fn copy_to(self, start: usize, to: &mut [u8]) {
+    /// Copies the first `row_bytes` bytes of each row from the row `first` on. Rows begin `stride` bytes apart, those of
+    /// `to` `to_stride`. Leaves rows beyond the end as they are. Neither stride may be 0.
+    pub(crate) fn copy_rows(
+        self,
+        (first, stride): (usize, usize),
+        to: &mut [u8],
+        to_stride: usize,
+        row_bytes: usize,
+    ) {
+        let start = first.saturating_mul(stride);
+        let rows = to.chunks_exact_mut(to_stride).filter_map(|to| to.get_mut(..row_bytes));
         match self {
             Self::Borrowed(bytes) => {
-                if let Some(from) = bytes.get(start..start.saturating_add(to.len())) {
+                let bytes = bytes.get(start..).unwrap_or_default();
+                for (from, to) in bytes.chunks(stride).filter_map(|from| from.get(..row_bytes)).zip(rows) {
                     to.copy_from_slice(from);
                 }
             }
             Self::Shared(bytes) => {
-                bytes.copy_to(start, to);
+                for (row, to) in rows.enumerate() {
+                    bytes.copy_to(start.saturating_add(row.saturating_mul(stride)), to);
+                }
             }
         }
     }
@@ -125,8 +144,8 @@ mod tests {
         for start in 0..20 {
             for len in 0..80 {
                 let mut scratch = Vec::new();
-                let read = PlaneBytes::Shared(shared).read(start, len, &mut scratch);
-                assert_eq!(read, &memory[start..start + len]);
+                let compare = |read: &[u8]| assert_eq!(read, &memory[start..start + len]);
+                PlaneBytes::Shared(shared).each([start].into_iter(), len, &mut scratch, compare);
             }
         }
     }
@@ -138,11 +157,26 @@ mod tests {
         let shared = PlaneBytes::Shared(unsafe { SharedBytes::new(memory.as_ptr(), memory.len()) });
         for bytes in [shared, PlaneBytes::Borrowed(&memory)] {
             for (start, len) in [(0, 17), (16, 1), (usize::MAX, 2)] {
-                let (mut to, mut scratch) = (vec![1; len], Vec::new());
-                bytes.copy_to(start, &mut to);
-                assert_eq!(to, vec![1; len]);
-                assert!(bytes.read(start, len, &mut scratch).is_empty());
+                let mut scratch = Vec::new();
+                bytes.each([start].into_iter(), len, &mut scratch, |read| assert!(read.is_empty()));
             }
+        }
+    }
+
+    #[test]
+    fn rows_are_copied_as_far_as_both_sides_have_them() {
+        let memory: Vec<u8> = (1..=11).collect();
+        // SAFETY: the vector outlives the value.
+        let shared = PlaneBytes::Shared(unsafe { SharedBytes::new(memory.as_ptr(), memory.len()) });
+        for bytes in [shared, PlaneBytes::Borrowed(&memory)] {
+            let mut to = [0; 14];
+            bytes.copy_rows((0, 4), &mut to, 3, 2);
+            assert_eq!(to, [1, 2, 0, 5, 6, 0, 9, 10, 0, 0, 0, 0, 0, 0]);
+            let mut to = [0; 8];
+            bytes.copy_rows((1, 4), &mut to, 4, 3);
+            assert_eq!(to, [5, 6, 7, 0, 9, 10, 11, 0]);
+            bytes.copy_rows((usize::MAX, 4), &mut to, 4, 3);
+            assert_eq!(to, [5, 6, 7, 0, 9, 10, 11, 0]);
         }
     }
 }

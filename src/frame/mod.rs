@@ -67,18 +67,24 @@ impl<'a> Plane<'a> {
         self.bytes
     }
 
-    /// Returns the first `row_bytes` bytes of row `row`; empty beyond the plane. Memory that may change is copied to
-    /// `scratch` first.
-    pub(crate) fn row<'s>(&self, row: usize, row_bytes: usize, scratch: &'s mut Vec<u8>) -> &'s [u8]
-    where
-        'a: 's,
-    {
-        self.bytes.read(row.saturating_mul(self.stride_bytes), row_bytes, scratch)
+    /// Calls `visit` with the first `row_bytes` bytes of each of the first `rows` rows; empty beyond the plane. Memory
+    /// that may change is copied to `scratch` first.
+    pub(crate) fn each_row(
+        &self,
+        rows: usize,
+        row_bytes: usize,
+        scratch: &mut Vec<u8>,
+        visit: impl FnMut(&[u8]),
+    ) {
+        let stride = self.stride_bytes;
+        self.bytes.each((0..rows).map(|row| row.saturating_mul(stride)), row_bytes, scratch, visit);
     }
 
-    /// Fills `to` with the start of row `row`; leaves it as it is beyond the plane.
-    pub(crate) fn copy_row(&self, row: usize, to: &mut [u8]) {
-        self.bytes.copy_to(row.saturating_mul(self.stride_bytes), to);
+    /// Copies the first `row_bytes` bytes of each row from the row `first` on, to rows of `to` that begin `to_stride`
+    /// bytes apart. Leaves rows beyond the plane as they are. The frame's constructor has checked that the plane's stride
+    /// is not 0.
+    pub(crate) fn copy_rows(&self, first: usize, to: &mut [u8], to_stride: usize, row_bytes: usize) {
+        self.bytes.copy_rows((first, self.stride_bytes), to, to_stride, row_bytes);
     }
 
     fn check(&self, name: &'static str, row_bytes: usize, rows: usize) -> Result<(), FrameError> {
@@ -336,9 +342,8 @@ mod tests {
     #[test]
     fn a_row_beyond_the_plane_is_empty() {
         let plane = Plane::new(&[1, 2, 3, 4], 2);
-        let mut scratch = Vec::new();
-        assert_eq!(plane.row(1, 2, &mut scratch), [3, 4]);
-        assert!(plane.row(2, 2, &mut scratch).is_empty());
-        assert!(plane.row(usize::MAX, 2, &mut scratch).is_empty());
+        let mut read = Vec::new();
+        plane.each_row(3, 2, &mut Vec::new(), |row| read.push(row.to_vec()));
+        assert_eq!(read, [vec![1, 2], vec![3, 4], vec![]]);
     }
 }

@@ -13,7 +13,7 @@ use direct264_sys::nvenc::{
 };
 
 use super::availability;
-use super::machine::Machine;
+use super::machine::{self, Machine};
 use super::params::Params;
 use crate::backend::Backend;
 use crate::cuda::{Context, PitchedMemory, refused as refused_by_cuda};
@@ -34,13 +34,7 @@ pub(super) fn load_cuda() -> Result<&'static cuda::Driver, Unavailable> {
 }
 
 pub(super) fn load_encode_library() -> Result<&'static sys::EncodeLibrary, Unavailable> {
-    sys::load().map_err(|error| availability::encode_library_not_loaded(error, is_jetson()))
-}
-
-fn is_jetson() -> bool {
-    let cuda = load_cuda().ok().filter(|cuda| cuda.initialise().is_ok());
-    let devices = cuda.and_then(|cuda| devices(cuda).ok()).unwrap_or_default();
-    Machine::this().is_jetson(devices.iter().map(|device| &*device.name))
+    sys::load().map_err(|error| availability::encode_library_not_loaded(error, Machine::this().is_jetson()))
 }
 
 impl Drivers {
@@ -66,7 +60,10 @@ impl Drivers {
         // SAFETY: the context is retained by `context`, which the session keeps.
         let session = unsafe { self.encode.open_session(self.api, context.handle()) };
         drop(entered);
-        let hidden = || Machine::this().hidden_gpus(self.cuda.devices().ok()?.len());
+        let hidden = || {
+            let has_encoder = !self.cuda.compute_capability(device.handle).is_some_and(machine::lacks_nvenc);
+            Machine::this().hidden_gpus(self.cuda.devices().ok()?.len()).filter(|_| has_encoder)
+        };
         let session = session.map_err(|error| context.explain(availability::not_opened(error, hidden)))?;
         Ok(Arc::new(OpenSession { session, context, patience, outliving: Mutex::default() }))
     }

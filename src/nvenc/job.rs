@@ -53,10 +53,17 @@ impl Job {
     pub(super) const fn waits_for_others(&self) -> bool {
         match self {
             Self::Advance { is_behind_others, .. } => *is_behind_others,
+            rare => rare.rare_job_waits(),
+        }
+    }
+
+    #[cold]
+    const fn rare_job_waits(&self) -> bool {
+        match self {
             Self::Prepare { .. } | Self::Fetch { .. } | Self::Forget { .. } | Self::Reconfigure { .. } => {
                 true
             }
-            Self::Invalidate { .. } | Self::ParameterSets => false,
+            Self::Advance { .. } | Self::Invalidate { .. } | Self::ParameterSets => false,
         }
     }
 }

@@ -21,30 +21,51 @@ pub(super) enum SurfaceFormat {
     Rgba,
 }
 
-impl SurfaceFormat {
-    /// Returns the surface format for frames of this format, and whether the frames go there unconverted. Pictures of an
-    /// odd size are padded on the CPU.
-    pub(super) fn for_frames(format: PixelFormat, size: FrameSize, config: &EncoderConfig) -> (Self, bool) {
-        let is_even = size == size.padded_to_even();
+/// The formats of a stream's frames that NVENC takes unconverted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unconverted {
+    /// Whether both sides are even. Pictures of an odd size are padded on the CPU.
+    is_even: bool,
+    /// Whether NVENC converts RGB to the colour of the stream.
+    is_rgb_too: bool,
+}
+
+impl Unconverted {
+    pub(super) fn of(config: &EncoderConfig) -> Self {
+        let size = config.size();
+        Self {
+            is_even: size == size.padded_to_even(),
+            is_rgb_too: config.nvenc.converts_rgb || config.colour == HARDWARE_COLOUR,
+        }
+    }
+
+    /// The formats of frames that have the coded size, which is even.
+    pub(super) const fn padded(self) -> Self {
+        Self { is_even: true, ..self }
+    }
+
+    /// Returns the surface format for frames of this format, and whether the frames go there unconverted.
+    pub(super) fn for_frames(self, format: PixelFormat) -> (SurfaceFormat, bool) {
         let as_it_is = match format {
-            PixelFormat::I420 => Some(Self::I420),
-            other => Self::for_device(other, config),
+            PixelFormat::I420 => Some(SurfaceFormat::I420),
+            other => self.for_device(other),
         };
-        as_it_is.filter(|_| is_even).map_or((Self::I420, false), |format| (format, true))
+        as_it_is.filter(|_| self.is_even).map_or((SurfaceFormat::I420, false), |format| (format, true))
     }
 
     /// Returns the surface format for pictures of this format in device memory; `None` if they have to be converted on
     /// the CPU.
-    pub(super) fn for_device(format: PixelFormat, config: &EncoderConfig) -> Option<Self> {
-        let converts = || config.nvenc.converts_rgb || config.colour == HARDWARE_COLOUR;
+    pub(super) fn for_device(self, format: PixelFormat) -> Option<SurfaceFormat> {
         match format {
-            PixelFormat::Nv12 => Some(Self::Nv12),
-            PixelFormat::Rgb(RgbOrder::Bgra) if converts() => Some(Self::Bgra),
-            PixelFormat::Rgb(RgbOrder::Rgba) if converts() => Some(Self::Rgba),
+            PixelFormat::Nv12 => Some(SurfaceFormat::Nv12),
+            PixelFormat::Rgb(RgbOrder::Bgra) if self.is_rgb_too => Some(SurfaceFormat::Bgra),
+            PixelFormat::Rgb(RgbOrder::Rgba) if self.is_rgb_too => Some(SurfaceFormat::Rgba),
             _ => None,
         }
     }
+}
 
+impl SurfaceFormat {
     /// The bytes of a row of the first plane.
     pub(super) fn row_bytes(self, size: FrameSize) -> usize {
         let width = size.width() as usize;
@@ -189,8 +210,7 @@ impl Staging {
 
 /// Copies row by row; the frame was checked to have all its rows when it was made.
 fn copy_plane(from: Plane<'_>, to: Option<Target<'_>>, row_bytes: usize) {
-    let Some(to) = to else { return };
-    for (row, to) in to.bytes.chunks_exact_mut(to.stride).enumerate() {
-        from.copy_row(row, &mut to[..row_bytes]);
+    if let Some(to) = to {
+        from.copy_rows(0, to.bytes, to.stride, row_bytes);
     }
 }

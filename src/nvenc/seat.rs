@@ -2,11 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The GPU of each session that exists or is about to open, by its place in CUDA's order.
-static TAKEN: Mutex<Vec<i32>> = Mutex::new(Vec::new());
-
-/// The GPU of each session that is open.
-static OPEN: Mutex<Vec<i32>> = Mutex::new(Vec::new());
+/// The GPU of each session that exists or is about to open, by its place in CUDA's order, and whether it is open.
+static TAKEN: Mutex<Vec<(i32, bool)>> = Mutex::new(Vec::new());
 
 /// The GPU of each abandoned thread that hangs in a call, if the thread had come to one.
 static HANGING: Mutex<Vec<Option<i32>>> = Mutex::new(Vec::new());
@@ -45,32 +42,30 @@ impl Seat {
     pub(super) fn take(gpus: &[i32], spread: bool) -> Option<(usize, Self)> {
         let hanging = lock(&HANGING).clone();
         let mut taken = lock(&TAKEN);
-        let on = |gpu: i32| taken.iter().filter(|&&other| other == gpu).count();
+        let on = |gpu: i32| taken.iter().filter(|&&(other, _)| other == gpu).count();
         let rank = |gpu: i32| (hanging.contains(&Some(gpu)), if spread { on(gpu) } else { 0 });
         let (at, &gpu) = gpus.iter().enumerate().min_by_key(|&(_, &gpu)| rank(gpu))?;
-        taken.push(gpu);
+        taken.push((gpu, false));
         Some((at, Self { gpu, is_open: false }))
     }
 
     /// Records that the session is open.
     pub(super) fn open(&mut self) {
-        if !std::mem::replace(&mut self.is_open, true) {
-            lock(&OPEN).push(self.gpu);
+        let mine = (self.gpu, std::mem::replace(&mut self.is_open, true));
+        if let Some(taken) = lock(&TAKEN).iter_mut().find(|taken| **taken == mine) {
+            taken.1 = true;
         }
     }
 
     /// The number of sessions that are open on this GPU.
     pub(super) fn open_sessions(&self) -> usize {
-        lock(&OPEN).iter().filter(|&&gpu| gpu == self.gpu).count()
+        lock(&TAKEN).iter().filter(|&&taken| taken == (self.gpu, true)).count()
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        if self.is_open {
-            remove(&OPEN, self.gpu);
-        }
-        remove(&TAKEN, self.gpu);
+        remove(&TAKEN, (self.gpu, self.is_open));
     }
 }
 

@@ -108,7 +108,7 @@ impl OpenH264Encoder {
         self.rate = rate;
         self.planar.clear();
         self.starts = true;
-        self.note(EventKind::Recreated { size });
+        self.note(EventKind::Recreated { size, is_new_session: false });
         Ok(())
     }
 }
@@ -252,7 +252,7 @@ impl Engine for OpenH264Encoder {
         let mut buffer = self.ready.take_buffer();
         self.session.take(&mut buffer)?;
         if is_idr && !was_due {
-            self.note(EventKind::Recreated { size });
+            self.note(EventKind::Recreated { size, is_new_session: false });
         }
         if let Some(unmet) = self.rate.coded(buffer.bytes.len()) {
             self.note(unmet);

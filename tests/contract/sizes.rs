@@ -121,7 +121,7 @@ fn a_change_of_size_starts_with_an_idr_of_the_new_size_and_nothing_is_lost() {
             .take_events()
             .into_iter()
             .filter_map(|event| match event.kind {
-                EventKind::Recreated { size } => Some((event.frame_id.0, size)),
+                EventKind::Recreated { size, .. } => Some((event.frame_id.0, size)),
                 _ => None,
             })
             .collect();

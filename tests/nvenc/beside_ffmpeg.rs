@@ -150,7 +150,7 @@ enum Step {
 }
 
 impl Step {
-    /// None for what only looks or counts: devices, the contexts of a thread, the stream and the memory.
+    /// None for what only looks or counts: devices, the contexts of a thread, streams, events and the memory.
     fn of(call: &str) -> Option<Self> {
         Some(match call {
             "NvEncodeAPIGetMaxSupportedVersion" => Self::NewestVersion,
@@ -182,6 +182,8 @@ impl Step {
             | "cuDeviceGetName"
             | "cuDeviceGetUuid"
             | "cuDeviceComputeCapability"
+            | "cuEventCreate"
+            | "cuEventDestroy"
             | "cuCtxGetStreamPriorityRange"
             | "cuStreamCreate"
             | "cuStreamCreateWithPriority"

@@ -13,7 +13,8 @@ use direct264::config::{CallForm, NvencConfig};
 use direct264::frame::RgbOrder;
 use direct264::nvenc::NvencEncoder;
 use direct264::{
-    Bitrate, Encoder, EncoderConfig, Error, Frame, FrameId, Picture, PixelFormat, Recovery, Timestamp,
+    Bitrate, Encoder, EncoderConfig, Error, Frame, FrameId, Picture, Pipeline, PixelFormat, Recovery,
+    Timestamp,
 };
 use direct264_sys::nvenc::ApiVersion;
 
@@ -160,6 +161,55 @@ fn the_first_picture_allocates_nothing_on_the_gpu() {
             drop(encoder);
             stage.report().assert_clean("a first picture");
         }
+    }
+}
+
+/// Making a stream may wait for the device, and the call that begins a pipeline has the time limit of a frame.
+#[test]
+fn a_pipeline_that_begins_in_mid_stream_makes_no_stream() {
+    let stage = Double::get().load();
+    let made = || {
+        let report = stage.report();
+        let priorities = report.json()["stream_priorities"].as_object().unwrap().clone();
+        priorities.values().filter_map(serde_json::Value::as_u64).sum::<u64>()
+    };
+    for config in forms() {
+        stage.reset();
+        let mut encoder = NvencEncoder::new(&config).unwrap();
+        let at_opening = made();
+        encode_run(&mut encoder, 0, 2);
+        let size = encoder.size();
+        let pixels = vec![99; PixelFormat::Nv12.frame_bytes(size)];
+        let frame = Frame::contiguous(size, PixelFormat::Nv12, &pixels, Timestamp(0)).unwrap();
+        let mut pipeline = Pipeline::new(encoder);
+        for _ in 0..4 {
+            pipeline.submit(&frame, Picture::Auto).unwrap().for_each(|unit| assert!(unit.is_ok()));
+        }
+        drop(pipeline);
+        assert_eq!(made(), at_opening);
+        stage.report().assert_clean("a pipeline in mid-stream");
+    }
+}
+
+/// A small GPU may not hold the surfaces of two layouts.
+#[test]
+fn the_surface_of_another_layout_is_freed_before_the_next_one_is_made() {
+    let stage = Double::get().load();
+    for nvenc in [unhurried(), NvencConfig::new().form(CallForm::Direct)] {
+        stage.reset();
+        let config = config(size(320, 240), 30, 500).nvenc(nvenc.converts_rgb(true));
+        let mut encoder = NvencEncoder::new(&config).unwrap();
+        encode_run(&mut encoder, 0, 2);
+        stage.set("TRACE=10000");
+        let format = PixelFormat::Rgb(RgbOrder::Rgba);
+        let pixels = vec![99; format.frame_bytes(encoder.size())];
+        let frame = Frame::contiguous(encoder.size(), format, &pixels, Timestamp(0)).unwrap();
+        encoder.encode(&frame, Picture::Auto).unwrap();
+        let memory = ["cuMemFree", "cuMemAllocPitch"];
+        let calls: Vec<String> = stage.report().trace().into_iter().map(|(call, _)| call).collect();
+        assert!(calls.iter().filter(|call| memory.contains(&&***call)).eq(memory), "{calls:?}");
+        drop(encoder);
+        stage.report().assert_clean("another layout");
     }
 }
 

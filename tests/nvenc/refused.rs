@@ -97,6 +97,33 @@ fn a_change_that_a_new_session_refuses_too_leaves_the_stream_as_it_was_and_is_to
     }
 }
 
+/// While two sessions exist, the memory may not hold the room of both.
+#[test]
+fn a_session_that_is_exchanged_keeps_its_room_for_larger_sizes() {
+    let stage = Double::get().load();
+    for (caps, is_exchanged) in [("", false), ("CAPS=SUPPORT_DYN_BITRATE_CHANGE=0", true)] {
+        for config in forms() {
+            for memory in ["cuMemAllocPitch:1=2", "nvEncInitializeEncoder:1=10"] {
+                stage.reset();
+                stage.set(caps);
+                let mut encoder = NvencEncoder::new(&config.clone().max_size(size(640, 480))).unwrap();
+                encode_run(&mut encoder, 0, 2);
+                stage.set(&format!("FAULT=nvEncReconfigureEncoder:*=20;{memory}"));
+                encoder.set_bitrate(kbps(321)).unwrap();
+                stage.set("FAULT=");
+                assert_eq!(encoder.settings().bitrate == kbps(321), is_exchanged, "{memory}");
+                encode_run(&mut encoder, 2, 2);
+                let sessions = stage.report().sessions().len();
+                encoder.set_size(size(640, 480)).unwrap();
+                encode_run(&mut encoder, 4, 2);
+                assert_eq!(stage.report().sessions().len(), sessions, "{memory}, {caps}");
+                drop(encoder);
+                stage.assert_clean_soon(memory);
+            }
+        }
+    }
+}
+
 #[test]
 fn an_encoder_whose_change_was_refused_tells_the_settings_in_force_and_takes_the_next_change() {
     let stage = Double::get().load();

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::outcome::Unproven;
 
 #[cfg(feature = "nvenc")]
-pub(super) use cuda::{Device, DeviceMemory, frame};
+pub(super) use cuda::{Device, DeviceMemory, GpuEncoder, Place};
 
 /// The memory that a copy loop copies in one step.
 const STEP_BYTES: usize = 64 << 20;
@@ -80,12 +80,14 @@ mod cuda {
 
     use cudarc::driver::{CudaContext, CudaStream, DriverError, result};
     use direct264::frame::CudaImage;
-    use direct264::{Frame, FrameSize, Timestamp};
+    use direct264::{Encoder, FailoverEncoder, Frame, FrameSize, Picture, PixelFormat, Timestamp};
 
-    use crate::check::outcome::{Unproven, failed};
+    use crate::check::outcome::{Unproven, failed, refused};
+    use crate::check::stream::encode;
     use crate::check::subject::ours;
 
     /// A GPU's primary context and a stream of the check's own.
+    #[derive(Clone)]
     pub(in crate::check) struct Device {
         context: Arc<CudaContext>,
         stream: Arc<CudaStream>,
@@ -94,7 +96,7 @@ mod cuda {
     /// Device memory from `cuMemAlloc`, which a session can register.
     pub(in crate::check) struct DeviceMemory {
         context: Arc<CudaContext>,
-        pub(in crate::check) address: u64,
+        address: u64,
         bytes: usize,
     }
 
@@ -109,11 +111,6 @@ mod cuda {
             Ok(Self { context, stream })
         }
 
-        /// The handle of the stream on which [`write`](Device::write) writes.
-        pub(in crate::check) fn stream(&self) -> usize {
-            self.stream.cu_stream().addr()
-        }
-
         pub(in crate::check) fn memory(&self, bytes: usize) -> Result<DeviceMemory, Unproven> {
             cuda("a current context", self.context.bind_to_thread(), "cuCtxSetCurrent")?;
             // SAFETY: the memory is written before it is read.
@@ -122,12 +119,7 @@ mod cuda {
         }
 
         /// Writes `pixels` to the start of `memory`, from `offset` on, and waits until they are there.
-        pub(in crate::check) fn write(
-            &self,
-            memory: &DeviceMemory,
-            offset: usize,
-            pixels: &[u8],
-        ) -> Result<(), Unproven> {
+        fn write(&self, memory: &DeviceMemory, offset: usize, pixels: &[u8]) -> Result<(), Unproven> {
             let fits = offset.checked_add(pixels.len()).is_some_and(|end| end <= memory.bytes);
             if !fits {
                 return Err(failed("pixels within the memory", "more", "the check itself"));
@@ -168,23 +160,81 @@ mod cuda {
         }
     }
 
-    /// Makes a frame of an image in `memory`, which has to outlive the encoder or its `forget_cuda`.
-    ///
-    /// # Errors
-    /// An image beyond the memory, or one that [`Frame::cuda`] refuses.
-    pub(in crate::check) fn frame<'a>(
-        memory: &'a DeviceMemory,
-        image: CudaImage,
-        span: usize,
-        size: FrameSize,
-        number: i64,
-    ) -> Result<Frame<'a>, Unproven> {
-        let offset = image.address().checked_sub(memory.address);
-        if offset.is_none_or(|offset| offset + span as u64 > memory.bytes as u64) {
-            return Err(failed("an image within the memory", "more", "the check itself"));
+    /// An encoder and the one memory of its frames. The encoder forgets the memory before that is freed.
+    pub(in crate::check) struct GpuEncoder {
+        encoder: FailoverEncoder,
+        /// `None` once the memory was left to an encoder that did not forget it.
+        memory: Option<DeviceMemory>,
+        device: Device,
+    }
+
+    /// The place of a picture in the memory: the offset of the first row, and from row to row, in bytes.
+    #[derive(Debug, Clone, Copy)]
+    pub(in crate::check) struct Place {
+        pub(in crate::check) offset: usize,
+        pub(in crate::check) pitch: usize,
+    }
+
+    impl GpuEncoder {
+        /// Allocates memory of so many bytes for the frames of an encoder.
+        pub(in crate::check) fn new(
+            device: &Device,
+            encoder: FailoverEncoder,
+            bytes: usize,
+        ) -> Result<Self, Unproven> {
+            let memory = Some(device.memory(bytes)?);
+            Ok(Self { encoder, memory, device: device.clone() })
         }
-        // SAFETY: the image lies in memory that is borrowed here and was written before; the proofs forget it before
-        // they free it, write it on a stream that outlives it, and write nothing while a call reads it.
-        ours(unsafe { Frame::cuda(size, image, Timestamp(number)) })
+
+        /// Writes a picture of NV12 or BGRA, whose rows are `place.pitch` bytes apart, to the memory, and returns its
+        /// access unit.
+        pub(in crate::check) fn encode(
+            &mut self,
+            (format, size): (PixelFormat, FrameSize),
+            place: Place,
+            pixels: &[u8],
+            number: i64,
+        ) -> Result<Vec<u8>, Unproven> {
+            let no_memory = || failed("memory for the picture", "none", "the check itself");
+            let memory = self.memory.as_ref().ok_or_else(no_memory)?;
+            let height = size.height() as usize;
+            let rows = if format == PixelFormat::Nv12 { height + height / 2 } else { height };
+            if place.pitch.checked_mul(rows).is_none_or(|needed| pixels.len() < needed) {
+                return Err(failed("a whole picture", "less", "the check itself"));
+            }
+            self.device.write(memory, place.offset, pixels)?;
+            let address = memory.address + place.offset as u64;
+            let image = match format {
+                PixelFormat::Nv12 => CudaImage::nv12(address, place.pitch),
+                _ => CudaImage::bgra(address, place.pitch),
+            };
+            let image = image.written_on(self.device.stream.cu_stream().addr());
+            // SAFETY: all rows were just written, and so lie within the memory. The memory is written only here, where no
+            // call reads it, on a stream that this value keeps, and freed after the encoder has forgotten it: see `Drop`.
+            let frame = ours(unsafe { Frame::cuda(size, image, Timestamp(number)) })?;
+            Ok(encode(&mut self.encoder, &frame, Picture::Auto)?.bytes.to_vec())
+        }
+
+        /// Has the encoder forget the memory, and frees it.
+        ///
+        /// # Errors
+        /// The refusal of the encoder, to which the memory is left.
+        pub(in crate::check) fn end(mut self) -> Result<(), Unproven> {
+            self.forget()
+        }
+
+        fn forget(&mut self) -> Result<(), Unproven> {
+            let Some(memory) = self.memory.take() else { return Ok(()) };
+            self.encoder.forget_cuda(Some(memory.address)).map_err(|error| {
+                std::mem::forget(memory);
+                refused("memory that may be freed", &error, "Encoder::forget_cuda")
+            })
+        }
+    }
+
+    impl Drop for GpuEncoder {
+        fn drop(&mut self) {
+            let _ = self.forget();
+        }
     }
 }

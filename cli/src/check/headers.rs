@@ -6,7 +6,7 @@ use h264_reader::nal::NalHeader;
 use h264_reader::nal::pps::PicParameterSet;
 use h264_reader::nal::slice::SliceHeader;
 use h264_reader::nal::sps::SeqParameterSet;
-use h264_reader::rbsp::{BitReader, decode_nal};
+use h264_reader::rbsp::{BitRead, BitReader, decode_nal};
 
 use super::outcome::{Unproven, failed};
 
@@ -29,6 +29,23 @@ pub(super) fn sps(stream: &[u8]) -> Result<SeqParameterSet, Unproven> {
 /// Returns the kinds of the NAL units of an access unit.
 pub(super) fn kinds(unit: &[u8]) -> Vec<NalKind> {
     nals(unit).map(|nal| nal.kind()).collect()
+}
+
+/// Returns the number of pictures in the recovery point SEI of an access unit; `None` if there is none.
+///
+/// # Errors
+/// A message that cannot be read.
+pub(super) fn recovery_point(unit: &[u8]) -> Result<Option<usize>, Unproven> {
+    const RECOVERY_POINT: u8 = 6;
+    for nal in nals(unit).filter(|nal| nal.kind() == NalKind::Sei) {
+        let payload = readable("SEI", decode_nal(nal.bytes()))?;
+        // A message begins with its type and its length.
+        if let [RECOVERY_POINT, _, message @ ..] = &*payload {
+            let pictures = readable("recovery point", BitReader::new(message).read_ue("recovery_frame_cnt"))?;
+            return Ok(usize::try_from(pictures).ok());
+        }
+    }
+    Ok(None)
 }
 
 /// Whether the NAL unit is a slice.

@@ -48,22 +48,56 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     let mut json_output = json.map(ResultFile::open).transpose()?;
     let mut report_output = report.map(ResultFile::open).transpose()?;
 
-    let is_taken = output::is_stdout(json) || output::is_stdout(report);
+    let mut lines = Lines {
+        is_taken: output::is_stdout(json) || output::is_stdout(report),
+        is_all: json.is_none() && report.is_none(),
+        printed: Ok(()),
+    };
     let facts = Facts::of(&probe);
-    output::print(&format!("{}\n\n", facts.lines().join("\n")), is_taken)?;
-    let results = check(args, facts, &subjects, absent, is_taken)?;
-    output::print(&text::end(&results), is_taken)?;
+    lines.print(&format!("{}\n\n", facts.lines().join("\n")))?;
+    let results = check(args, facts, &subjects, absent, &mut lines)?;
+    lines.print(&text::end(&results))?;
     if let Some(output) = &mut json_output {
         output.save(&json::render(&results))?;
     }
     if let Some(output) = &mut report_output {
         output.save(&report::render(&results))?;
     }
+    lines.printed?;
     match results.counts().failed {
         _ if !results.is_whole => Err(interrupt::failure()),
         0 => Ok(()),
         1 => Err(Failure::after("a claim failed")),
         count => Err(Failure::after(format!("{count} claims failed"))),
+    }
+}
+
+/// The lines for people. A reader who closes them early, such as `head`, costs no result file.
+struct Lines {
+    /// Whether a result goes to stdout, so that the lines go to stderr.
+    is_taken: bool,
+    /// Whether there is nothing but the lines.
+    is_all: bool,
+    /// The outcome until now. After an error nothing more is printed.
+    printed: Result<(), Failure>,
+}
+
+impl Lines {
+    /// Prints a text.
+    ///
+    /// # Errors
+    /// The system's error, where nobody would get any other result. Else the error is kept for the end.
+    fn print(&mut self, text: &str) -> Result<(), Failure> {
+        if self.printed.is_err() {
+            return Ok(());
+        }
+        match output::print(text, self.is_taken) {
+            Err(error) if self.is_all => Err(error),
+            printed => {
+                self.printed = printed;
+                Ok(())
+            }
+        }
     }
 }
 
@@ -83,12 +117,12 @@ fn check(
     facts: Facts,
     subjects: &[Subject],
     absent: Vec<Absent>,
-    is_taken: bool,
+    lines: &mut Lines,
 ) -> Result<Results, Failure> {
     let start = Instant::now();
     let mut rows: Vec<Row> = absent.into_iter().filter_map(not_there).collect();
     for row in &rows {
-        output::print(&text::row(row), is_taken)?;
+        lines.print(&text::row(row))?;
     }
     let work: Vec<(&Subject, &Claim)> =
         subjects.iter().flat_map(|subject| claims_of(args, subject)).collect();
@@ -102,7 +136,7 @@ fn check(
             break;
         };
         let row = Row { label: subject.label(), claim: *claim, outcome, took: start.elapsed() };
-        bar.suspend(|| output::print(&text::row(&row), is_taken))?;
+        bar.suspend(|| lines.print(&text::row(&row)))?;
         bar.inc(1);
         rows.push(row);
     }

@@ -67,7 +67,7 @@ pub(super) enum Outcome {
 
 impl From<Proof> for Outcome {
     fn from(proof: Proof) -> Self {
-        let clean = |text: String| personal::without_folders(&text);
+        let clean = |text: String| personal::impersonal(&text);
         match proof {
             Ok(figure) => Self::Passed { figure: clean(figure) },
             Err(Unproven::Failed(Finding { expected, got, call })) => {

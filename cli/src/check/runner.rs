@@ -17,6 +17,8 @@ use crate::bench::interrupt;
 const LIMIT: Duration = Duration::from_secs(60);
 /// The time between two looks for Ctrl-C, or at a child process.
 const LOOK: Duration = Duration::from_millis(20);
+/// The time limit for the end of a child that was killed.
+const END_LIMIT: Duration = Duration::from_secs(2);
 /// The name of the threads whose panics are outcomes.
 const THREAD: &str = "claim";
 
@@ -97,11 +99,20 @@ fn in_child(claim: &Claim, subject: &Subject) -> Option<Outcome> {
         Err(error) => return Some(Err(failed("a child process", error, "std::process")).into()),
     };
     let outcome = wait(&mut child, LIMIT);
-    if !matches!(child.try_wait(), Ok(Some(_))) {
-        // A process that survives the kill hangs in the driver and is left alone.
-        let _ = child.kill();
-    }
+    end(&mut child);
     outcome
+}
+
+/// Kills a child that still runs, and waits for its end within a limit, so that none is left as a zombie. A process that
+/// survives the kill hangs in the driver and is left alone.
+fn end(child: &mut Child) {
+    if matches!(child.try_wait(), Ok(Some(_))) || child.kill().is_err() {
+        return;
+    }
+    let start = Instant::now();
+    while matches!(child.try_wait(), Ok(None)) && start.elapsed() < END_LIMIT {
+        thread::sleep(LOOK);
+    }
 }
 
 fn wait(child: &mut Child, limit: Duration) -> Option<Outcome> {
@@ -139,6 +150,15 @@ mod tests {
         });
         let Some(Outcome::Failed(Finding { expected, got, .. })) = outcome else { panic!("{outcome:?}") };
         assert_eq!((&*expected, &*got), ("an outcome within 0.05 s", "none"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_child_that_is_killed_is_waited_for() {
+        let mut child = Command::new("sleep").arg("600").spawn().unwrap();
+        end(&mut child);
+        // Had nobody waited, the process would still have its entry.
+        assert!(!std::path::Path::new(&format!("/proc/{}", child.id())).exists());
     }
 
     #[test]

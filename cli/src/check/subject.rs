@@ -39,7 +39,7 @@ pub(super) struct Absent {
 }
 
 /// The time limits of a session's driver calls. Each is long, so that a proof on a busy machine is not lost to them.
-const LIMITS: CallLimits = CallLimits::DEFAULT
+pub(super) const LIMITS: CallLimits = CallLimits::DEFAULT
     .open(Duration::from_secs(10))
     .first(Duration::from_secs(5))
     .rest(Duration::from_secs(5));

@@ -89,7 +89,7 @@ fn every_event_is_told_with_what_belongs_to_it() {
     assert_eq!(changed["detail"]["to"], 200_000);
     let recreated = told("recreated");
     assert_eq!(recreated["frame"], 12);
-    assert_eq!(recreated["detail"], serde_json::json!({ "width": 48, "height": 32 }));
+    assert_eq!(recreated["detail"], serde_json::json!({ "width": 48, "height": 32, "new_session": false }));
 }
 
 #[test]

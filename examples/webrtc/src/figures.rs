@@ -140,7 +140,7 @@ impl Figures {
                 EventKind::PassedOver { reason, detail, .. }
                 | EventKind::ChangeRefused { reason, detail, .. } => with_advice(reason.sentence(), detail),
                 EventKind::Restored { from } => format!("from {from}"),
-                EventKind::Recreated { size } => format!("for {size}"),
+                EventKind::Recreated { size, .. } => format!("for {size}"),
                 EventKind::RateUnmet { target, reached_bps } => {
                     format!("{reached_bps} bit/s instead of {target}")
                 }

@@ -106,7 +106,7 @@ impl NvencEncoder {
             return self.reopen(config);
         }
         self.level = self.setup.level(&config);
-        self.start_size(config);
+        self.start_size(config, false);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::NvencEncoder;
 use super::in_flight::{FrameInFlight, Origin};
 use super::memory::{SlotMemory, nothing};
-use crate::access_unit::{AccessUnitInfo, RefreshPlace, StageTimes};
+use crate::access_unit::{AccessUnitInfo, StageTimes};
 use crate::backend::Backend;
 use crate::cuda::{PinnedMemory, Process, frame_in};
 use crate::engine::Depth;
@@ -14,7 +14,6 @@ use crate::error::{Error, FrameError, Internal};
 use crate::event::EventKind;
 use crate::frame::{CudaImage, Frame, Pixels};
 use crate::nvenc::job::{Carried, Job, Reply};
-use crate::nvenc::pixels::SurfaceFormat;
 use crate::nvenc::session::{Next, Output, Source};
 use crate::picture::Picture;
 use crate::units::{FrameId, FrameSize, QpRange, Timestamp};
@@ -47,7 +46,7 @@ impl NvencEncoder {
     /// Brings a frame to memory that the GPU reads.
     pub(super) fn bring(&mut self, frame: &Frame<'_>, start: Instant) -> Result<Brought, Error> {
         let Pixels::Cuda(image) = frame.pixels() else { return self.copy(frame, start) };
-        if let Some(format) = SurfaceFormat::for_device(image.format(), &self.config) {
+        if let Some(format) = self.unconverted.for_device(image.format()) {
             let slot = match &self.in_flight {
                 Some(FrameInFlight { slot: 0, origin: Origin::Device(_), .. }) => 1,
                 _ => 0,
@@ -100,8 +99,8 @@ impl NvencEncoder {
 
     /// Copies or converts a frame in host memory to the page-locked memory of a free slot.
     pub(super) fn copy(&mut self, frame: &Frame<'_>, start: Instant) -> Result<Brought, Error> {
-        let (format, size) = (frame.pixels().format(), frame.size());
-        let (surface, as_it_is) = SurfaceFormat::for_frames(format, size, &self.config);
+        let format = frame.pixels().format();
+        let (surface, as_it_is) = self.unconverted.for_frames(format);
         let slot = self.free_slot()?;
         let mut staging = self.staging(slot, surface)?;
         let Some(unshared) = Arc::get_mut(&mut staging) else {
@@ -137,26 +136,22 @@ impl NvencEncoder {
         frame: Option<&Frame<'_>>,
     ) -> Result<(), Error> {
         let Brought { source, slot, times, start } = brought;
-        let has_no_wave = picture == Picture::Auto && self.waves.are_idle();
-        let refresh = if is_idr || has_no_wave { None } else { self.waves.next(picture, self.config.size()) };
+        // Two tests for all that an ordinary picture has nothing to do with.
+        let is_plain = picture == Picture::Auto && !is_idr && !self.waves.are_active();
+        let refresh_frames = if is_plain { 0 } else { self.waves.begin(picture, is_idr, self.config.size()) };
         let keep = depth.kept();
         let is_read = usize::from(self.in_flight.is_some()) + 1 > keep;
         let is_in_device_memory = matches!(source, Source::Device { .. });
         let is_behind_others = is_in_device_memory || self.is_in_device_memory();
-        let refresh_frames = refresh.map_or(0, RefreshPlace::begins);
         let next = Some(Next { slot, source, is_idr, refresh_frames });
         let out = self.advance(next, keep, is_behind_others, is_read)?;
-        if picture == Picture::Idr {
-            self.note(EventKind::IdrRequested);
+        if !is_plain {
+            self.submitted(picture, is_idr);
         }
-        if !has_no_wave {
-            self.waves.submitted(picture, refresh);
-        }
-        self.idr_due = false;
         self.taken += 1;
-        self.frames_since_idr = if is_idr { 1 } else { self.frames_since_idr.saturating_add(1) };
+        self.frames_since_idr = self.frames_since_idr.saturating_add(1);
         if depth == Depth::One {
-            self.count(timestamp, times, start, refresh, out);
+            self.count(timestamp, times, start, out);
             return Ok(());
         }
         let in_device_memory = frame.filter(|_| is_in_device_memory).and_then(Frame::in_device_memory);
@@ -164,10 +159,8 @@ impl NvencEncoder {
             Some(frame) => Origin::Device(frame),
             None => Origin::Host(self.config.size()),
         };
-        match self.in_flight.replace(FrameInFlight { slot, origin, timestamp, times, start, refresh }) {
-            Some(FrameInFlight { timestamp, times, start, refresh, .. }) => {
-                self.count(timestamp, times, start, refresh, out);
-            }
+        match self.in_flight.replace(FrameInFlight { slot, origin, timestamp, times, start }) {
+            Some(FrameInFlight { timestamp, times, start, .. }) => self.count(timestamp, times, start, out),
             None => self.output = Some(out),
         }
         Ok(())
@@ -177,10 +170,23 @@ impl NvencEncoder {
     pub(super) fn read_flying(&mut self) -> Result<(), Error> {
         let is_behind_others = self.is_in_device_memory();
         let out = self.advance(None, 0, is_behind_others, true)?;
-        if let Some(FrameInFlight { timestamp, times, start, refresh, .. }) = self.in_flight.take() {
-            self.count(timestamp, times, start, refresh, out);
+        if let Some(FrameInFlight { timestamp, times, start, .. }) = self.in_flight.take() {
+            self.count(timestamp, times, start, out);
         }
         Ok(())
+    }
+
+    /// Records that a picture was submitted that is an IDR or may belong to an intra refresh.
+    #[cold]
+    fn submitted(&mut self, picture: Picture, is_idr: bool) {
+        if picture == Picture::Idr {
+            self.note(EventKind::IdrRequested);
+        }
+        if is_idr {
+            self.idr_due = false;
+            self.frames_since_idr = 0;
+        }
+        self.waves.submitted(picture, is_idr, self.config.size());
     }
 
     fn advance(
@@ -222,14 +228,7 @@ impl NvencEncoder {
     }
 
     /// Counts an access unit, and queues it for the caller.
-    fn count(
-        &mut self,
-        timestamp: Timestamp,
-        mut times: StageTimes,
-        start: Instant,
-        refresh: Option<RefreshPlace>,
-        mut out: Box<Output>,
-    ) {
+    fn count(&mut self, timestamp: Timestamp, mut times: StageTimes, start: Instant, mut out: Box<Output>) {
         let buffer = std::mem::take(&mut out.buffer);
         let Output { is_idr, is_droppable, qp, upload, submit, wait, copy, .. } = *out;
         self.output = Some(out);
@@ -237,7 +236,7 @@ impl NvencEncoder {
         let frame_id = FrameId(self.frames);
         let picture = self.frames - self.first_picture;
         self.references.coded(picture, is_idr, is_droppable);
-        let refresh = refresh.and_then(|place| self.refreshed(picture, is_idr, place));
+        let refresh = if self.waves.are_active() { self.refreshed(picture, is_idr) } else { None };
         self.frames += 1;
         self.is_first = false;
         if is_idr {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::access_unit::{RefreshPlace, StageTimes};
+use crate::access_unit::StageTimes;
 use crate::frame::Frame;
 use crate::units::{FrameSize, Timestamp};
 
@@ -14,7 +14,6 @@ pub(super) struct FrameInFlight {
     pub(super) timestamp: Timestamp,
     pub(super) times: StageTimes,
     pub(super) start: Instant,
-    pub(super) refresh: Option<RefreshPlace>,
 }
 
 /// The place that a frame is encoded from.

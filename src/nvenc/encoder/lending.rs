@@ -12,7 +12,6 @@ use crate::engine::{Depth, Engine};
 use crate::error::{Error, FrameError};
 use crate::format::PixelFormat;
 use crate::nvenc::lent::LentFrame;
-use crate::nvenc::pixels::SurfaceFormat;
 use crate::nvenc::session::Source;
 use crate::picture::Picture;
 use crate::units::Timestamp;
@@ -28,7 +27,7 @@ impl NvencEncoder {
     /// other is in flight. Any other error as [`encode`](Encoder::encode).
     pub fn lend(&mut self, format: PixelFormat) -> Result<LentFrame, Error> {
         self.alive()?;
-        let (surface, as_it_is) = SurfaceFormat::for_frames(format, self.coded_size(), &self.config);
+        let (surface, as_it_is) = self.unconverted.padded().for_frames(format);
         if !as_it_is {
             return Err(FrameError::NotLent { format }.into());
         }

@@ -16,6 +16,7 @@ use std::time::Instant;
 use super::job::{Carried, Job, Reply};
 use super::lent::Pool;
 use super::opening::{Opened, Setup};
+use super::pixels::Unconverted;
 use super::probe::{Capabilities, Version};
 use super::runner::Runner;
 use super::session::{Output, SLOTS};
@@ -69,6 +70,7 @@ pub struct NvencEncoder {
     config: EncoderConfig,
     /// The level in the SPS of the running sequence.
     level: Level,
+    unconverted: Unconverted,
     slots: [SlotMemory; SLOTS],
     pool: Arc<Pool>,
     /// The frame that was submitted and whose access unit has not come out.
@@ -123,6 +125,7 @@ impl NvencEncoder {
             waves: Waves::default(),
             first_picture: 0,
             setup,
+            unconverted: Unconverted::of(&config),
             slots: memory::slots(first),
             pool: Pool::new(config.size().padded_to_even()),
             in_flight: None,

@@ -14,8 +14,12 @@ use crate::units::FrameSize;
 /// The refreshes of a stream, up to the picture that was submitted last.
 #[derive(Debug, Default)]
 pub(super) struct Waves {
+    /// Whether one of the last two pictures belongs to a refresh. A frame outside a refresh looks at nothing else here.
+    is_active: bool,
     /// The place of the picture that was submitted last.
     newest: Option<RefreshPlace>,
+    /// The place of the picture before, which may come out only now.
+    before: Option<RefreshPlace>,
     /// The length of a refresh that was asked for while another one ran.
     waiting: Option<NonZeroU32>,
 }
@@ -26,14 +30,16 @@ impl Waves {
         self.newest.is_some_and(|place| !place.is_last())
     }
 
-    /// Whether no refresh runs, waits or has just ended.
-    pub(super) const fn are_idle(&self) -> bool {
-        self.newest.is_none()
+    /// Whether a refresh runs, waits or has just ended.
+    pub(super) const fn are_active(&self) -> bool {
+        self.is_active
     }
 
-    /// Returns the place of the next picture, which is no IDR.
-    #[cold]
-    pub(super) fn next(&self, picture: Picture, size: FrameSize) -> Option<RefreshPlace> {
+    /// Returns the place of the next picture; `None` for an IDR.
+    fn next(&self, picture: Picture, is_idr: bool, size: FrameSize) -> Option<RefreshPlace> {
+        if is_idr {
+            return None;
+        }
         if let Some(place) = self.newest.filter(|place| !place.is_last()) {
             return Some(RefreshPlace { number: place.number.saturating_add(1), ..place });
         }
@@ -45,27 +51,30 @@ impl Waves {
         asked.map(|asked| RefreshPlace { number, frames: asked.min(params::longest_refresh(size)) })
     }
 
-    /// Records that a picture was submitted, at the place that [`next`](Waves::next) gave or as an IDR.
+    /// Returns the length of a refresh that begins with the next picture; 0 for none.
     #[cold]
-    pub(super) fn submitted(&mut self, picture: Picture, place: Option<RefreshPlace>) {
+    pub(super) fn begin(&self, picture: Picture, is_idr: bool, size: FrameSize) -> u32 {
+        self.next(picture, is_idr, size).map_or(0, RefreshPlace::begins)
+    }
+
+    /// Records that a picture was submitted.
+    pub(super) fn submitted(&mut self, picture: Picture, is_idr: bool, size: FrameSize) {
+        let place = self.next(picture, is_idr, size);
         let waiting = match picture {
             _ if place.is_none_or(|place| place.number == NonZeroU32::MIN) => None,
             Picture::IntraRefresh { frames } => Some(frames),
             _ => self.waiting,
         };
-        *self = Self { newest: place, waiting };
+        let before = self.newest;
+        *self = Self { is_active: place.or(before).is_some(), newest: place, before, waiting };
     }
 }
 
 impl NvencEncoder {
-    /// Records that a picture of a refresh came out, and returns its place; `None` for an IDR.
+    /// Records that a picture came out while a refresh was active, and returns its place in it; `None` for an IDR.
     #[cold]
-    pub(super) fn refreshed(
-        &mut self,
-        picture: u64,
-        is_idr: bool,
-        place: RefreshPlace,
-    ) -> Option<RefreshPlace> {
+    pub(super) fn refreshed(&mut self, picture: u64, is_idr: bool) -> Option<RefreshPlace> {
+        let place = if self.in_flight.is_some() { self.waves.before } else { self.waves.newest }?;
         if !is_idr {
             if place.is_last() {
                 let first = picture.saturating_sub(u64::from(place.frames.get()) - 1);
@@ -74,11 +83,8 @@ impl NvencEncoder {
             return Some(place);
         }
         if !place.is_last() {
-            // The driver chose an IDR, which ends the refresh.
+            // The driver chose an IDR, which ends the refresh, also for a picture in flight.
             self.waves = Waves::default();
-            if let Some(in_flight) = &mut self.in_flight {
-                in_flight.refresh = None;
-            }
         }
         None
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{Session, no_such_slot};
-use crate::cuda::{CudaEvent, DevicePlace, PinnedMemory, Stream, bytes_of, download};
+use crate::cuda::{CudaEvent, DevicePlace, PinnedMemory, bytes_of, download};
 use crate::error::{DriverError, Error};
 use crate::frame::{CudaImage, DevicePlane};
 use crate::nvenc::pixels::SurfaceFormat;
@@ -39,7 +39,7 @@ impl Session {
             self.wait_for(image)?;
             return Ok(input);
         }
-        self.copy_beside(image, |session, on| session.copied(slot, on, image, size, format, &place))
+        self.copied(slot, image, size, format, &place)
     }
 
     /// Copies a picture to page-locked memory, which reuses the memory in `kept` if that is large enough. After any
@@ -135,15 +135,15 @@ impl Session {
     fn copied(
         &mut self,
         slot: usize,
-        on: Option<&Stream>,
         image: &CudaImage,
         size: FrameSize,
         format: SurfaceFormat,
         place: &DevicePlace,
     ) -> Result<Input, Error> {
         self.prepare_surface(slot, format)?;
+        self.begin_copy(image)?;
         let surface = self.slots.get(slot).and_then(|slot| slot.surface.as_ref()).ok_or_else(no_such_slot)?;
-        let stream = on.unwrap_or(&self.stream);
+        let stream = self.copy_stream();
         let coded = surface.size();
         let pitch = surface.memory().pitch() as usize;
         let mut to = surface.memory().address();
@@ -158,6 +158,7 @@ impl Session {
                 copy(piece, to)?;
                 to += (pitch * piece.rows) as u64;
             }
+            self.end_copy()?;
             return Ok(surface.input());
         }
         for (number, plane) in image.planes(size).enumerate() {
@@ -167,6 +168,7 @@ impl Session {
                 to += (pitch * coded.height() as usize) as u64;
             }
         }
+        self.end_copy()?;
         Ok(surface.input())
     }
 }

@@ -16,11 +16,10 @@ use crate::nvenc::progress::SessionStep;
 use crate::nvenc::slot::Input;
 
 /// The pictures in flight, oldest first: at most one between two calls, two within.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Flight {
     pictures: VecDeque<Submitted>,
-    /// Made for the first picture that comes while another is in flight.
-    copies: Option<Copies>,
+    copies: Copies,
 }
 
 /// A picture that was submitted and not read yet.
@@ -35,7 +34,8 @@ struct Submitted {
 }
 
 /// A stream that brings a picture to its surface while another is in flight. Work on the session's own stream may wait
-/// until the encoder has read the picture in flight.
+/// until the encoder has read the picture in flight. A session makes the stream at its opening: the call that begins a
+/// pipeline has the time limit of a frame, and making a stream may wait for the device.
 #[derive(Debug)]
 struct Copies {
     done: CudaEvent,
@@ -138,47 +138,32 @@ impl Session {
 
     /// Starts to upload a picture from page-locked memory: on the session's stream, or beside a picture in flight.
     fn upload(&mut self, slot: usize, staging: &Staging) -> Result<Input, Error> {
-        let is_alone = self.flight.pictures.is_empty();
-        if !is_alone {
-            self.flight.make_copies(self.open.context())?;
-        }
         let surface = self.slots.get(slot).and_then(|slot| slot.surface.as_ref()).ok_or_else(no_such_slot)?;
         let Layout { format, size, pitch } = staging.layout;
         if (surface.format(), surface.size(), surface.memory().pitch() as usize) != (format, size, pitch) {
             return Err(no_such_slot());
         }
-        let copies = self.flight.copies.as_ref().filter(|_| !is_alone);
-        let stream = copies.map_or(&self.stream, |copies| &copies.stream);
         // SAFETY: the staging memory is shared and not written to until the session drops its share. That is after the
         // picture was read, and with it the surface behind the upload, or after the stream was waited for. The surface
         // is not freed before either: see `Drop`, and `prepare`, which is for slots without a picture in flight.
-        unsafe { stream.upload(&staging.memory, surface.memory(), staging.layout.bytes())? };
-        if let Some(copies) = copies {
-            copies.before(&self.stream)?;
-        }
+        unsafe { self.copy_stream().upload(&staging.memory, surface.memory(), staging.layout.bytes())? };
+        self.end_copy()?;
         Ok(surface.input())
     }
 
-    /// Copies a picture in device memory to the surface of a slot, on the session's stream or beside a picture in
-    /// flight.
-    pub(super) fn copy_beside(
-        &mut self,
-        image: &CudaImage,
-        copy: impl FnOnce(&mut Self, Option<&Stream>) -> Result<Input, Error>,
-    ) -> Result<Input, Error> {
-        if self.flight.pictures.is_empty() {
-            self.wait_for(image)?;
-            return copy(self, None);
-        }
-        self.flight.make_copies(self.open.context())?;
-        let Some(copies) = self.flight.copies.take() else { return Err(no_such_slot()) };
-        let copied = copies
-            .after(image)
-            .map_err(Error::from)
-            .and_then(|()| copy(self, Some(&copies.stream)))
-            .and_then(|input| Ok(copies.before(&self.stream).map(|()| input)?));
-        self.flight.copies = Some(copies);
-        copied
+    /// Makes the stream of [`copy_stream`](Session::copy_stream) wait for the work that writes a picture.
+    pub(super) fn begin_copy(&mut self, image: &CudaImage) -> Result<(), DriverError> {
+        if self.flight.pictures.is_empty() { self.wait_for(image) } else { self.flight.copies.after(image) }
+    }
+
+    /// The stream for a copy to the next surface: the session's, or the second one while a picture is in flight.
+    pub(super) fn copy_stream(&self) -> &Stream {
+        if self.flight.pictures.is_empty() { &self.stream } else { &self.flight.copies.stream }
+    }
+
+    /// Makes the session's stream wait for the copy.
+    pub(super) fn end_copy(&self) -> Result<(), DriverError> {
+        if self.flight.pictures.is_empty() { Ok(()) } else { self.flight.copies.before(&self.stream) }
     }
 
     /// Waits for the oldest picture in flight and copies its access unit out; `start` is the start of the wait.
@@ -204,9 +189,7 @@ impl Session {
 
     /// Waits, after an error, until no source memory of a picture is read any more.
     fn let_go(&mut self) {
-        if let Some(copies) = &self.flight.copies {
-            let _ = copies.stream.synchronise();
-        }
+        let _ = self.flight.copies.stream.synchronise();
         self.synchronise();
         for flying in &mut self.flight.pictures {
             flying.staging = None;
@@ -222,17 +205,12 @@ impl Session {
                 let _ = self.unlock(slot);
             }
         }
-        if let Some(copies) = &self.flight.copies {
-            let _ = copies.stream.synchronise();
-        }
+        let _ = self.flight.copies.stream.synchronise();
     }
 }
 
 impl Flight {
-    fn make_copies(&mut self, context: &Arc<Context>) -> Result<(), DriverError> {
-        if self.copies.is_none() {
-            self.copies = Some(Copies::new(context)?);
-        }
-        Ok(())
+    pub(super) fn new(context: &Arc<Context>) -> Result<Self, DriverError> {
+        Ok(Self { pictures: VecDeque::with_capacity(SLOTS), copies: Copies::new(context)? })
     }
 }

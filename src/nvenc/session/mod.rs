@@ -82,6 +82,7 @@ impl Session {
         let entered = context.enter()?;
         let mut stream = Stream::new(&context)?;
         let mut output_stream = Stream::new(&context)?;
+        let flight = Flight::new(&context)?;
         // Moving `open` here drops it before the streams, as in a finished session.
         let open = open;
         initialise(&open, params)?;
@@ -111,7 +112,7 @@ impl Session {
             ordered,
             pictures: 0,
             unfinished: false,
-            flight: Flight::default(),
+            flight,
             unreleased: Vec::new(),
             progress,
             seat: None,
@@ -184,7 +185,11 @@ impl Session {
         }
         slot.surface = Some(match old {
             Some(surface) if surface.format().has_layout_of(format) => surface.rebind(format, *size)?,
-            _ => Surface::new(open, format, *size, *largest)?,
+            other => {
+                // The old memory goes first, since the device may not hold both.
+                drop(other);
+                Surface::new(open, format, *size, *largest)?
+            }
         });
         Ok(())
     }

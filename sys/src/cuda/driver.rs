@@ -7,7 +7,10 @@ use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 use super::functions::Functions;
-use super::{CUdevice, CUresult};
+use super::{
+    CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, CUdevice,
+    CUresult,
+};
 use crate::load::{self, DriverLibrary, DriverLoadError, LoaderMessage};
 
 /// The CUDA driver.
@@ -145,6 +148,20 @@ impl Driver {
             CUresult(code).ok().ok()?;
             Some(Uuid(bytes))
         })
+    }
+
+    /// The compute capability of a device, such as (8, 9); `None` where the driver does not tell it. The call needs
+    /// [`Driver::initialise`] first.
+    #[must_use]
+    pub fn compute_capability(&self, device: CUdevice) -> Option<(i32, i32)> {
+        let attribute = |attribute| {
+            let mut value = 0;
+            // SAFETY: `value` lives through the call, which writes to it and keeps no pointer.
+            let code = unsafe { (self.functions.cuDeviceGetAttribute)(&raw mut value, attribute, device) };
+            CUresult(code).ok().ok().map(|()| value)
+        };
+        let major = attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
+        Some((major, attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?))
     }
 
     /// The driver's own name for a status. A driver may know more codes than [`CUresult::info`].

@@ -56,6 +56,12 @@ unsafe extern "system" fn uuid_v2(uuid: *mut [u8; 16], _: CUdevice) -> u32 {
     status_of("cuDeviceGetUuid_v2")
 }
 
+unsafe extern "system" fn device_attribute(value: *mut i32, attribute: i32, _: CUdevice) -> u32 {
+    // SAFETY: the caller passes a pointer to a live number.
+    unsafe { value.write(attribute) };
+    status_of("cuDeviceGetAttribute")
+}
+
 unsafe extern "system" fn error_name(status: u32, name: *mut *const c_char) -> u32 {
     let (code, text) = match status {
         100 => (0, c"CUDA_ERROR_NO_DEVICE".as_ptr()),
@@ -82,6 +88,7 @@ fn driver_without(absent: &'static [&'static str]) -> Driver {
             "cuDeviceGetName" => device_name as *mut c_void,
             "cuDeviceGetUuid" => uuid as *mut c_void,
             "cuDeviceGetUuid_v2" => uuid_v2 as *mut c_void,
+            "cuDeviceGetAttribute" => device_attribute as *mut c_void,
             "cuGetErrorName" => error_name as *mut c_void,
             _ => return fake::address(name),
         };
@@ -191,6 +198,16 @@ fn a_device_without_a_name_or_a_uuid_is_a_device() {
         let devices = devices_without(&["cuDeviceGetUuid"]);
         assert_eq!((devices.len(), devices[1].uuid), (2, None));
     }
+    FAILING.set(("", 0));
+}
+
+#[test]
+fn the_compute_capability_is_told_unless_the_driver_refuses_it() {
+    let driver = driver_without(&[]);
+    let both = (CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
+    assert_eq!(driver.compute_capability(100), Some(both));
+    FAILING.set(("cuDeviceGetAttribute", 1));
+    assert_eq!(driver.compute_capability(100), None);
     FAILING.set(("", 0));
 }
 

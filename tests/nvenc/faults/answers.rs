@@ -210,7 +210,7 @@ fn a_context_that_dies_under_frames_in_it_is_told_as_lost_and_so_is_the_next_ope
     let test = "a_context_that_dies_under_frames_in_it_is_told_as_lost_and_so_is_the_next_opening";
     let faults = [
         "cuEventRecord:2=700",
-        "cuCtxPushCurrent:16=719",
+        "cuCtxPushCurrent:18=719",
         "cuMemcpy2DAsync:1=700",
         "cuStreamWaitEvent:3=214",
         "cuEventRecord:2=lost",

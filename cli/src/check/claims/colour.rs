@@ -1,4 +1,4 @@
-//! RGB against the matrix and range that the VUI signals.
+//! RGB against the matrix and range that the VUI signals, by default and where NVENC converts.
 
 use direct264::colour::{Colour, ColourMatrix, ColourRange};
 use direct264::frame::RgbOrder;
@@ -35,12 +35,20 @@ const ALL: [(&str, Colour); 4] = [
 ];
 
 pub(in crate::check) fn colour(subject: &Subject) -> Proof {
+    each(subject, &[RgbOrder::Rgb24, RgbOrder::Rgba], false)
+}
+
+/// NVENC takes packed pixels of four bytes alone.
+pub(in crate::check) fn rgb_on_gpu(subject: &Subject) -> Proof {
+    each(subject, &[RgbOrder::Rgba, RgbOrder::Bgra], true)
+}
+
+fn each(subject: &Subject, orders: &[RgbOrder], converts_rgb: bool) -> Proof {
     let mut figures = Vec::new();
     for (name, colour) in ALL {
-        // Packed pixels of four bytes can go to the GPU as they are, those of three cannot.
         let mut most = 0.0_f64;
-        for order in [RgbOrder::Rgb24, RgbOrder::Rgba] {
-            most = most.max(furthest(subject, order, colour)?);
+        for &order in orders {
+            most = most.max(furthest(subject, order, colour, converts_rgb)?);
         }
         figures.push(format!("{name} {most:.1}"));
     }
@@ -48,14 +56,18 @@ pub(in crate::check) fn colour(subject: &Subject) -> Proof {
 }
 
 /// Encodes the bars as RGB, decodes them, converts them back by the VUI, and returns the largest difference of a
-/// channel.
+/// channel. With `converts_rgb` NVENC converts the pixels of four bytes itself, for any of the colours.
 ///
 /// # Errors
 /// A VUI that signals another colour than asked for; a difference above [`MOST`].
-pub(super) fn furthest(subject: &Subject, order: RgbOrder, colour: Colour) -> Result<f64, Unproven> {
+pub(super) fn furthest(
+    subject: &Subject,
+    order: RgbOrder,
+    colour: Colour,
+    converts_rgb: bool,
+) -> Result<f64, Unproven> {
     let size = usual()?;
-    // NVENC converts the pixels of four bytes itself, for any of the colours.
-    let nvenc = subject.nvenc().converts_rgb(true);
+    let nvenc = subject.nvenc().converts_rgb(converts_rgb);
     let config = subject.config(size)?.colour(colour).qp_range(ours(QpRange::new(0, 10))?).nvenc(nvenc);
     let mut encoder = open_encoder(subject, &config)?;
     let (width, height) = (size.width() as usize, size.height() as usize);

@@ -28,13 +28,13 @@ pub(in crate::check) fn pitches(_: &Subject) -> Proof {
 #[cfg(feature = "nvenc")]
 mod on_gpu {
     use direct264::colour::{Colour, ColourMatrix, ColourRange};
-    use direct264::frame::{CudaImage, RgbOrder};
-    use direct264::{Encoder, FailoverEncoder, Frame, FrameSize, Picture, PixelFormat, Timestamp};
+    use direct264::frame::RgbOrder;
+    use direct264::{Frame, FrameSize, Picture, PixelFormat, Timestamp};
 
     use crate::check::claims::formats::nv12;
     use crate::check::claims::frames::usual;
-    use crate::check::device::{Device, DeviceMemory, frame};
-    use crate::check::outcome::{Proof, Unproven, expect, refused};
+    use crate::check::device::{Device, GpuEncoder, Place};
+    use crate::check::outcome::{Proof, Unproven, expect};
     use crate::check::stream::{encode, open_encoder, scene};
     use crate::check::subject::{Subject, ours, size};
 
@@ -88,52 +88,26 @@ mod on_gpu {
                 PixelFormat::Nv12 => (width, pitch, height + height / 2),
                 _ => (4 * width, pitch.max(4 * width), height),
             };
-            let memory = device.memory(offset + pitch * rows)?;
             // NVENC takes RGB as it is for BT.601 at limited range alone.
             let config = subject.config(size)?.colour(BT601_LIMITED);
-            let mut encoders = [open_encoder(subject, &config)?, open_encoder(subject, &config)?];
-            let done = (0..frames).try_for_each(|number| {
+            let bytes = offset + pitch * rows;
+            let mut of_gpu = GpuEncoder::new(device, open_encoder(subject, &config)?, bytes)?;
+            let mut of_host = open_encoder(subject, &config)?;
+            for number in 0..frames {
                 let pixels = pixels(format, size, number);
-                device.write(&memory, offset, &with_pitch(&pixels, row, pitch))?;
-                let image = image(format, memory.address + offset as u64, pitch).written_on(device.stream());
-                let on_gpu = frame(&memory, image, pitch * rows, size, number.into())?;
                 let in_host = ours(Frame::contiguous(size, format, &pixels, Timestamp(number.into())))?;
-                same(
-                    &mut encoders,
-                    &on_gpu,
-                    &in_host,
-                    &format!("{size} {format:?}, pitch {pitch}, offset {offset}"),
-                )
-            });
-            let forgotten = forget(&mut encoders[0], &memory);
-            done.and(forgotten)?;
+                let place = Place { offset, pitch };
+                let with_pitch = with_pitch(&pixels, row, pitch);
+                let bytes = of_gpu.encode((format, size), place, &with_pitch, number.into())?;
+                let unit = encode(&mut of_host, &in_host, Picture::Auto)?;
+                let expected = format!("the {} bytes of the frame in host memory", unit.bytes.len());
+                let place = format!("{size} {format:?}, pitch {pitch}, offset {offset}");
+                let got = format!("{} bytes that differ for {place}", bytes.len());
+                expect(bytes == unit.bytes, expected, got, CALL)?;
+            }
+            of_gpu.end()?;
         }
         Ok(2 * frames)
-    }
-
-    /// Lets go of the memory, which is freed afterwards.
-    fn forget(encoder: &mut FailoverEncoder, memory: &DeviceMemory) -> Result<(), Unproven> {
-        let forgotten = encoder.forget_cuda(Some(memory.address));
-        forgotten.map_err(|error| refused("memory that may be freed", &error, "Encoder::forget_cuda"))
-    }
-
-    fn same(
-        [of_gpu, of_host]: &mut [FailoverEncoder; 2],
-        on_gpu: &Frame<'_>,
-        in_host: &Frame<'_>,
-        what: &str,
-    ) -> Result<(), Unproven> {
-        let bytes = encode(of_gpu, on_gpu, Picture::Auto)?.bytes.to_vec();
-        let unit = encode(of_host, in_host, Picture::Auto)?;
-        let expected = format!("the {} bytes of the frame in host memory", unit.bytes.len());
-        expect(bytes == unit.bytes, expected, format!("{} bytes that differ for {what}", bytes.len()), CALL)
-    }
-
-    fn image(format: PixelFormat, address: u64, pitch: usize) -> CudaImage {
-        match format {
-            PixelFormat::Nv12 => CudaImage::nv12(address, pitch),
-            _ => CudaImage::bgra(address, pitch),
-        }
     }
 
     fn pixels(format: PixelFormat, size: FrameSize, number: u32) -> Vec<u8> {

@@ -1,10 +1,12 @@
 //! Formats of frames in host memory.
 
+use direct264::colour::Colour;
 use direct264::frame::{Plane, RgbOrder};
 use direct264::{Frame, FrameSize, Picture, PixelFormat, Timestamp};
 
 use super::colour::{self, BARS};
 use super::frames::usual;
+use super::sizes::START_DB;
 use crate::check::decode;
 use crate::check::outcome::{Proof, expect};
 use crate::check::stream::{ENCODE, encode, open_encoder, scene};
@@ -31,7 +33,7 @@ pub(in crate::check) fn formats(subject: &Subject) -> Proof {
         let mut encoder = open_encoder(subject, &subject.config(size)?)?;
         let bytes = encode(&mut encoder, &frame, Picture::Auto)?.bytes.to_vec();
         let decoded = decode::all([&bytes[..]])?;
-        decode::near(&decoded, std::slice::from_ref(&i420), size, 25.0)?;
+        decode::near(&decoded, std::slice::from_ref(&i420), size, START_DB)?;
         if of_i420.is_empty() {
             of_i420 = bytes;
         } else {
@@ -41,7 +43,7 @@ pub(in crate::check) fn formats(subject: &Subject) -> Proof {
     }
     let mut furthest = 0.0_f64;
     for order in [RgbOrder::Rgb24, RgbOrder::Bgr24, RgbOrder::Rgba, RgbOrder::Bgra] {
-        furthest = furthest.max(colour::furthest(subject, order, direct264::colour::Colour::BT709_LIMITED)?);
+        furthest = furthest.max(colour::furthest(subject, order, Colour::BT709_LIMITED, false)?);
     }
     Ok(format!("I420, NV12 and four orders of RGB; {} colours within {furthest:.1} levels", BARS.len()))
 }

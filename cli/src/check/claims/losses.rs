@@ -25,7 +25,7 @@ pub(in crate::check) fn invalidation(subject: &Subject) -> Proof {
     subject.needs(|can| can.multiple_references, "second reference frame")?;
     let nvenc = subject.nvenc().reference_frames(at_least_one(KEPT));
     let mut stream = Stream::open(subject, &subject.config(usual()?)?.nvenc(nvenc))?;
-    // Frames that show what the receiver must not show: lost ones, and those predicted from them.
+    // The frames whose pictures differ at the receiver: lost frames, and frames predicted from lost ones.
     let mut is_wrong = [false; FRAMES];
     let mut is_broken = false;
     for (number, is_wrong) in is_wrong.iter_mut().enumerate() {

@@ -43,6 +43,7 @@ pub(super) const ALL: &[Claim] = &[
         formats::formats,
     ),
     Claim::new("colour", "RGB is converted with the matrix and range that the VUI signals", colour::colour),
+    Claim::new("rgb", "with converts_rgb NVENC converts RGB as the VUI signals", colour::rgb_on_gpu).nvenc(),
     Claim::new("idr", "a requested IDR is the very next access unit, and a period is kept", frames::idr),
     Claim::new("quantiser", "each picture has a quantiser of the range asked for", quantiser::quantiser),
     Claim::new(
@@ -50,7 +51,11 @@ pub(super) const ALL: &[Claim] = &[
         "the bitrate and the frame rate change without an IDR, and the stream follows",
         rate::rate,
     ),
-    Claim::new("resize", "the size changes in mid-stream with an IDR", rate::resize),
+    Claim::new(
+        "resize",
+        "the size changes in mid-stream with an IDR, within the session where the GPU can",
+        rate::resize,
+    ),
     Claim::new("level", "the SPS has the level that EncoderConfig::level tells", bands::level),
     Claim::new(
         "ramp",
@@ -72,8 +77,12 @@ pub(super) const ALL: &[Claim] = &[
         losses::invalidation,
     )
     .nvenc(),
-    Claim::new("waves", "an intra refresh repairs the picture of a receiver that lost a frame", waves::waves)
-        .nvenc(),
+    Claim::new(
+        "waves",
+        "an intra refresh gives a receiver that lost a frame the exact picture again",
+        waves::waves,
+    )
+    .nvenc(),
     Claim::new("passes", "two passes keep the largest picture at or below that of one pass", passes::passes)
         .nvenc(),
     Claim::new(
@@ -101,10 +110,10 @@ pub(super) const ALL: &[Claim] = &[
     .in_child(),
     Claim::new(
         "latency",
-        "no frame counts as a hang at the default limits, and the times are told",
+        "the times are told, and on NVENC no frame counts as a hang by default",
         latency::idle,
     ),
-    Claim::new("busy", "beside a busy copy loop no frame counts as a hang either", latency::busy),
+    Claim::new("busy", "the same beside a busy copy loop", latency::busy),
 ];
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use direct264::{Bitrate, Encoder, EncoderConfig, EventKind, FrameRate, Picture};
+use direct264::{Bitrate, Encoder, EncoderConfig, Event, EventKind, FrameRate, Picture};
 
 use super::frames::{FLOOR_DB, expect_idrs, usual};
 use crate::check::decode;
@@ -18,6 +18,7 @@ const LEAST: f64 = 0.6;
 const MOST: f64 = 1.4;
 
 pub(in crate::check) fn rate(subject: &Subject) -> Proof {
+    subject.needs(|can| can.dynamic_bitrate, "change of bitrate within a session")?;
     let [high, low, half] = [1_500, 500, 750].map(Bitrate::from_kbps);
     let (high, low, half) = (ours(high)?, ours(low)?, ours(half)?);
     let config = EncoderConfig::new(usual()?, ours(FrameRate::hz(30))?, high).nvenc(subject.nvenc());
@@ -75,6 +76,10 @@ pub(super) fn not_refused(stream: &mut Stream) -> Result<(), Unproven> {
     Ok(())
 }
 
+fn opened_a_session(event: &Event) -> bool {
+    matches!(event.kind, EventKind::Recreated { is_new_session: true, .. })
+}
+
 pub(in crate::check) fn resize(subject: &Subject) -> Proof {
     let (small, large) = (usual()?, size(640, 384)?);
     let mut stream = Stream::open(subject, &subject.config(large)?.max_size(large))?;
@@ -91,9 +96,17 @@ pub(in crate::check) fn resize(subject: &Subject) -> Proof {
         stream.frames(5)?;
         parts.push((next, from..stream.units.len()));
     }
+    let sessions = stream.encoder.take_events().into_iter().filter(opened_a_session).count();
+    if subject.needs(|can| can.dynamic_size, "change of size within a session").is_ok() {
+        let got = format!("{sessions} sessions for 3 changes");
+        expect(sessions == 0, "changes within the session", got, "Encoder::set_size")?;
+    }
     for (size, part) in parts {
         let decoded = decode::all(stream.units[part.clone()].iter().map(|unit| &unit.bytes[..]))?;
         decode::near(&decoded, &stream.sources[part], size, FLOOR_DB)?;
     }
-    Ok(format!("3 sizes; the slowest change with its IDR took {:.1} ms", slowest.as_secs_f64() * 1e3))
+    Ok(format!(
+        "3 sizes, {sessions} new sessions; the slowest change with its IDR took {:.1} ms",
+        slowest.as_secs_f64() * 1e3
+    ))
 }

@@ -13,7 +13,7 @@ const USUAL: [(u32, u32); 7] =
     [(176, 144), (334, 190), (321, 181), (641, 359), (854, 480), (1280, 720), (1920, 1080)];
 
 /// The lowest PSNR in dB of an IDR and the picture after it, in which the rate control has not settled.
-const FLOOR_DB: f64 = 25.0;
+pub(super) const START_DB: f64 = 25.0;
 
 pub(in crate::check) fn sizes(subject: &Subject) -> Proof {
     let mut lowest = f64::INFINITY;
@@ -40,7 +40,7 @@ fn one(subject: &Subject, size: FrameSize) -> Result<f64, Unproven> {
         "EncoderConfig::new",
     )?;
     let decoded = stream.decoded()?;
-    decode::near(&decoded, &stream.sources, size, FLOOR_DB)
+    decode::near(&decoded, &stream.sources, size, START_DB)
 }
 
 /// The smallest picture of the backend, and the widest and the highest one, each as small as it may be otherwise.

@@ -46,6 +46,10 @@ misbehaviours! {
     KeepsReferences = "keeps_references"
     /// RGB becomes BT.601 limited, whatever colour the stream tells.
     RgbIsBt601 = "rgb_is_bt601"
+    /// Every second session exchanges Cb and Cr.
+    UnlikeSessions = "unlike_sessions"
+    /// Two passes spend three times the bits of one.
+    LargeTwoPass = "large_two_pass"
     /// An intra refresh is a run of ordinary pictures.
     NoWave = "no_wave"
     /// The process ends at a surface whose pitch is no multiple of 256.

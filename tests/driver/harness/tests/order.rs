@@ -52,6 +52,25 @@ fn a_download_that_is_not_waited_for_has_not_happened() {
 }
 
 #[test]
+fn an_allocation_waits_for_the_device() {
+    let client = Client::new(API_12_1);
+    let (on, device, host) = (stream(&client), client.device_memory(64), pinned(&client, 64, 7));
+    assert_eq!(client.cu("cuMemcpyHtoDAsync_v2", &[device, host, 64, on]), 0);
+    assert_eq!(client.cu("cuStreamSynchronize", &[on]), 0);
+    Bytes::new(host, 64).fill(0);
+    assert_eq!(client.cu("cuMemcpyDtoHAsync_v2", &[host, device, 64, on]), 0);
+    let other = client.device_memory(64);
+    assert_eq!(bytes(host, 64), [7; 64]);
+    for memory in [device, other] {
+        assert_eq!(client.cu("cuMemFree_v2", &[memory]), 0);
+    }
+    assert_eq!(client.cu("cuMemFreeHost", &[host]), 0);
+    assert_eq!(client.cu("cuStreamDestroy_v2", &[on]), 0);
+    client.finish();
+    client.stage.report().assert_clean("an allocation behind a copy");
+}
+
+#[test]
 fn a_source_that_changes_too_soon_is_noticed() {
     let client = Client::new(API_12_1);
     let (on, device, host) = (stream(&client), client.device_memory(64), pinned(&client, 64, 7));

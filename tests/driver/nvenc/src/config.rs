@@ -59,6 +59,7 @@ pub(crate) struct Config {
     pub(crate) cabac: bool,
     pub(crate) constant_qp: Option<u32>,
     average_rate: u32,
+    has_two_passes: bool,
     /// Where the client limits it; 0 and 51 where not.
     pub(crate) least_qp: u32,
     pub(crate) most_qp: u32,
@@ -192,6 +193,7 @@ impl Config {
             cabac: config.u32(H264 + 44) != 2 && config.guid(4) != guid::PROFILE_BASELINE,
             constant_qp: (config.u32(RATE + 4) == 0).then(|| config.u32(RATE + 8)),
             average_rate: config.u32(RATE + 20),
+            has_two_passes: config.u32(RATE + 100) != 0,
             least_qp: if config.bit(RATE + 36, 0) { config.u32(RATE + 40) } else { 0 },
             most_qp: if config.bit(RATE + 36, 1) { config.u32(RATE + 52) } else { HIGHEST_QP },
             slices: read_slices(config, width, height, function)?,
@@ -229,6 +231,9 @@ impl Config {
         }
         if settings.does(Misbehaviour::AnyQuantiser) {
             (self.least_qp, self.most_qp) = (0, HIGHEST_QP);
+        }
+        if self.has_two_passes && settings.does(Misbehaviour::LargeTwoPass) {
+            self.average_rate = self.average_rate.saturating_mul(3);
         }
         if settings.does(Misbehaviour::OneLayer) {
             (self.temporal_layers, self.prefixes) = (1, false);

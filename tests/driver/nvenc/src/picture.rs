@@ -330,7 +330,8 @@ impl Session {
         let coder = self.coder.as_mut()?;
         self.scratch.convert(raw, config.width as usize, config.height as usize, config.rgb_colour());
         let settings = settings();
-        if settings.does(Misbehaviour::SwappedChroma) {
+        let is_unlike = self.is_second && settings.does(Misbehaviour::UnlikeSessions);
+        if is_unlike || settings.does(Misbehaviour::SwappedChroma) {
             self.scratch.swap_chroma();
         }
         let (source, timestamp) = (&self.scratch, picture.timestamp);

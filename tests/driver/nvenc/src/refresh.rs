@@ -1,7 +1,8 @@
-//! Intra refreshes, as cards run them: rows of 32 pixels at the least in each picture, and one refresh at a time.
+//! Runs intra refreshes with the limits of cards: at least 32 rows of pixels in each picture, one refresh at a time.
 //!
-//! openh264 codes no rows anew. So the pictures of a refresh are predicted as ever, and the last one is an intra
-//! picture: a decoder that lacks an earlier picture is wrong until then, and exact from then on.
+//! openh264 refreshes no rows. So the pictures of a refresh are predicted as ever, and the last one is an intra picture.
+//! A decoder that lacks an earlier picture is exact from the last picture on. On a card, a decoder that lacks a picture
+//! of the refresh stays wrong; here such a decoder is exact too, and references from before the last picture stay valid.
 
 use d264_double_common::Function;
 

@@ -31,6 +31,8 @@ type Placed = (i32, Arc<Mutex<Session>>);
 
 static SESSIONS: Mutex<BTreeMap<u64, Placed>> = Mutex::new(BTreeMap::new());
 static NEXT_HANDLE: AtomicU64 = AtomicU64::new(1);
+/// The sessions that were started in this process.
+static STARTED: AtomicU64 = AtomicU64::new(0);
 
 /// The API version of the last instance that anyone in this process created: it decides for all of them.
 pub(crate) static INSTANCE: Mutex<Option<(u32, u32)>> = Mutex::new(None);
@@ -80,6 +82,8 @@ pub(crate) struct Session {
     pub(crate) idr_next: bool,
     /// The next IDR starts a sequence whose headers no receiver has.
     pub(crate) new_sequence: bool,
+    /// Every second session of the process, in the order of their starts.
+    pub(crate) is_second: bool,
     /// A call failed: order at the end is no longer asked for, only that everything is given back.
     spent: bool,
     last_error: CString,
@@ -175,6 +179,7 @@ impl Session {
             refresh: Refresh::default(),
             idr_next: false,
             new_sequence: true,
+            is_second: false,
             spent: false,
             last_error: CString::default(),
             answers_failure: false,
@@ -234,6 +239,7 @@ impl Session {
         }
         let config = Config::read(view, self.version, FUNCTION)?;
         self.start(&config)?;
+        self.is_second = STARTED.fetch_add(1, Ordering::Relaxed) % 2 == 1;
         self.log.initialised(&config);
         self.config = Some(config);
         Ok(())

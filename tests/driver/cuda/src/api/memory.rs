@@ -20,6 +20,7 @@ exports! {
         }
         let mut world = world();
         let context = world.current()?;
+        world.synchronise_context(context);
         give(address, world.memory.allocate(len, context, false)?)
     }
 
@@ -35,6 +36,7 @@ exports! {
         }
         let mut world = world();
         let context = world.current()?;
+        world.synchronise_context(context);
         let row = width.checked_next_multiple_of(ALIGNMENT).ok_or(INVALID_VALUE)?;
         let len = row.checked_mul(height).ok_or(INVALID_VALUE)?;
         give(address, world.memory.allocate(len, context, false)?)?;

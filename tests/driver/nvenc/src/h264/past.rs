@@ -1,13 +1,12 @@
-//! What openh264 cannot do by itself: a picture that is predicted from an older one than the last, and an intra picture
+//! Codes two kinds of pictures that openh264 lacks: a picture predicted from an older reference, and an intra picture
 //! that is no IDR.
 //!
 //! An IDR of openh264's becomes the intra picture. From there to the next IDR the pictures have other numbers than
-//! openh264 gives them, and the heads of their slices are written anew.
+//! openh264 gives them, and the slice headers are written anew.
 //!
-//! openh264 predicts from the last reference and no other. So what an encoder was given since its last IDR is kept, and
-//! when a picture is to be predicted from an older reference, another encoder is given the same up to that reference: it
-//! is then in the very state that the first one was in. Its next picture is predicted from there, and is told so by the
-//! head of its slices; from then on it codes the stream.
+//! openh264 predicts from the last reference alone. So this module keeps the input since the last IDR. For a picture
+//! predicted from an older reference, a second encoder gets the input up to that reference, and is then in the state
+//! that the first encoder was in. The second encoder codes that picture and the stream from there on.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
