@@ -106,7 +106,8 @@ fn fill(detail: &Bound<'_, PyDict>, kind: &EventKind) -> PyResult<(Option<Reason
             return Ok((Some(*reason), advice));
         }
         EventKind::Restored { from } => detail.set_item("from", from.as_str())?,
-        EventKind::Recreated { size } => {
+        EventKind::Recreated { size, is_new_session } => {
+            detail.set_item("new_session", is_new_session)?;
             detail.set_item("width", size.width())?;
             detail.set_item("height", size.height())?;
         }
