@@ -44,9 +44,13 @@ impl PendingFile {
     /// The system's error.
     pub(crate) fn begin(&mut self) -> io::Result<()> {
         self.made = None;
-        match &self.to {
-            To::File(file) if file.metadata()?.is_file() => file.set_len(0),
-            _ => Ok(()),
+        let To::File(file) = &self.to else { return Ok(()) };
+        match file.metadata() {
+            Ok(metadata) if metadata.is_file() => file.set_len(0),
+            Ok(_) => Ok(()),
+            // On Windows a device such as `NUL` refuses to tell what it is.
+            Err(_) if cfg!(windows) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }
