@@ -34,10 +34,10 @@ impl Failure {
 
     /// Creates a failed write to `name`. The failure is silent when the reader of a pipe has left, as `head` does.
     pub(crate) fn writing(name: impl std::fmt::Display, error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::after(""),
-            _ => Self::after(format!("writing {name}: {error}")),
+        if is_closed_pipe(error) {
+            return Self::after("");
         }
+        Self::after(format!("writing {name}: {error}"))
     }
 
     /// Writes the line to stderr and returns the exit code.
@@ -50,6 +50,13 @@ impl Failure {
         }
         ExitCode::from(self.code)
     }
+}
+
+/// Whether the reader of a pipe has left. Windows has a status for that which the standard library does not know.
+fn is_closed_pipe(error: &io::Error) -> bool {
+    const ERROR_PIPE_NOT_CONNECTED: i32 = 233;
+    error.kind() == io::ErrorKind::BrokenPipe
+        || cfg!(windows) && error.raw_os_error() == Some(ERROR_PIPE_NOT_CONNECTED)
 }
 
 /// Returns the character, or its escape where it is a control character.
@@ -84,5 +91,7 @@ mod tests {
     fn a_closed_pipe_is_silent() {
         let gone = Failure::writing("stdout", &io::ErrorKind::BrokenPipe.into());
         assert_eq!(gone, Failure { message: String::new(), code: 1 });
+        let not_connected = Failure::writing("stdout", &io::Error::from_raw_os_error(233));
+        assert_eq!(not_connected.message.is_empty(), cfg!(windows));
     }
 }

@@ -44,9 +44,13 @@ impl PendingFile {
     /// The system's error.
     pub(crate) fn begin(&mut self) -> io::Result<()> {
         self.made = None;
-        match &self.to {
-            To::File(file) if file.metadata()?.is_file() => file.set_len(0),
-            _ => Ok(()),
+        let To::File(file) = &self.to else { return Ok(()) };
+        match file.metadata() {
+            Ok(metadata) if metadata.is_file() => file.set_len(0),
+            Ok(_) => Ok(()),
+            // On Windows a device such as `NUL` refuses to tell what it is.
+            Err(_) if cfg!(windows) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }
@@ -81,12 +85,21 @@ impl Drop for PendingFile {
 pub(crate) fn is_same(a: &Path, b: &Path) -> bool {
     match (fs::metadata(a), fs::metadata(b)) {
         (Ok(first), Ok(second)) => {
-            holds_one_thing(&first) && holds_one_thing(&second) && identity(a) == identity(b)
+            let is_one = || match (identity(a), identity(b)) {
+                (Some(first), Some(second)) => first == second,
+                // Windows may tell nothing of a file whose path is long.
+                _ => has_same_name(a, b),
+            };
+            holds_one_thing(&first) && holds_one_thing(&second) && is_one()
         }
         // Files that do not exist can only be compared by name.
-        (Err(_), Err(_)) => path::absolute(a).ok() == path::absolute(b).ok(),
+        (Err(_), Err(_)) => has_same_name(a, b),
         _ => false,
     }
+}
+
+fn has_same_name(a: &Path, b: &Path) -> bool {
+    path::absolute(a).ok() == path::absolute(b).ok()
 }
 
 #[cfg(unix)]

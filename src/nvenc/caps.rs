@@ -1,8 +1,8 @@
 //! Asks a session for the capabilities of its GPU.
 
 use direct264_sys::nvenc::{
-    ApiVersion, NV_ENC_CAPS_HEIGHT_MAX, NV_ENC_CAPS_HEIGHT_MIN, NV_ENC_CAPS_MB_NUM_MAX,
-    NV_ENC_CAPS_NUM_ENCODER_ENGINES, NV_ENC_CAPS_NUM_MAX_TEMPORAL_LAYERS,
+    ApiVersion, NV_ENC_CAPS_ASYNC_ENCODE_SUPPORT, NV_ENC_CAPS_HEIGHT_MAX, NV_ENC_CAPS_HEIGHT_MIN,
+    NV_ENC_CAPS_MB_NUM_MAX, NV_ENC_CAPS_NUM_ENCODER_ENGINES, NV_ENC_CAPS_NUM_MAX_TEMPORAL_LAYERS,
     NV_ENC_CAPS_SINGLE_SLICE_INTRA_REFRESH, NV_ENC_CAPS_SUPPORT_ADAPTIVE_TRANSFORM,
     NV_ENC_CAPS_SUPPORT_CABAC, NV_ENC_CAPS_SUPPORT_CUSTOM_VBV_BUF_SIZE,
     NV_ENC_CAPS_SUPPORT_DYN_BITRATE_CHANGE, NV_ENC_CAPS_SUPPORT_DYN_RES_CHANGE,
@@ -15,6 +15,7 @@ use direct264_sys::nvenc::{
 use super::availability;
 use super::driver::OpenSession;
 use super::probe::Capabilities;
+use super::slot::Completions;
 use crate::backend::Backend;
 use crate::error::{Error, Unavailable};
 use crate::reason::Reason;
@@ -69,6 +70,7 @@ impl Capabilities {
                 && can(NV_ENC_CAPS_SINGLE_SLICE_INTRA_REFRESH),
             reference_invalidation: can(NV_ENC_CAPS_SUPPORT_REF_PIC_INVALIDATION),
             multiple_references: can(NV_ENC_CAPS_SUPPORT_MULTIPLE_REF_FRAMES),
+            completion_events: Completions::are_known(session) && can(NV_ENC_CAPS_ASYNC_ENCODE_SUPPORT),
             temporal_layers: if can(NV_ENC_CAPS_SUPPORT_TEMPORAL_SVC) {
                 number(NV_ENC_CAPS_NUM_MAX_TEMPORAL_LAYERS)
             } else {

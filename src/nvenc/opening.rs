@@ -16,6 +16,7 @@ use super::probe::Capabilities;
 use super::progress::{SessionProgress, SessionStep};
 use super::seat::Seat;
 use super::session::Session;
+use super::slot::Completions;
 use crate::backend::Backend;
 use crate::config::{CallForm, EncoderConfig, GpuChoice, GpuUuid, IntraRefresh};
 use crate::cuda;
@@ -179,7 +180,7 @@ fn open_with(
         CallForm::Direct => PATIENCE_WITHOUT_LIMIT,
     };
     let mut tried = Vec::new();
-    for attempt in Attempt::ALL {
+    for &attempt in Attempt::ALL {
         // A session that refused its settings cannot be set up again: a new one is opened.
         progress.at(SessionStep::Open);
         let open = drivers.open(device, patience)?;
@@ -189,7 +190,9 @@ fn open_with(
                 tell(config, &opened.setup);
                 return Ok((session, opened));
             }
-            Err(Error::Driver(error)) if refuses_settings(&error) => {
+            Err(Error::Driver(error))
+                if refuses_settings(&error) || Completions::CALLS.contains(&error.call) =>
+            {
                 tracing::debug!(attempt = attempt.name(), %error, "settings refused");
                 tried.push(format!("{}: {}", attempt.name(), error.detail));
             }
@@ -226,7 +229,9 @@ fn set_up(
         preset,
     };
     let params = setup.params(config, None)?;
-    let mut session = Session::new(open, &params, progress.clone()).map_err(availability::not_ready)?;
+    let completions = Completions::of(&params.init, config.nvenc.form);
+    let session = Session::new(open, &params, completions, progress.clone());
+    let mut session = session.map_err(availability::not_ready)?;
     // Most formats are brought to the encoder as I420, and NV12 takes the same memory.
     let first = session.prepare(0, SurfaceFormat::I420, None).map_err(availability::not_ready)?;
     Ok((session, Opened { setup, first }))

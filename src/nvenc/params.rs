@@ -49,6 +49,8 @@ pub(super) struct Params {
 pub(super) enum Attempt {
     /// All settings as asked.
     AsAsked,
+    /// The lock waits for each picture, without completion events.
+    EventsLeftOut,
     /// The driver chooses the level, and allows any level that the rate needs.
     LevelLeftOut,
     /// The driver chooses the VBV as well.
@@ -58,23 +60,33 @@ pub(super) enum Attempt {
 }
 
 impl Attempt {
-    pub(super) const ALL: [Self; 4] = [Self::AsAsked, Self::LevelLeftOut, Self::VbvLeftOut, Self::PresetKept];
+    /// The order in which sets are tried. Only drivers on Windows have events.
+    pub(super) const ALL: &[Self] = if cfg!(windows) {
+        &[Self::AsAsked, Self::EventsLeftOut, Self::LevelLeftOut, Self::VbvLeftOut, Self::PresetKept]
+    } else {
+        &[Self::AsAsked, Self::LevelLeftOut, Self::VbvLeftOut, Self::PresetKept]
+    };
 
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::AsAsked => "as asked",
+            Self::EventsLeftOut => "without completion events",
             Self::LevelLeftOut => "without a level",
             Self::VbvLeftOut => "without level and VBV",
             Self::PresetKept => "the preset with nothing but rate, profile and headers",
         }
     }
 
-    fn keeps_level(self) -> bool {
+    fn keeps_events(self) -> bool {
         self == Self::AsAsked
     }
 
+    fn keeps_level(self) -> bool {
+        matches!(self, Self::AsAsked | Self::EventsLeftOut)
+    }
+
     fn keeps_vbv(self) -> bool {
-        matches!(self, Self::AsAsked | Self::LevelLeftOut)
+        self.keeps_level() || self == Self::LevelLeftOut
     }
 
     fn keeps_details(self) -> bool {
@@ -151,6 +163,7 @@ pub(super) fn params(request: &Request<'_>) -> Result<Params, ConfigError> {
     // The driver decides picture types, and so knows when an IDR comes. With the low-latency tunings some drivers fail
     // after the first picture when the caller decides.
     init.enablePTD = 1;
+    init.enableEncodeAsync = u32::from(can.completion_events && attempt.keeps_events());
     init.zero_what_is_newer_than(api);
 
     let mut made = *preset;

@@ -18,6 +18,7 @@ const ALL: Capabilities = Capabilities {
     custom_vbv: true,
     dynamic_bitrate: true,
     dynamic_size: true,
+    completion_events: false,
     intra_refresh: true,
     single_slice_intra_refresh: true,
     reference_invalidation: true,
@@ -292,7 +293,7 @@ fn each_set_of_settings_leaves_out_a_little_more() {
     assert_eq!(seen(Attempt::LevelLeftOut), (0, 200_200, 1, 1));
     assert_eq!(seen(Attempt::VbvLeftOut), (0, 0, 1, 1));
     assert_eq!(seen(Attempt::PresetKept), (0, 0, 4, 2));
-    for attempt in Attempt::ALL {
+    for &attempt in Attempt::ALL {
         // Every set keeps the settings that the contract rests on.
         let params = of(attempt);
         assert_eq!(params.config.rcParams.averageBitRate, 6_000_000);
@@ -301,6 +302,21 @@ fn each_set_of_settings_leaves_out_a_little_more() {
         assert_ne!(h264(&params).flags & NV_ENC_CONFIG_H264::repeatSPSPPS, 0);
         assert_eq!(h264(&params).h264VUIParameters.bitstreamRestrictionFlag, 1);
     }
+}
+
+#[test]
+fn a_session_has_completion_events_where_the_gpu_has_them_and_the_driver_takes_them() {
+    let events = |can: &Capabilities, attempt| {
+        let params = made(&config(), can, ApiVersion::V12_1, attempt);
+        (params.init.enableEncodeAsync, h264(&params).level, params.config.rcParams.vbvBufferSize)
+    };
+    let can = Capabilities { completion_events: true, ..ALL };
+    assert_eq!(events(&ALL, Attempt::AsAsked), (0, 40, 200_200));
+    assert_eq!(events(&can, Attempt::AsAsked), (1, 40, 200_200));
+    // All else stays as asked.
+    assert_eq!(events(&can, Attempt::EventsLeftOut), (0, 40, 200_200));
+    assert_eq!(events(&can, Attempt::PresetKept).0, 0);
+    assert_eq!(Attempt::ALL.contains(&Attempt::EventsLeftOut), cfg!(windows));
 }
 
 #[test]

@@ -110,6 +110,8 @@ pub struct Capabilities {
     pub reference_invalidation: bool,
     /// More than one reference picture.
     pub multiple_references: bool,
+    /// Events that tell when a picture is complete. Only drivers on Windows have them.
+    pub completion_events: bool,
     /// The most temporal layers; 1 or less without temporal layers.
     pub temporal_layers: u32,
 }

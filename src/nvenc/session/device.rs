@@ -33,7 +33,7 @@ impl Session {
     ) -> Result<Input, Error> {
         let place = DevicePlace::of_image(image, size, self.open.context())?;
         while self.slots.len() <= slot {
-            self.slots.push(Slot::new(&self.open)?);
+            self.slots.push(Slot::new(&self.open, self.completions)?);
         }
         if let Some(input) = self.registered(image, size, format, &place)? {
             self.wait_for(image)?;

@@ -196,12 +196,14 @@ impl Session {
         }
     }
 
-    /// Reads the pictures in flight after the end of stream, so that every buffer is returned as the driver wants it.
+    /// Reads the pictures in flight after the end of stream, so that every buffer is returned as the driver wants it. A
+    /// picture whose event has not come by then is left.
     /// The context has to be current.
     pub(super) fn end_flight(&mut self) {
         for at in 0..self.flight.pictures.len() {
             let Some(slot) = self.flight.pictures.get(at).map(|flying| flying.slot) else { continue };
-            if self.lock(slot).is_ok() {
+            let is_complete = self.slots.get_mut(slot).is_some_and(|slot| slot.completion.has_come());
+            if is_complete && self.lock(slot).is_ok() {
                 let _ = self.unlock(slot);
             }
         }

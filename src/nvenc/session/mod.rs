@@ -26,7 +26,7 @@ use super::params::Params;
 use super::pixels::{Layout, Staging, SurfaceFormat};
 use super::progress::{SessionProgress, SessionStep};
 use super::seat::Seat;
-use super::slot::{Foreign, Slot, Surface};
+use super::slot::{Completion, Completions, Foreign, Slot, Surface};
 use crate::backend::Backend;
 use crate::cuda::{CudaEvent, PinnedMemory, Stream};
 use crate::error::{DriverError, Error, Internal};
@@ -46,6 +46,9 @@ pub(super) struct Session {
     unreleased: Vec<Surface>,
     /// The caller's memory that is encoded in place.
     foreign: Foreign,
+    completions: Completions,
+    /// The completion of the end of stream.
+    end_of_stream: Completion,
     open: Arc<OpenSession>,
     /// Whether the warning about pictures that are copied on the GPU was logged.
     has_told_of_copy: bool,
@@ -75,6 +78,7 @@ impl Session {
     pub(super) fn new(
         open: Arc<OpenSession>,
         params: &Params,
+        completions: Completions,
         progress: SessionProgress,
     ) -> Result<Self, Error> {
         progress.at(SessionStep::Initialise);
@@ -89,7 +93,8 @@ impl Session {
         progress.at(SessionStep::Order);
         let ordered = order_on(&open, &mut stream, &mut output_stream);
         progress.at(SessionStep::MakeOutput);
-        let slots = (0..SLOTS).map(|_| Slot::new(&open)).collect::<Result<_, _>>()?;
+        let slots = (0..SLOTS).map(|_| Slot::new(&open, completions)).collect::<Result<_, _>>()?;
+        let end_of_stream = Completion::new(&open, completions.of_end())?;
         let coded = |width, height| {
             FrameSize::new(width, height).map_err(|error| {
                 Error::from(Internal::new(format!("a session is initialised for a {error}")))
@@ -103,6 +108,8 @@ impl Session {
             largest,
             slots,
             foreign: Foreign::default(),
+            completions,
+            end_of_stream,
             has_told_of_copy: false,
             picture: PictureParams::new(open.api()),
             open,
@@ -260,11 +267,16 @@ impl Session {
     fn end_of_stream(&mut self) {
         let mut params = NV_ENC_PIC_PARAMS::versioned(self.open.api());
         params.encodePicFlags = NV_ENC_PIC_FLAG_EOS;
-        // The status changes nothing, since the end follows.
-        let _ = self.patiently(|open| {
+        self.end_of_stream.name_in(&mut params);
+        let status = self.patiently(|open| {
             // SAFETY: the session is open; `params` is whole, of its version, and lives through the call.
             NVENCSTATUS(unsafe { (open.functions().nvEncEncodePicture)(open.handle(), &raw mut params) })
         });
+        // The outcome changes nothing, since the end follows.
+        if status.0 == 0 {
+            self.end_of_stream.submitted();
+            let _ = self.end_of_stream.wait();
+        }
     }
 }
 

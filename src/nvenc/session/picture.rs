@@ -14,7 +14,7 @@ use crate::access_unit::UnitBuffer;
 use crate::backend::Backend;
 use crate::error::{DriverError, Error};
 use crate::nvenc::output;
-use crate::nvenc::slot::Input;
+use crate::nvenc::slot::{Input, Slot};
 
 /// The driver's parameters of a picture. The common part is written once, since the struct has 3 KB. Each picture sets
 /// its own fields anew.
@@ -61,11 +61,13 @@ impl Session {
         const CALL: &str = "nvEncEncodePicture";
         let &Next { is_idr, refresh_frames, .. } = next;
         let params = &mut *self.picture.0;
+        let target = self.slots.get(slot).ok_or_else(no_such_slot)?;
         (params.inputWidth, params.inputHeight) = (input.size.width(), input.size.height());
         params.inputPitch = input.pitch;
         params.inputBuffer = input.handle;
         params.bufferFmt = input.format;
-        params.outputBitstream = self.slots.get(slot).ok_or_else(no_such_slot)?.bitstream.handle();
+        params.outputBitstream = target.bitstream.handle();
+        target.completion.name_in(params);
         params.inputTimeStamp = self.pictures;
         params.encodePicFlags =
             if is_idr { NV_ENC_PIC_FLAG_FORCEIDR | NV_ENC_PIC_FLAG_OUTPUT_SPSPPS } else { 0 };
@@ -86,6 +88,9 @@ impl Session {
             return Err(DriverError::refused(Backend::Nvenc, CALL, status.0, what).into());
         }
         self.open.check(CALL, status.0)?;
+        if let Some(target) = self.slots.get_mut(slot) {
+            target.completion.submitted();
+        }
         self.pictures += 1;
         self.unfinished = true;
         Ok(())
@@ -94,9 +99,11 @@ impl Session {
     /// Waits for the picture of a slot, and locks its output.
     pub(super) fn lock(&mut self, slot: usize) -> Result<Locked, Error> {
         let Self { slots, open, .. } = self;
-        let bitstream = &mut slots.get_mut(slot).ok_or_else(no_such_slot)?.bitstream;
+        let Slot { bitstream, completion, .. } = slots.get_mut(slot).ok_or_else(no_such_slot)?;
+        completion.wait()?;
         let mut params = NV_ENC_LOCK_BITSTREAM::versioned(open.api());
         params.outputBitstream = bitstream.handle();
+        completion.shape_lock(&mut params);
         let status = open.patiently(|| {
             // SAFETY: the session is open; `params` is whole, of its version and as long as any version writes, and
             // lives through the call; the output buffer is this session's.

@@ -4,7 +4,11 @@
 
 mod binding;
 mod bitstream;
+#[cfg(windows)]
+mod event;
 mod foreign;
+#[cfg(not(windows))]
+mod no_event;
 
 use std::sync::Arc;
 
@@ -16,7 +20,11 @@ use crate::units::FrameSize;
 pub(super) use binding::Input;
 use binding::{Binding, Rows};
 pub(super) use bitstream::Bitstream;
+#[cfg(windows)]
+pub(super) use event::{Completion, Completions};
 pub(super) use foreign::{Foreign, Key};
+#[cfg(not(windows))]
+pub(super) use no_event::{Completion, Completions};
 
 /// Device memory for one picture; the binding drops before the memory.
 #[derive(Debug)]
@@ -75,11 +83,13 @@ impl Surface {
 pub(super) struct Slot {
     pub(super) surface: Option<Surface>,
     pub(super) bitstream: Bitstream,
+    pub(super) completion: Completion,
 }
 
 impl Slot {
-    pub(super) fn new(session: &Arc<OpenSession>) -> Result<Self, DriverError> {
-        Ok(Self { surface: None, bitstream: Bitstream::new(session)? })
+    pub(super) fn new(session: &Arc<OpenSession>, completions: Completions) -> Result<Self, DriverError> {
+        let bitstream = Bitstream::new(session)?;
+        Ok(Self { surface: None, bitstream, completion: Completion::new(session, completions)? })
     }
 }
 

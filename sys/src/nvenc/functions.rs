@@ -6,10 +6,11 @@ use std::fmt;
 use super::version::ApiVersion;
 use super::{
     GUID, NV_ENC_CAPS_PARAM, NV_ENC_CREATE_BITSTREAM_BUFFER, NV_ENC_CREATE_INPUT_BUFFER, NV_ENC_CUSTREAM_PTR,
-    NV_ENC_ENCODER_PTR, NV_ENC_INITIALIZE_PARAMS, NV_ENC_INPUT_PTR, NV_ENC_LOCK_BITSTREAM,
-    NV_ENC_LOCK_INPUT_BUFFER, NV_ENC_MAP_INPUT_RESOURCE, NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS,
-    NV_ENC_OUTPUT_PTR, NV_ENC_PIC_PARAMS, NV_ENC_PRESET_CONFIG, NV_ENC_RECONFIGURE_PARAMS,
-    NV_ENC_REGISTER_RESOURCE, NV_ENC_REGISTERED_PTR, NV_ENC_SEQUENCE_PARAM_PAYLOAD, NV_ENC_STAT,
+    NV_ENC_ENCODER_PTR, NV_ENC_EVENT_PARAMS, NV_ENC_INITIALIZE_PARAMS, NV_ENC_INPUT_PTR,
+    NV_ENC_LOCK_BITSTREAM, NV_ENC_LOCK_INPUT_BUFFER, NV_ENC_MAP_INPUT_RESOURCE,
+    NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS, NV_ENC_OUTPUT_PTR, NV_ENC_PIC_PARAMS, NV_ENC_PRESET_CONFIG,
+    NV_ENC_RECONFIGURE_PARAMS, NV_ENC_REGISTER_RESOURCE, NV_ENC_REGISTERED_PTR,
+    NV_ENC_SEQUENCE_PARAM_PAYLOAD, NV_ENC_STAT,
 };
 use crate::structs::{Unused, driver_struct};
 
@@ -291,6 +292,16 @@ functions! {
             encoder: NV_ENC_ENCODER_PTR,
             payload: *mut NV_ENC_SEQUENCE_PARAM_PAYLOAD
         ) -> u32 as PNVENCGETSEQUENCEPARAMS;
+        /// Makes an event signal the end of pictures, in asynchronous mode.
+        nvEncRegisterAsyncEvent(
+            encoder: NV_ENC_ENCODER_PTR,
+            params: *mut NV_ENC_EVENT_PARAMS
+        ) -> u32 as PNVENCREGISTERASYNCEVENT;
+        /// Takes an event back.
+        nvEncUnregisterAsyncEvent(
+            encoder: NV_ENC_ENCODER_PTR,
+            params: *mut NV_ENC_EVENT_PARAMS
+        ) -> u32 as PNVENCUNREGISTERASYNCEVENT;
         /// Invalidates a reference, named by its `inputTimeStamp`: no later picture is predicted from it.
         nvEncInvalidateRefFrames(
             encoder: NV_ENC_ENCODER_PTR,
@@ -360,8 +371,10 @@ driver_struct! {
         176 named pub nvEncGetEncodeStats: Option<PNVENCGETENCODESTATS>,
         /// See [`EncodeFunctions`].
         184 named pub nvEncGetSequenceParams: Option<PNVENCGETSEQUENCEPARAMS>,
-        192 unused _nvEncRegisterAsyncEvent: Unused<*mut c_void>,
-        200 unused _nvEncUnregisterAsyncEvent: Unused<*mut c_void>,
+        /// See [`EncodeFunctions`].
+        192 named pub nvEncRegisterAsyncEvent: Option<PNVENCREGISTERASYNCEVENT>,
+        /// See [`EncodeFunctions`].
+        200 named pub nvEncUnregisterAsyncEvent: Option<PNVENCUNREGISTERASYNCEVENT>,
         /// See [`EncodeFunctions`].
         208 named pub nvEncMapInputResource: Option<PNVENCMAPINPUTRESOURCE>,
         /// See [`EncodeFunctions`].
@@ -407,7 +420,7 @@ mod tests {
         let functions = EncodeFunctions::from_list(&super::fake::list_without("")).expect("a full list");
         for code in [0, 1, 27, 999, 0x8000_0000, u32::MAX] {
             let answers = fake::with_answer(code, || super::fake::call_each(&functions));
-            assert_eq!(answers.len(), 32);
+            assert_eq!(answers.len(), 34);
             for (name, answer) in answers {
                 let expected = if name == "nvEncGetLastErrorString" { 0 } else { u64::from(code) };
                 assert_eq!(answer, expected, "{name}");

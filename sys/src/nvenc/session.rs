@@ -1,4 +1,4 @@
-//! Structs that open a session, ask for the GPU's capabilities, and read headers and statistics.
+//! Structs that open a session, ask for the GPU's capabilities, register events, and read headers and statistics.
 
 use std::ffi::c_void;
 
@@ -99,9 +99,23 @@ bit_fields! {
     }
 }
 
+driver_struct! {
+    /// Names a completion event: `nvEncRegisterAsyncEvent`, `nvEncUnregisterAsyncEvent`.
+    NV_ENC_EVENT_PARAMS: 1544 bytes {
+        /// The struct word.
+        0 named pub version: u32,
+        4 unused _reserved: Unused<u32>,
+        /// The handle of the event.
+        8 named pub completionEvent: *mut c_void,
+        16 unused _reserved1: Unused<[u32; 253]>,
+        1032 unused _reserved2: Unused<[*mut c_void; 64]>,
+    }
+}
+
 super::versioned! {
     NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS,
     NV_ENC_CAPS_PARAM,
+    NV_ENC_EVENT_PARAMS,
     NV_ENC_SEQUENCE_PARAM_PAYLOAD,
     NV_ENC_STAT,
 }

@@ -158,6 +158,7 @@ pub struct StructWords {
     pub NV_ENC_LOCK_INPUT_BUFFER: u32,
     pub NV_ENC_SEQUENCE_PARAM_PAYLOAD: u32,
     pub NV_ENC_STAT: u32,
+    pub NV_ENC_EVENT_PARAMS: u32,
 }
 
 const WORDS_11_0: StructWords = StructWords {
@@ -178,6 +179,7 @@ const WORDS_11_0: StructWords = StructWords {
     NV_ENC_LOCK_INPUT_BUFFER: 0x7001_000b,
     NV_ENC_SEQUENCE_PARAM_PAYLOAD: 0x7001_000b,
     NV_ENC_STAT: 0x7001_000b,
+    NV_ENC_EVENT_PARAMS: 0x7001_000b,
 };
 
 const WORDS_11_1: StructWords = StructWords {
@@ -198,6 +200,7 @@ const WORDS_11_1: StructWords = StructWords {
     NV_ENC_LOCK_INPUT_BUFFER: 0x7101_000b,
     NV_ENC_SEQUENCE_PARAM_PAYLOAD: 0x7101_000b,
     NV_ENC_STAT: 0x7101_000b,
+    NV_ENC_EVENT_PARAMS: 0x7101_000b,
 };
 
 const WORDS_12_0: StructWords = StructWords {
@@ -218,6 +221,7 @@ const WORDS_12_0: StructWords = StructWords {
     NV_ENC_LOCK_INPUT_BUFFER: 0x7001_000c,
     NV_ENC_SEQUENCE_PARAM_PAYLOAD: 0x7001_000c,
     NV_ENC_STAT: 0x7001_000c,
+    NV_ENC_EVENT_PARAMS: 0x7001_000c,
 };
 
 const WORDS_12_1: StructWords = StructWords {
@@ -238,6 +242,7 @@ const WORDS_12_1: StructWords = StructWords {
     NV_ENC_LOCK_INPUT_BUFFER: 0x7101_000c,
     NV_ENC_SEQUENCE_PARAM_PAYLOAD: 0x7101_000c,
     NV_ENC_STAT: 0x7101_000c,
+    NV_ENC_EVENT_PARAMS: 0x7101_000c,
 };
 
 #[cfg(test)]

@@ -9,14 +9,14 @@ use crate::fault::Action;
 pub const SYMBOL: &std::ffi::CStr = c"d264_double_bridge";
 
 /// Changes with every change of the table, so that halves of different builds refuse each other.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// The verdict on a call that was just counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct Verdict {
     /// 0 go on, 1 answer `value` instead, 2 an empty access unit, 3 a garbage one, 4 go on and then answer `value`,
-    /// 5 answer `value` and give nothing back either, 6 the GPU is lost.
+    /// 5 answer `value` and give nothing back either, 6 the GPU is lost, 7 no completion event is signalled.
     pub kind: u32,
     /// The answer.
     pub value: u32,
@@ -60,6 +60,7 @@ impl Verdict {
             Action::Lost => Self { kind: 6, value: 0 },
             Action::Empty => Self { kind: 2, value: 0 },
             Action::Garbage => Self { kind: 3, value: 0 },
+            Action::Silent => Self { kind: 7, value: 0 },
             Action::Hang | Action::Delay(_) => Self::GO_ON,
         }
     }

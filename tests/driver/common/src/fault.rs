@@ -10,6 +10,7 @@
 //! | | | | `20-` | answer that number, do nothing, also where something is given back |
 //! | | | | `lost` | the GPU falls off the bus: 999 of CUDA, 20 of NVENC, and its context is dead |
 //! | | | | `empty`, `garbage` | of `nvEncLockBitstream`: an access unit of no bytes, or of noise |
+//! | | | | `silent` | of `nvEncEncodePicture`: the completion event is never signalled |
 //!
 //! A call is counted from the moment its rule is set, so that a rule set in a running process means "the next one".
 
@@ -34,6 +35,8 @@ pub enum Action {
     Empty,
     /// A lock that succeeds and hands out noise.
     Garbage,
+    /// A picture whose completion event is never signalled.
+    Silent,
 }
 
 /// One rule: the calls `first..=last` of `function` take `action`.
@@ -87,6 +90,7 @@ fn parse_action(text: &str) -> Option<Action> {
         "lost" => Some(Action::Lost),
         "empty" => Some(Action::Empty),
         "garbage" => Some(Action::Garbage),
+        "silent" => Some(Action::Silent),
         _ => match text.strip_prefix("hang") {
             Some(millis) => millis.parse().ok().map(Action::Delay),
             None => match (text.strip_suffix('!'), text.strip_suffix('-')) {
@@ -120,6 +124,7 @@ mod tests {
         assert_eq!(parse("cuInit:*=hang250").unwrap()[0].action, Action::Delay(250));
         assert_eq!(parse("cuInit:2-4=1").unwrap()[0].last, 4);
         assert_eq!(parse("cuStreamQuery:1=lost").unwrap()[0].action, Action::Lost);
+        assert_eq!(parse("nvEncEncodePicture:5=silent").unwrap()[0].action, Action::Silent);
         assert_eq!(parse("cuInit=1!").unwrap()[0].action, Action::AnswerAfter(1));
         assert_eq!(parse("cuMemFree=1-").unwrap()[0].action, Action::AnswerInstead(1));
         assert_eq!(parse("").unwrap(), []);

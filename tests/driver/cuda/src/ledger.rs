@@ -62,6 +62,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Ledger {
     fn from_environment() -> Self {
+        #[cfg(windows)]
+        crate::report::write_at_exit();
         let mut environment = String::new();
         for (key, value) in std::env::vars() {
             if let Some(key) = key.strip_prefix(PREFIX) {

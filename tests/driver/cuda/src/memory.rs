@@ -133,9 +133,19 @@ impl Memory {
 }
 
 /// Takes addresses out of use without memory behind them: reading or writing there is a fault.
+#[cfg(unix)]
 fn reserve(len: usize) -> Option<u64> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
     // SAFETY: a new private mapping at an address of the kernel's choice; nothing existing is touched.
     let address = unsafe { libc::mmap(std::ptr::null_mut(), len, libc::PROT_NONE, flags, -1, 0) };
     (address != libc::MAP_FAILED).then_some(address as u64)
+}
+
+/// Takes addresses out of use without memory behind them: reading or writing there is a fault.
+#[cfg(windows)]
+fn reserve(len: usize) -> Option<u64> {
+    use windows_sys::Win32::System::Memory::{MEM_RESERVE, PAGE_NOACCESS, VirtualAlloc};
+    // SAFETY: a new reservation at an address of the system's choice; nothing existing is touched.
+    let address = unsafe { VirtualAlloc(std::ptr::null(), len, MEM_RESERVE, PAGE_NOACCESS) };
+    (!address.is_null()).then_some(address as u64)
 }

@@ -123,6 +123,15 @@ extern "C" fn at_exit() {
     }
 }
 
+#[cfg(unix)]
 #[used]
 #[unsafe(link_section = ".fini_array")]
 static AT_EXIT: extern "C" fn() = at_exit;
+
+/// Has the report written when the library is unloaded, which at the latest is the end of the process.
+#[cfg(windows)]
+pub(crate) fn write_at_exit() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    // SAFETY: the function is part of this library, which calls it before it is unloaded.
+    ONCE.call_once(|| _ = unsafe { libc::atexit(at_exit) });
+}

@@ -1,8 +1,10 @@
 //! Everything that exists on the pretended machine, behind one lock.
 
 use std::collections::BTreeMap;
+#[cfg(unix)]
+use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, Once};
+use std::sync::{LazyLock, Mutex, MutexGuard};
 
 use d264_double_common::settings::Gpu;
 
@@ -17,6 +19,7 @@ use crate::stream::{Callback, Stream};
 
 static WORLD: LazyLock<Mutex<World>> = LazyLock::new(Mutex::default);
 static FORKED: AtomicBool = AtomicBool::new(false);
+#[cfg(unix)]
 static WATCH_FORKS: Once = Once::new();
 
 /// The machine.
@@ -55,6 +58,7 @@ pub(crate) fn run_callbacks() {
     }
 }
 
+#[cfg(unix)]
 extern "C" fn after_fork_in_child() {
     FORKED.store(true, Ordering::Release);
 }
@@ -71,6 +75,7 @@ impl World {
         if !self.initialised {
             self.gpus.clone_from(gpus);
             self.initialised = true;
+            #[cfg(unix)]
             WATCH_FORKS.call_once(|| {
                 // SAFETY: the handler only stores to an atomic.
                 unsafe { libc::pthread_atfork(None, None, Some(after_fork_in_child)) };

@@ -8,6 +8,10 @@ use std::sync::OnceLock;
 use d264_double_common::settings::PREFIX;
 use serde_json::Value;
 
+/// The names by which clients ask for the driver.
+const CUDA: &str = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
+const NVENC: &str = if cfg!(windows) { "nvEncodeAPI64.dll" } else { "libnvidia-encode.so.1" };
+
 /// The built double.
 #[derive(Debug, Clone)]
 pub struct Double {
@@ -46,11 +50,7 @@ impl Double {
     }
 
     fn prebuilt(folder: &Path) -> Self {
-        Self {
-            cuda: folder.join("libcuda.so.1"),
-            nvenc: folder.join("libnvidia-encode.so.1"),
-            folder: folder.to_owned(),
-        }
+        Self { cuda: folder.join(CUDA), nvenc: folder.join(NVENC), folder: folder.to_owned() }
     }
 
     fn build() -> Self {
@@ -76,7 +76,7 @@ impl Double {
         double
     }
 
-    /// The folder that holds `libcuda.so.1` and `libnvidia-encode.so.1`.
+    /// The folder that holds both libraries.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -103,16 +103,16 @@ impl Double {
         let folder = PathBuf::from(folder);
         std::fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         if part == Part::JunkCuda {
-            place(&folder, "libcuda.so.1", None);
+            place(&folder, CUDA, None);
         } else if part != Part::NvencOnly {
             // Some clients look for the development name first.
             place(&folder, "libcuda.so", Some(&self.cuda));
-            place(&folder, "libcuda.so.1", Some(&self.cuda));
+            place(&folder, CUDA, Some(&self.cuda));
         }
         if part == Part::JunkNvenc {
-            place(&folder, "libnvidia-encode.so.1", None);
+            place(&folder, NVENC, None);
         } else if part != Part::CudaOnly {
-            place(&folder, "libnvidia-encode.so.1", Some(&self.nvenc));
+            place(&folder, NVENC, Some(&self.nvenc));
         }
         folder
     }
@@ -123,7 +123,8 @@ impl Double {
         self.command_with(Part::All, program)
     }
 
-    /// A program that will find that part of the driver.
+    /// A program that will find that part of the driver. On Windows programs look in the system's folder alone, where
+    /// whoever runs the tests has put the double.
     #[must_use]
     pub fn command_with(&self, part: Part, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
@@ -159,9 +160,20 @@ fn place(folder: &Path, name: &str, library: Option<&Path>) {
     let beside = folder.join(format!(".{name}.{}", std::process::id()));
     let _ = std::fs::remove_file(&beside);
     let made = match library {
-        Some(library) => std::os::unix::fs::symlink(library, &beside),
+        Some(library) => link(library, &beside),
         None => std::fs::write(&beside, []),
     };
     let placed = made.and_then(|()| std::fs::rename(&beside, folder.join(name)));
     placed.unwrap_or_else(|error| panic!("{}/{name}: {error}", folder.display()));
+}
+
+#[cfg(unix)]
+fn link(library: &Path, name: &Path) -> std::io::Result<()> {
+    std::os::unix::fs::symlink(library, name)
+}
+
+/// Links take a right of their own on Windows.
+#[cfg(windows)]
+fn link(library: &Path, name: &Path) -> std::io::Result<()> {
+    std::fs::copy(library, name).map(drop)
 }

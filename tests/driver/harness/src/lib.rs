@@ -8,12 +8,14 @@
 
 mod build;
 mod clip;
+#[cfg(unix)]
 mod fork;
 mod report;
 mod stage;
 
 pub use build::{Double, Part};
 pub use clip::{Clip, decode, ffmpeg_or_say_so, psnr_y};
+#[cfg(unix)]
 pub use fork::in_a_fork;
 pub use report::{Report, Violation};
 pub use stage::{

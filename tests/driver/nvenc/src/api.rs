@@ -5,7 +5,7 @@ use d264_double_common::pointer::Out;
 
 use crate::bitstream::lock_output;
 use crate::driver::{broke, settings};
-use crate::gate::{call, session_call, shared_call, text_call};
+use crate::gate::{Spoiled, call, session_call, shared_call, text_call};
 use crate::guid::{self, Guid};
 use crate::layout::{Struct, api_of};
 use crate::session::{self, INSTANCE, Session, lock};
@@ -54,9 +54,10 @@ extern "C" fn NvEncodeAPICreateInstance(list: Address) -> u32 {
 }
 
 /// Functions that can be told to be missing, and their slots.
-const CAN_BE_LEFT_OUT: [(&str, usize); 5] = [
+const CAN_BE_LEFT_OUT: [(&str, usize); 6] = [
     ("nvEncEncodePicture", 16),
     ("nvEncGetSequenceParams", 22),
+    ("nvEncRegisterAsyncEvent", 23),
     ("nvEncInvalidateRefFrames", 28),
     ("nvEncGetLastErrorString", 37),
     ("nvEncSetIOCudaStreams", 38),
@@ -254,9 +255,18 @@ of_session! {
     unregister as nvEncUnregisterResource(handle: u64) = unregister;
     map as nvEncMapInputResource(parameters: Address) = map;
     unmap as nvEncUnmapInputResource(handle: u64) = unmap;
-    encode_picture as nvEncEncodePicture(parameters: Address) = submit;
+    register_event as nvEncRegisterAsyncEvent(parameters: Address) = register_event;
+    unregister_event as nvEncUnregisterAsyncEvent(parameters: Address) = unregister_event;
     invalidate as nvEncInvalidateRefFrames(timestamp: u64) = invalidate;
     get_headers as nvEncGetSequenceParams(parameters: Address) = sequence_headers;
+}
+
+extern "C" fn encode_picture(encoder: u64, parameters: Address) -> u32 {
+    shared_call(Function::nvEncEncodePicture, encoder, |session, spoiled| {
+        let mut session = lock(session);
+        session.events.are_silent = spoiled == Spoiled::Silent;
+        session.submit(parameters)
+    })
 }
 
 extern "C" fn lock_bitstream(encoder: u64, parameters: Address) -> u32 {
@@ -298,8 +308,6 @@ macro_rules! answer_unimplemented {
 answer_unimplemented! {
     get_stats as nvEncGetEncodeStats;
     get_headers_ex as nvEncGetSequenceParamEx;
-    register_event as nvEncRegisterAsyncEvent;
-    unregister_event as nvEncUnregisterAsyncEvent;
     create_mv as nvEncCreateMVBuffer;
     destroy_mv as nvEncDestroyMVBuffer;
     estimate_motion as nvEncRunMotionEstimationOnly;

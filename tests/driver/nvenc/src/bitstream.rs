@@ -6,6 +6,7 @@ use std::time::Instant;
 use d264_double_common::Function;
 
 use crate::driver::broke;
+use crate::event::Ticket;
 use crate::gate::Spoiled;
 use crate::layout::Struct;
 use crate::session::{Session, lock, new_handle};
@@ -16,6 +17,8 @@ use crate::view::{Address, View};
 #[derive(Debug)]
 pub(crate) struct Bitstream {
     pub(crate) state: State,
+    /// The completion event of its last picture.
+    pub(crate) event: Option<Ticket>,
     /// What is handed out while it is locked, and noise afterwards.
     bytes: Vec<u8>,
 }
@@ -54,6 +57,7 @@ pub(crate) fn lock_output(
     spoiled: Spoiled,
 ) -> Result<(), u32> {
     const FUNCTION: Function = Function::nvEncLockBitstream;
+    let mut is_early = false;
     let (handle, ready, at_once) = {
         let session = lock(session);
         let view = session.view(parameters, Struct::LockBitstream, FUNCTION)?;
@@ -70,6 +74,12 @@ pub(crate) fn lock_output(
                 ));
             }
             State::Locked => return Err(broke(FUNCTION, INVALID_CALL, "an output buffer is locked twice")),
+            State::InFlight { .. } if found.event.is_some_and(|event| session.events.is_pending(event)) => {
+                broke(FUNCTION, 0, "an output buffer is locked before its completion event was signalled");
+                // The header has the lock hand out what there is, or wait.
+                is_early = true;
+                None
+            }
             State::InFlight { ready } => ready,
             State::Ready(_) | State::Failed(_) => None,
         };
@@ -81,6 +91,7 @@ pub(crate) fn lock_output(
         }
         std::thread::sleep(wait);
     }
+    let spoiled = if is_early { Spoiled::Early } else { spoiled };
     lock(session).hand_out(handle, parameters, spoiled)
 }
 
@@ -90,7 +101,7 @@ impl Session {
         self.config()?;
         let view = self.view(parameters, Struct::CreateBitstream, FUNCTION)?;
         let handle = new_handle();
-        self.bitstreams.insert(handle, Bitstream { state: State::Idle, bytes: Vec::new() });
+        self.bitstreams.insert(handle, Bitstream { state: State::Idle, event: None, bytes: Vec::new() });
         view.set_u64(16, handle);
         Ok(())
     }
@@ -141,7 +152,8 @@ impl Session {
             }
         };
         match spoiled {
-            Spoiled::No => {}
+            Spoiled::No | Spoiled::Silent => {}
+            Spoiled::Early => finished.bytes.truncate(finished.bytes.len() / 2),
             Spoiled::Empty => finished.bytes.clear(),
             Spoiled::Garbage => finished.bytes.fill(0x5a),
         }

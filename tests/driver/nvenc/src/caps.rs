@@ -36,7 +36,8 @@ const CAPS: [(&str, i32); 55] = [
     ("SUPPORT_DYNAMIC_SLICE_MODE", 1),
     ("SUPPORT_REF_PIC_INVALIDATION", 1),
     ("PREPROC_SUPPORT", 0),
-    ("ASYNC_ENCODE_SUPPORT", 0),
+    // Completion events are of Windows.
+    ("ASYNC_ENCODE_SUPPORT", cfg!(windows) as i32),
     ("MB_NUM_MAX", 65536),
     ("MB_PER_SEC_MAX", 983_040),
     ("SUPPORT_YUV444_ENCODE", 0),
@@ -76,6 +77,7 @@ pub(crate) const INTRA_REFRESH: usize = 25;
 pub(crate) const CUSTOM_VBV: usize = 26;
 pub(crate) const DYNAMIC_SLICES: usize = 27;
 pub(crate) const INVALIDATION: usize = 28;
+pub(crate) const EVENTS: usize = 30;
 pub(crate) const MACROBLOCKS_MAX: usize = 31;
 pub(crate) const TEMPORAL_AQ: usize = 38;
 pub(crate) const WIDTH_MIN: usize = 45;
@@ -104,7 +106,7 @@ pub(crate) fn of(settings: &Settings, number: usize) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::{
-        CABAC, CAPS, DYNAMIC_SLICES, HEIGHT_MIN, INVALIDATION, MACROBLOCKS_MAX, MAX_TEMPORAL_LAYERS,
+        CABAC, CAPS, DYNAMIC_SLICES, EVENTS, HEIGHT_MIN, INVALIDATION, MACROBLOCKS_MAX, MAX_TEMPORAL_LAYERS,
         MULTIPLE_REFERENCES, RATE_CONTROL_MODES, SINGLE_SLICE_REFRESH, TEMPORAL_AQ, TEMPORAL_SVC,
         TRANSFORM_8X8, WIDTH_MIN, of, value,
     };
@@ -122,6 +124,7 @@ mod tests {
         assert_eq!(CAPS[CABAC].0, "SUPPORT_CABAC");
         assert_eq!(CAPS[TRANSFORM_8X8].0, "SUPPORT_ADAPTIVE_TRANSFORM");
         assert_eq!(CAPS[DYNAMIC_SLICES].0, "SUPPORT_DYNAMIC_SLICE_MODE");
+        assert_eq!(CAPS[EVENTS].0, "ASYNC_ENCODE_SUPPORT");
         assert_eq!(CAPS[MACROBLOCKS_MAX].0, "MB_NUM_MAX");
         assert_eq!(CAPS[TEMPORAL_AQ].0, "SUPPORT_TEMPORAL_AQ");
         assert_eq!(CAPS[SINGLE_SLICE_REFRESH].0, "SINGLE_SLICE_INTRA_REFRESH");

@@ -70,6 +70,8 @@ pub(crate) struct Config {
     /// Each slice comes behind a unit that tells its layer.
     pub(crate) prefixes: bool,
     pub(crate) report_slice_offsets: bool,
+    /// `enableEncodeAsync`: a picture signals an event when it is complete.
+    pub(crate) signals_events: bool,
     pub(crate) repeat_headers: bool,
     pub(crate) no_headers: bool,
     pub(crate) delimiter: bool,
@@ -132,6 +134,8 @@ impl Config {
     pub(crate) fn check_change(&self, new: &Self, function: Function) -> Result<(), u32> {
         let changed = if (self.gop_length, self.frame_interval) != (new.gop_length, new.frame_interval) {
             "the GOP structure"
+        } else if self.signals_events != new.signals_events {
+            "enableEncodeAsync"
         } else if self.decides_types != new.decides_types {
             "enablePTD"
         } else if (self.max_width, self.max_height) != (new.max_width, new.max_height) {
@@ -159,8 +163,8 @@ impl Config {
         if !(1..=4).contains(&tuning) {
             return refuse(INVALID_PARAM, "tuningInfo is none of the four that P1 to P7 go with");
         }
-        if init.u32(60) != 0 {
-            return refuse(INVALID_PARAM, "enableEncodeAsync is set, which this system does not have");
+        if init.u32(60) != 0 && caps::of(&settings(), caps::EVENTS) == 0 {
+            return refuse(INVALID_PARAM, "enableEncodeAsync is set, which the capabilities deny");
         }
         let own;
         let config = if init.pointer(88) == 0 {
@@ -184,6 +188,7 @@ impl Config {
             gop_length: config.u32(20),
             idr_period: config.u32(H264 + 8),
             frame_interval: i32::from_ne_bytes(config.u32(24).to_ne_bytes()),
+            signals_events: init.u32(60) != 0,
             decides_types: init.u32(64) == 1,
             preset,
             tuning,

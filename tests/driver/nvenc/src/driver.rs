@@ -7,23 +7,20 @@ use d264_double_common::Function;
 use d264_double_common::bridge::{Bridge, SYMBOL, Text, VERSION, Verdict};
 use d264_double_common::settings::Settings;
 
+/// The name by which the real library looks for the CUDA driver.
+const CUDA: &str = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
+
 /// The CUDA half, if a double of it can be found; looked for once.
 pub(crate) fn bridge() -> Option<&'static Bridge> {
     static BRIDGE: OnceLock<Option<&'static Bridge>> = OnceLock::new();
     *BRIDGE.get_or_init(|| {
         // SAFETY: loading a library runs its initialisers; the double's and the real driver's are fit for that.
-        let library = unsafe { libc::dlopen(c"libcuda.so.1".as_ptr(), libc::RTLD_NOW) };
-        if library.is_null() {
-            return None;
-        }
-        // SAFETY: a live handle and a zero-terminated name.
-        let symbol = unsafe { libc::dlsym(library, SYMBOL.as_ptr()) };
-        if symbol.is_null() {
-            return None;
-        }
+        let library = unsafe { libloading::Library::new(CUDA) }.ok()?;
         // SAFETY: only the double exports this name, and it is a function of this type.
-        let table =
-            unsafe { std::mem::transmute::<*mut libc::c_void, extern "C" fn() -> *const Bridge>(symbol) };
+        let symbol = unsafe { library.get::<extern "C" fn() -> *const Bridge>(SYMBOL) };
+        let table = *symbol.ok()?;
+        // The table outlives this function.
+        std::mem::forget(library);
         // SAFETY: it returns a static table.
         let bridge = unsafe { &*table() };
         if bridge.version != VERSION {

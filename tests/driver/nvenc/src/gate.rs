@@ -10,12 +10,16 @@ use crate::driver::{bridge, broke, enter, leave};
 use crate::session::{self, Session, lock};
 use crate::status::{GENERIC, INVALID_ENCODERDEVICE, NEED_MORE_INPUT};
 
-/// What a lock is to hand out instead of the picture.
+/// What a lock is to hand out instead of the picture, or a picture to leave out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Spoiled {
     No,
     Empty,
     Garbage,
+    /// The completion event is not signalled.
+    Silent,
+    /// What there is before the picture is complete.
+    Early,
 }
 
 /// Runs a function that needs no session.
@@ -115,6 +119,7 @@ fn guarded(function: Function, body: impl FnOnce(Option<(u32, bool)>, Spoiled) -
         let spoiled = match verdict.kind {
             2 => Spoiled::Empty,
             3 => Spoiled::Garbage,
+            7 => Spoiled::Silent,
             _ => Spoiled::No,
         };
         body(verdict.answer(function), spoiled).err().unwrap_or(0)

@@ -23,6 +23,7 @@ pub(crate) enum Struct {
     LockBitstream,
     LockInput,
     SequencePayload,
+    Event,
 }
 
 /// Set in the word of structs that have outgrown their first form.
@@ -45,6 +46,7 @@ impl Struct {
             Self::LockBitstream => "NV_ENC_LOCK_BITSTREAM",
             Self::LockInput => "NV_ENC_LOCK_INPUT_BUFFER",
             Self::SequencePayload => "NV_ENC_SEQUENCE_PARAM_PAYLOAD",
+            Self::Event => "NV_ENC_EVENT_PARAMS",
         }
     }
 
@@ -56,7 +58,8 @@ impl Struct {
             | Self::CreateInput
             | Self::CreateBitstream
             | Self::LockInput
-            | Self::SequencePayload => [1; 4],
+            | Self::SequencePayload
+            | Self::Event => [1; 4],
             Self::PresetConfig => [4 | BIG; 4],
             Self::Config => [7 | BIG, 7 | BIG, 8 | BIG, 8 | BIG],
             Self::Initialize => [5 | BIG, 5 | BIG, 5 | BIG, 6 | BIG],
@@ -134,6 +137,7 @@ impl Struct {
             ),
             Self::LockInput => &[(28, 1004), (1032, 512)],
             Self::SequencePayload => &[(32, 1000), (1032, 512)],
+            Self::Event => &[(4, 4), (16, 1012), (1032, 512)],
         }
     }
 

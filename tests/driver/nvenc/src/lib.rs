@@ -14,6 +14,7 @@ mod buffer;
 mod caps;
 mod config;
 mod driver;
+mod event;
 mod gate;
 mod guid;
 mod h264;

@@ -119,13 +119,6 @@ impl Session {
         if flags & !KNOWN_FLAGS != 0 {
             return Err(broke(FUNCTION, INVALID_PARAM, "encodePicFlags has flags that mean nothing here"));
         }
-        if view.u64(56) != 0 {
-            return Err(broke(
-                FUNCTION,
-                INVALID_PARAM,
-                "a completion event is given, which this system does not have",
-            ));
-        }
         self.log.flagged(flags);
         if flags & END_OF_STREAM != 0 {
             return self.end_of_stream(view);
@@ -138,9 +131,14 @@ impl Session {
             let rule = "an end of stream comes with a picture";
             return Err(broke(Function::nvEncEncodePicture, INVALID_PARAM, rule));
         }
+        let event = self.take_event(view)?;
+        let ready = self.submitted.back().and_then(|picture| picture.ready);
         // The encoder finishes what it has: from here on nothing reads an input any more.
         self.encode_all();
         self.unfinished = 0;
+        if let Some(event) = event {
+            self.signal_at(event, ready);
+        }
         Ok(())
     }
 
@@ -176,6 +174,7 @@ impl Session {
             return refuse(INVALID_PARAM, "an intra refresh is forced on an IDR");
         }
         let (pixels, ticket) = self.take_pixels(view, input)?;
+        let event = self.take_event(view)?;
         let decided = self.config()?.decides_types;
         let asked = flags & FORCE_IDR != 0 || (!decided && view.u32(72) == TYPE_IDR);
         let asked = asked && !settings().does(Misbehaviour::NoIdr);
@@ -205,8 +204,12 @@ impl Session {
         self.hold(input, 1);
         if let Some(found) = self.bitstreams.get_mut(&bitstream) {
             found.state = State::InFlight { ready };
+            found.event = event;
         }
         self.submitted.push_back(picture);
+        if let Some(event) = event {
+            self.signal_at(event, ready);
+        }
         Ok(())
     }
 

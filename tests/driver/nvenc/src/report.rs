@@ -163,7 +163,7 @@ pub(crate) extern "C" fn section(to: usize, receive: Receive) {
     receive(to, Text::new(&part.to_string()));
 }
 
-fn owned(session: &Session) -> [(&'static str, usize); 6] {
+fn owned(session: &Session) -> [(&'static str, usize); 7] {
     let locked = session.bitstreams.values().filter(|found| matches!(found.state, State::Locked)).count();
     [
         ("bitstream_buffers", session.bitstreams.len()),
@@ -171,6 +171,7 @@ fn owned(session: &Session) -> [(&'static str, usize); 6] {
         ("registrations", session.registrations.len()),
         ("mappings", session.mappings.len()),
         ("locked_bitstreams", locked),
+        ("completion_events", session.events.count()),
         ("locked_inputs", session.inputs.values().filter(|buffer| buffer.locked).count()),
     ]
 }

@@ -13,6 +13,7 @@ use crate::bitstream::Bitstream;
 use crate::buffer::InputBuffer;
 use crate::config::Config;
 use crate::driver::{bridge, broke, settings};
+use crate::event::Events;
 use crate::h264::{Coder, Past};
 use crate::layout::{Struct, VERSIONS, api_of, api_word, version_index};
 use crate::picture::{Canned, Submitted};
@@ -57,6 +58,7 @@ pub(crate) fn new_handle() -> u64 {
 /// An open session.
 pub(crate) struct Session {
     pub(crate) bridge: &'static Bridge,
+    pub(crate) handle: u64,
     pub(crate) context: u64,
     /// A place in [`VERSIONS`].
     pub(crate) version: usize,
@@ -69,6 +71,7 @@ pub(crate) struct Session {
     pub(crate) bitstreams: BTreeMap<u64, Bitstream>,
     pub(crate) registrations: BTreeMap<u64, Registration>,
     pub(crate) mappings: BTreeMap<u64, Mapping>,
+    pub(crate) events: Events,
     /// Pictures that were submitted and not encoded.
     pub(crate) submitted: VecDeque<Submitted>,
     pub(crate) spare: Vec<Raw>,
@@ -136,7 +139,7 @@ pub(crate) fn open(parameters: Address, encoder: Address) -> Result<(), u32> {
         return Err(settings.session_status);
     }
     let handle = new_handle();
-    sessions.insert(handle, (gpu, Arc::new(Mutex::new(Session::new(bridge, device, version)))));
+    sessions.insert(handle, (gpu, Arc::new(Mutex::new(Session::new(bridge, handle, device, version)))));
     report::opened(sessions.len());
     (bridge.hold_context)(device, 1);
     place.set_u64(0, handle);
@@ -157,9 +160,10 @@ pub(crate) fn close(handle: u64) {
 }
 
 impl Session {
-    fn new(bridge: &'static Bridge, context: u64, version: usize) -> Self {
+    fn new(bridge: &'static Bridge, handle: u64, context: u64, version: usize) -> Self {
         Self {
             bridge,
+            handle,
             context,
             version,
             config: None,
@@ -170,6 +174,7 @@ impl Session {
             bitstreams: BTreeMap::new(),
             registrations: BTreeMap::new(),
             mappings: BTreeMap::new(),
+            events: Events::default(),
             submitted: VecDeque::new(),
             spare: Vec::new(),
             scratch: Picture::default(),
@@ -325,10 +330,19 @@ impl Session {
         }
     }
 
+    /// From now on no order at the end is asked for, only that everything is given back.
+    pub(crate) fn spend(&mut self) {
+        self.spent = true;
+    }
+
+    /// Whether a call failed or the context is dead.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.spent || (self.bridge.dead)(self.context) != 0
+    }
+
     /// A coded picture is thrown away. After a failure or an end of stream that is a client's right.
     pub(crate) fn check_abandoned(&self, function: Function) {
-        let spent = self.spent || (self.bridge.dead)(self.context) != 0;
-        if !spent && self.unfinished > 0 {
+        if !self.is_spent() && self.unfinished > 0 {
             broke(function, 0, "an output buffer is destroyed with a picture that nobody took");
         }
     }
@@ -341,11 +355,12 @@ impl Session {
             (self.inputs.len(), "input buffers"),
             (self.mappings.len(), "mapped resources"),
             (self.registrations.len(), "registered resources"),
+            (self.events.count(), "registered events"),
         ];
         for (count, what) in live.iter().filter(|(count, _)| *count > 0) {
             broke(FUNCTION, 0, &format!("the encoder is destroyed with {count} {what} alive"));
         }
-        let spent = self.spent || (self.bridge.dead)(self.context) != 0;
+        let spent = self.is_spent();
         if !spent && !self.submitted.is_empty() {
             broke(FUNCTION, 0, "the encoder is destroyed with pictures in flight");
         }
