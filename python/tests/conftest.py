@@ -54,7 +54,7 @@ def double() -> Path:
 
 
 def run_on_double(double: Path, script: str, report: Path, **environment: str) -> str:
-    """Runs Python code on the driver double and returns what it printed. A broken rule of the driver, or a leak, fails."""
+    """Runs Python code on the driver double and returns what it printed. A broken rule or a leak fails."""
     done = subprocess.run(
         [sys.executable, "-P", "-c", script],
         env={
