@@ -22,6 +22,7 @@ impl<'a> PlaneBytes<'a> {
     }
 
     /// The address of the first byte, for code outside Rust.
+    #[cfg(openh264)]
     pub(crate) const fn as_ptr(&self) -> *const u8 {
         match self {
             Self::Borrowed(bytes) => bytes.as_ptr(),

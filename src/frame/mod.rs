@@ -63,6 +63,7 @@ impl<'a> Plane<'a> {
     }
 
     /// The plane's bytes in either kind of memory.
+    #[cfg(openh264)]
     pub(crate) const fn memory(&self) -> PlaneBytes<'a> {
         self.bytes
     }
