@@ -128,7 +128,10 @@ with Context():
     stream = Stream()
     with opened() as encoder:
         array = OldTorch(nv12(0), stream)
-        encoder.encode(array)
+        for number in range(3):
+            # The first frame allocates, for which the driver waits for every stream.
+            array.write(nv12(number))
+            encoder.encode(array)
     array.free()
     stream.destroy()
 """,
