@@ -186,15 +186,6 @@ fn seconds(argument: &str, seconds: f64) -> PyResult<Duration> {
 }
 
 fn nvenc_config(options: &Bound<'_, PyAny>) -> PyResult<NvencConfig> {
-    let presets = [
-        ("p1", NvencPreset::P1),
-        ("p2", NvencPreset::P2),
-        ("p3", NvencPreset::P3),
-        ("p4", NvencPreset::P4),
-        ("p5", NvencPreset::P5),
-        ("p6", NvencPreset::P6),
-        ("p7", NvencPreset::P7),
-    ];
     let passes = [
         ("off", MultiPass::Off),
         ("quarter", MultiPass::QuarterResolution),
@@ -217,7 +208,7 @@ fn nvenc_config(options: &Bound<'_, PyAny>) -> PyResult<NvencConfig> {
     let references: u8 = field(options, "Nvenc", "reference_frames")?;
     let none = |name: &str| errors::config(format!("Nvenc.{name}=0: 1 or more is taken"));
     Ok(NvencConfig::new()
-        .preset(word("Nvenc.preset", &text("preset")?, &presets)?)
+        .preset(word("Nvenc.preset", &text("preset")?, &NvencPreset::NAMED)?)
         .multi_pass(word("Nvenc.multi_pass", &text("multi_pass")?, &passes)?)
         .vbv_percent(NonZeroU32::new(vbv_percent).ok_or_else(|| none("vbv_percent"))?)
         .intra_refresh(intra_refresh)

@@ -1,4 +1,4 @@
-//! What other threads may ask an encoder for while a frame is encoded.
+//! The state of an encoder that other threads may read and change while a frame is encoded.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

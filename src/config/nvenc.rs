@@ -28,6 +28,19 @@ pub enum NvencPreset {
     P7,
 }
 
+impl NvencPreset {
+    /// Every preset with its word.
+    pub const NAMED: [(&'static str, Self); 7] = [
+        ("p1", Self::P1),
+        ("p2", Self::P2),
+        ("p3", Self::P3),
+        ("p4", Self::P4),
+        ("p5", Self::P5),
+        ("p6", Self::P6),
+        ("p7", Self::P7),
+    ];
+}
+
 /// The number of passes in which NVENC encodes a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]

@@ -25,16 +25,6 @@ enum Setting {
     Form(CallForm),
 }
 
-const PRESETS: [(&str, NvencPreset); 7] = [
-    ("p1", NvencPreset::P1),
-    ("p2", NvencPreset::P2),
-    ("p3", NvencPreset::P3),
-    ("p4", NvencPreset::P4),
-    ("p5", NvencPreset::P5),
-    ("p6", NvencPreset::P6),
-    ("p7", NvencPreset::P7),
-];
-
 impl Entrant {
     /// Creates an entrant with the default settings of a backend.
     pub(crate) fn plain(backend: Backend) -> Self {
@@ -87,7 +77,7 @@ impl Setting {
             ("slices", _) => Self::Slices(values::count(value)?),
             ("threads", Backend::OpenH264) => Self::Threads(values::count(value)?),
             ("preset", Backend::Nvenc) => {
-                let preset = PRESETS.into_iter().find(|(name, _)| *name == value);
+                let preset = NvencPreset::NAMED.into_iter().find(|(name, _)| *name == value);
                 Self::Preset(preset.ok_or_else(|| one_of("p1 to p7"))?.1)
             }
             ("form", Backend::Nvenc) => Self::Form(match value {

@@ -8,9 +8,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::Told;
-use super::gather::gather;
 use super::host::{HostFrame, Keeper, planes};
-use super::layout::{Layout, of_array};
 use crate::errors;
 
 /// Whether the object has the buffer protocol.
@@ -34,20 +32,9 @@ pub(super) fn picture(view: PyUntypedBuffer, told: &Told) -> PyResult<HostFrame>
     if view.dimensions() == 1 && view.strides() == [1] {
         return contiguous(view, start, told);
     }
-    let Layout { size, format, start: back, stride } = of_array(view.shape(), view.strides(), told)?;
-    match stride {
-        Some(stride) => {
-            let planes = planes(size, format, start.wrapping_offset(back), stride);
-            // SAFETY: an array of this shape and these strides has items at every byte of the planes, and the view
-            // keeps them alive.
-            Ok(unsafe { HostFrame::in_place(size, format, planes, Keeper::Views(vec![view])) })
-        }
-        None => {
-            // SAFETY: the view has an item at every index of its shape.
-            let pixels = unsafe { gather(start, view.shape(), view.strides()) };
-            Ok(HostFrame::copied(size, format, pixels))
-        }
-    }
+    let (shape, strides) = (view.shape().to_vec(), view.strides().to_vec());
+    // SAFETY: the view has an item at every index of its shape, and keeps the items alive.
+    unsafe { HostFrame::of_array(start, &shape, &strides, told, Keeper::Views(vec![view])) }
 }
 
 /// A whole picture of the encoder's size without padding, as in raw files.

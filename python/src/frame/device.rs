@@ -13,7 +13,7 @@ use super::dlpack::Tensor;
 use super::layout::{Layout, of_array};
 use crate::errors;
 
-/// What keeps device memory alive. Dropped by a thread that holds the GIL.
+/// The owner of device memory, dropped by a thread that holds the GIL.
 #[derive(Debug)]
 #[expect(dead_code, reason = "kept alive, and never looked at")]
 pub(crate) enum Owner {

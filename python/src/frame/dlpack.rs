@@ -11,9 +11,8 @@ use pyo3::types::{PyDict, PyTuple};
 use pyo3::{ffi, intern};
 
 use super::device::{DeviceFrame, Owner};
-use super::gather::gather;
-use super::host::{HostFrame, Keeper, planes};
-use super::layout::{Layout, contiguous, of_array};
+use super::host::{HostFrame, Keeper};
+use super::layout::contiguous;
 use super::{Source, Told, exchange};
 use crate::errors;
 
@@ -244,19 +243,9 @@ fn capsule<'py>(object: &Bound<'py, PyAny>, stream: Option<i32>) -> PyResult<Bou
 
 fn on_host(tensor: Tensor, told: &Told) -> PyResult<HostFrame> {
     let (shape, strides) = tensor.layout()?;
-    let Layout { size, format, start: back, stride } = of_array(&shape, &strides, told)?;
     let start = std::ptr::with_exposed_provenance::<u8>(usize::try_from(tensor.address())?);
-    match stride {
-        Some(stride) => {
-            let planes = planes(size, format, start.wrapping_offset(back), stride);
-            // SAFETY: a tensor of this shape and these strides has items at every byte of the planes, and is kept.
-            Ok(unsafe { HostFrame::in_place(size, format, planes, Keeper::Tensor(tensor)) })
-        }
-        None => {
-            // SAFETY: the tensor has an item at every index of its shape.
-            Ok(HostFrame::copied(size, format, unsafe { gather(start, &shape, &strides) }))
-        }
-    }
+    // SAFETY: the tensor has an item at every index of its shape, and keeps the items alive.
+    unsafe { HostFrame::of_array(start, &shape, &strides, told, Keeper::Tensor(tensor)) }
 }
 
 fn on_device(tensor: Tensor, told: &Told) -> PyResult<DeviceFrame> {

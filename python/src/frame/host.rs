@@ -8,9 +8,13 @@
 use direct264::error::FrameError;
 use direct264::frame::Plane;
 use direct264::{Frame, FrameSize, PixelFormat, Timestamp};
+use pyo3::PyResult;
 use pyo3::buffer::PyUntypedBuffer;
 
+use super::Told;
 use super::dlpack::Tensor;
+use super::gather::gather;
+use super::layout::{Layout, of_array};
 
 /// A plane that Python owns.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +28,7 @@ impl RawPlane {
     pub(super) const NONE: Self = Self { start: std::ptr::null(), len: 0, stride: 0 };
 }
 
-/// What keeps the memory of a picture alive. Dropped by a thread that holds the GIL.
+/// The owner of a picture's memory, dropped by a thread that holds the GIL.
 #[derive(Debug)]
 #[expect(dead_code, reason = "kept alive, and never looked at")]
 pub(super) enum Keeper {
@@ -64,7 +68,31 @@ impl HostFrame {
         Self { size, format, pixels: Pixels::InPlace { planes, keeper } }
     }
 
-    pub(super) const fn copied(size: FrameSize, format: PixelFormat, pixels: Vec<u8>) -> Self {
+    /// The picture of an array of bytes: in place where its rows lie one behind the other, else in a copy.
+    ///
+    /// # Safety
+    /// Every index within `shape` names a readable byte at `start` plus the sum of index times stride, which `keeper`
+    /// keeps.
+    pub(super) unsafe fn of_array(
+        start: *const u8,
+        shape: &[usize],
+        strides: &[isize],
+        told: &Told,
+        keeper: Keeper,
+    ) -> PyResult<Self> {
+        let Layout { size, format, start: back, stride } = of_array(shape, strides, told)?;
+        match stride {
+            Some(stride) => {
+                let planes = planes(size, format, start.wrapping_offset(back), stride);
+                // SAFETY: an array of this shape and these strides has items at every byte of the planes.
+                Ok(unsafe { Self::in_place(size, format, planes, keeper) })
+            }
+            // SAFETY: as the caller promises.
+            None => Ok(Self::copied(size, format, unsafe { gather(start, shape, strides) })),
+        }
+    }
+
+    const fn copied(size: FrameSize, format: PixelFormat, pixels: Vec<u8>) -> Self {
         Self { size, format, pixels: Pixels::Copied(pixels) }
     }
 

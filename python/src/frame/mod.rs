@@ -20,7 +20,7 @@ use crate::errors;
 pub(crate) use device::{DeviceFrame, Owner};
 use host::HostFrame;
 
-/// What the caller says of a frame beside the object itself.
+/// The caller's arguments about a frame.
 #[derive(Clone, Copy)]
 pub(crate) struct Told {
     pub(crate) format: Option<PixelFormat>,

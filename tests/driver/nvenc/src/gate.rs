@@ -10,7 +10,7 @@ use crate::driver::{bridge, broke, enter, leave};
 use crate::session::{self, Session, lock};
 use crate::status::{GENERIC, INVALID_ENCODERDEVICE, NEED_MORE_INPUT};
 
-/// What a lock is to hand out instead of the picture, or a picture to leave out.
+/// The way in which a fault spoils the answer of a lock or the event of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Spoiled {
     No,
@@ -18,7 +18,7 @@ pub(crate) enum Spoiled {
     Garbage,
     /// The completion event is not signalled.
     Silent,
-    /// What there is before the picture is complete.
+    /// A lock hands out the part of the picture that is there before the picture is complete.
     Early,
 }
 
